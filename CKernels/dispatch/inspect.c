@@ -1,0 +1,55 @@
+// inspect.c: texts and facts for people: versions, names, statuses.
+
+#include "ck_inspect.h"
+
+#include "dispatch/select.h"
+#include "parallel/blocks.h"
+
+#ifdef CK_OPENBLAS
+char *openblas_get_config(void);
+static const char *blas(void) { return openblas_get_config(); }
+#else
+static const char *blas(void) { return "none"; }
+#endif
+
+ck_inspection ck_inspect(void) {
+    return (ck_inspection){
+        .version = "0.1.0",
+        .compiled = ck_isas_compiled(),
+        .available = ck_isas_available(),
+        .chosen = ck_isa_chosen(),
+        .threading = ck_threading(),
+        .max_threads = ck_max_threads(),
+        .last_cache = ck_last_cache(),
+        .blas = blas(),
+    };
+}
+
+const char *ck_isa_name(ck_isa isa) {
+    switch (isa) {
+    case CK_ISA_AUTO: return "auto";
+    case CK_ISA_PORTABLE: return "portable";
+    case CK_ISA_AVX2: return "avx2";
+    case CK_ISA_AVX512: return "avx512";
+    case CK_ISA_NEON: return "neon";
+    }
+    return "unknown";
+}
+
+const char *ck_status_text(ck_status status) {
+    switch (status) {
+    case CK_OK: return "done";
+    case CK_NULL_POINTER: return "a pointer that the call needs is NULL";
+    case CK_MISALIGNED_POINTER: return "a pointer is not aligned as the call needs it";
+    case CK_BAD_SHAPE: return "a count is negative, or rows have no columns";
+    case CK_BAD_STRIDE: return "rows are closer together than they are long";
+    case CK_SIZE_OVERFLOW: return "the tensor does not fit the address space";
+    case CK_BAD_EPSILON: return "epsilon is negative, infinite or NaN";
+    case CK_OVERLAP: return "an output shares memory with another argument";
+    case CK_WORKSPACE_TOO_SMALL: return "the workspace is smaller than the call needs";
+    case CK_UNKNOWN_ISA: return "not an instruction set of this library";
+    case CK_ISA_UNAVAILABLE: return "this build or this machine does not have the instruction set";
+    case CK_BAD_THREADS: return "the thread count is negative";
+    }
+    return "not a status of this library";
+}

@@ -1,0 +1,23 @@
+// kernel_list.h: the only list of kernels. The table's members, each instruction set's table and the
+// checker all expand it, so a kernel that an instruction set lacks does not compile.
+//
+// A kernel works on a range of rows (or blocks) on one thread; it checks nothing, allocates nothing.
+
+#ifndef CK_KERNEL_LIST_H
+#define CK_KERNEL_LIST_H
+
+#include <stdint.h>
+
+#include "ck_layer_norm.h"
+
+#define CK_KERNELS(KERNEL)                                                                                    \
+    KERNEL(layer_norm, (const ck_layer_norm_args *args, int64_t begin, int64_t end, int streaming))           \
+    KERNEL(layer_norm_backward, (const ck_layer_norm_backward_args *args, int64_t begin, int64_t end,         \
+                                 float *weight_sums, float *bias_sums, int streaming))                        \
+    KERNEL(merge_sums, (const float *sums, int64_t count, int64_t stride, float *result, int64_t begin,       \
+                        int64_t end, int accumulate))                                                         \
+    KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \
+                        int streaming))                                                                       \
+    KERNEL(limit_fma, (int64_t steps, float *sink))
+
+#endif

@@ -1,0 +1,35 @@
+// kernel_table.h: one constant table of function pointers for each instruction set.
+
+#ifndef CK_KERNEL_TABLE_H
+#define CK_KERNEL_TABLE_H
+
+#include "dispatch/kernel_list.h"
+
+typedef struct ck_kernel_table {
+#define CK_MEMBER(name, parameters) void(*name) parameters;
+    CK_KERNELS(CK_MEMBER)
+#undef CK_MEMBER
+} ck_kernel_table;
+
+#if defined(__x86_64__)
+#define CK_X86 1
+#else
+#define CK_X86 0
+#endif
+
+#if defined(__aarch64__)
+#define CK_ARM64 1
+#else
+#define CK_ARM64 0
+#endif
+
+extern const ck_kernel_table ck_table_portable;
+#if CK_X86
+extern const ck_kernel_table ck_table_avx2;
+extern const ck_kernel_table ck_table_avx512;
+#endif
+#if CK_ARM64
+extern const ck_kernel_table ck_table_neon;
+#endif
+
+#endif

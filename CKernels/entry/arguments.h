@@ -1,0 +1,85 @@
+// arguments.h: the checks that entry points share. Each answers a status; the first that is not CK_OK
+// ends the call before anything is written.
+
+#ifndef CK_ARGUMENTS_H
+#define CK_ARGUMENTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ck_base.h"
+
+/// Evaluates to the caller's return when a check fails.
+#define CK_CHECK(expression)                          \
+    do {                                              \
+        ck_status status_ = (expression);             \
+        if (status_ != CK_OK) return status_;         \
+    } while (0)
+
+/// Memory of an argument: rows of `length` floats, `stride` floats apart.
+typedef struct ck_area {
+    const float *base;
+    int64_t rows, length, stride;
+} ck_area;
+
+static inline ck_area ck_vector_area(const float *base, int64_t length) { return (ck_area){base, 1, length, length}; }
+
+/// Counts, stride and size: rows of at least one float that neither overlap nor leave the address space.
+static inline ck_status ck_check_shape(int64_t rows, int64_t cols, int64_t stride) {
+    int64_t last, floats, bytes;
+    if (rows < 0 || cols <= 0) return CK_BAD_SHAPE;
+    if (stride < cols) return CK_BAD_STRIDE;
+    if (__builtin_mul_overflow(rows > 0 ? rows - 1 : 0, stride, &last) || __builtin_add_overflow(last, cols, &floats) ||
+        __builtin_mul_overflow(floats, 4 * (int64_t)sizeof(float), &bytes))  // room to count the traffic of four tensors
+        return CK_SIZE_OVERFLOW;
+    return CK_OK;
+}
+
+/// A pointer to an area whose shape has been checked: there, aligned, and not wrapping around.
+static inline ck_status ck_check_pointer(ck_area a) {
+    uintptr_t end;
+    if (!a.base) return CK_NULL_POINTER;
+    if ((uintptr_t)a.base % sizeof(float) != 0) return CK_MISALIGNED_POINTER;
+    uintptr_t bytes = ((uintptr_t)(a.rows - 1) * (uintptr_t)a.stride + (uintptr_t)a.length) * sizeof(float);
+    return __builtin_add_overflow((uintptr_t)a.base, bytes, &end) ? CK_SIZE_OVERFLOW : CK_OK;
+}
+
+/// As ck_check_pointer, but NULL is fine.
+static inline ck_status ck_check_optional(ck_area a) { return a.base ? ck_check_pointer(a) : CK_OK; }
+
+/// Whether two areas share a byte. Exact for areas of equal stride (columns of one matrix may lie side
+/// by side); areas of different strides whose spans meet are taken to overlap.
+static inline int ck_areas_overlap(ck_area a, ck_area b) {
+    if (!a.base || !b.base || a.rows == 0 || b.rows == 0) return 0;
+    uintptr_t a0 = (uintptr_t)a.base, b0 = (uintptr_t)b.base;
+    uintptr_t a1 = a0 + ((uintptr_t)(a.rows - 1) * (uintptr_t)a.stride + (uintptr_t)a.length) * sizeof(float);
+    uintptr_t b1 = b0 + ((uintptr_t)(b.rows - 1) * (uintptr_t)b.stride + (uintptr_t)b.length) * sizeof(float);
+    if (a1 <= b0 || b1 <= a0) return 0;
+    if (a.stride != b.stride) return 1;
+    uintptr_t pitch = (uintptr_t)a.stride * sizeof(float);
+    uintptr_t shift = b0 >= a0 ? (b0 - a0) % pitch : (pitch - (a0 - b0) % pitch) % pitch;
+    return shift < (uintptr_t)a.length * sizeof(float) || shift + (uintptr_t)b.length * sizeof(float) > pitch;
+}
+
+/// CK_OVERLAP if `output` meets any of `others`, unless it is exactly the one at index `in_place` (-1: none).
+static inline ck_status ck_check_output(ck_area output, const ck_area *others, int count, int in_place) {
+    for (int i = 0; output.base && i < count; i++) {
+        int same = i == in_place && others[i].base == output.base &&
+                   (others[i].stride == output.stride || output.rows == 1);
+        if (!same && ck_areas_overlap(output, others[i])) return CK_OVERLAP;
+    }
+    return CK_OK;
+}
+
+static inline ck_status ck_check_epsilon(float epsilon) {
+    return epsilon >= 0.0f && epsilon <= 0x1.fffffep127f ? CK_OK : CK_BAD_EPSILON;
+}
+
+static inline ck_status ck_check_threads(ck_run run) { return run.threads < 0 ? CK_BAD_THREADS : CK_OK; }
+
+/// Whether rows written at `base` may use streaming stores: every one starts at a cache line.
+static inline int ck_is_line_aligned(const void *base, int64_t stride) {
+    return (uintptr_t)base % 64 == 0 && stride % 16 == 0;
+}
+
+#endif

@@ -1,0 +1,56 @@
+// layer_norm.c: ck_layer_norm: check, pick the table, cut the rows into blocks, run.
+
+#include "ck_layer_norm.h"
+
+#include "dispatch/select.h"
+#include "entry/arguments.h"
+#include "parallel/blocks.h"
+
+/// Rows that stay on one thread: a group of the kernel for short rows.
+enum { ROWS_PER_BLOCK = 16 };
+
+typedef struct forward_call {
+    const ck_layer_norm_args *args;
+    const ck_kernel_table *table;
+    int streaming;
+} forward_call;
+
+static void run_rows(const void *context, int64_t begin, int64_t end) {
+    const forward_call *call = context;
+    int64_t last = end * ROWS_PER_BLOCK;
+    if (last > call->args->rows) last = call->args->rows;
+    call->table->layer_norm(call->args, begin * ROWS_PER_BLOCK, last, call->streaming);
+}
+
+static ck_status check(const ck_layer_norm_args *a) {
+    CK_CHECK(ck_check_shape(a->rows, a->cols, a->x_stride));
+    CK_CHECK(ck_check_shape(a->rows, a->cols, a->y_stride));
+    CK_CHECK(ck_check_epsilon(a->epsilon));
+    if (a->rows == 0) return CK_OK;
+
+    ck_area y = {a->y, a->rows, a->cols, a->y_stride};
+    ck_area areas[] = {
+        {a->x, a->rows, a->cols, a->x_stride}, ck_vector_area(a->weight, a->cols), ck_vector_area(a->bias, a->cols),
+        ck_vector_area(a->mean, a->rows),      ck_vector_area(a->mean_low, a->rows), ck_vector_area(a->rstd, a->rows),
+    };
+    enum { X, WEIGHT, BIAS, MEAN, MEAN_LOW, RSTD, AREAS };
+    CK_CHECK(ck_check_pointer(areas[X]));
+    CK_CHECK(ck_check_pointer(y));
+    for (int i = WEIGHT; i < AREAS; i++) CK_CHECK(ck_check_optional(areas[i]));
+    CK_CHECK(ck_check_output(y, areas, AREAS, X));
+    for (int i = MEAN; i < AREAS; i++) CK_CHECK(ck_check_output(areas[i], areas, i, -1));
+    return CK_OK;
+}
+
+ck_status ck_layer_norm(const ck_layer_norm_args *args, ck_run run) {
+    forward_call call = {.args = args};
+    if (!args) return CK_NULL_POINTER;
+    CK_CHECK(check(args));
+    CK_CHECK(ck_check_threads(run));
+    CK_CHECK(ck_select(run.isa, &call.table));
+
+    int64_t bytes = 2 * args->rows * args->cols * (int64_t)sizeof(float);
+    call.streaming = bytes > ck_last_cache() / 2 && args->x != args->y && ck_is_line_aligned(args->y, args->y_stride);
+    ck_run_blocks((args->rows + ROWS_PER_BLOCK - 1) / ROWS_PER_BLOCK, bytes, run.threads, run_rows, &call);
+    return CK_OK;
+}

@@ -1,0 +1,57 @@
+/// ck_base.h: what every kernel call shares: status codes, instruction sets, how to run.
+///
+/// Every entry point checks its arguments first and writes nothing when it returns another status
+/// than CK_OK. Nothing here aborts, prints or keeps a pointer after the call.
+#ifndef CK_BASE_H
+#define CK_BASE_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define CK_API __attribute__((visibility("default"), warn_unused_result))
+#else
+#define CK_API
+#endif
+
+/// What a call answers. `ck_status_text` gives each code a sentence.
+typedef enum ck_status {
+    CK_OK = 0,
+    CK_NULL_POINTER,         ///< a pointer that the call needs is NULL
+    CK_MISALIGNED_POINTER,   ///< a pointer is not a multiple of its element's size
+    CK_BAD_SHAPE,            ///< a negative count, or rows of no columns
+    CK_BAD_STRIDE,           ///< rows closer together than they are long
+    CK_SIZE_OVERFLOW,        ///< the tensor would not fit the address space
+    CK_BAD_EPSILON,          ///< epsilon is negative, infinite or NaN
+    CK_OVERLAP,              ///< an output shares memory with another argument in a way that would corrupt it
+    CK_WORKSPACE_TOO_SMALL,  ///< the workspace is smaller than the query function asks for
+    CK_UNKNOWN_ISA,          ///< not a value of ck_isa
+    CK_ISA_UNAVAILABLE,      ///< this build or this machine does not have the instruction set asked for
+    CK_BAD_THREADS,          ///< a negative thread count
+} ck_status;
+
+/// One sentence for a status; never NULL, also for values that are not a ck_status.
+CK_API const char *ck_status_text(ck_status status);
+
+/// The instruction sets that kernels are compiled for. All of them give the same bits.
+typedef enum ck_isa {
+    CK_ISA_AUTO = 0,  ///< the fastest one that this machine has
+    CK_ISA_PORTABLE,  ///< C, no vector instructions asked for
+    CK_ISA_AVX2,      ///< x86-64 AVX2, FMA and F16C
+    CK_ISA_AVX512,    ///< x86-64 AVX-512 F, BW, DQ and VL
+    CK_ISA_NEON,      ///< arm64
+} ck_isa;
+
+/// How to run one call. `(ck_run){0}` is right for nearly everybody.
+typedef struct ck_run {
+    ck_isa isa;       ///< CK_ISA_AUTO, or the one to use
+    int32_t threads;  ///< 0: as many as the work is worth; otherwise at most this many (never more than 4 a core or 16)
+} ck_run;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,10 @@
+/// ckernels.h: everything. Each header also compiles alone.
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+#include "ck_base.h"
+#include "ck_inspect.h"
+#include "ck_layer_norm.h"
+#include "ck_limits.h"
+
+#endif

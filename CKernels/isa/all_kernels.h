@@ -1,0 +1,20 @@
+// all_kernels.h: every body, compiled for the instruction set whose vocabulary is in scope, and the
+// table that names them. The including file defines CK_SUFFIX; nothing here knows which one it is.
+
+#define CK_JOIN_(a, b) a##_##b
+#define CK_JOIN(a, b) CK_JOIN_(a, b)
+#define CK_KERNEL(name) static void CK_JOIN(name, CK_SUFFIX)
+
+#include "math/lane_sums.h"
+
+#include "kernels/layer_norm_moments.h"
+
+#include "kernels/layer_norm_row.h"
+#include "kernels/layer_norm_short_body.h"
+#include "kernels/layer_norm_body.h"
+#include "kernels/layer_norm_backward_body.h"
+#include "kernels/merge_sums_body.h"
+#include "kernels/limits_body.h"
+
+#define CK_ENTRY(name, parameters) .name = CK_JOIN(name, CK_SUFFIX),
+const ck_kernel_table CK_JOIN(ck_table, CK_SUFFIX) = {CK_KERNELS(CK_ENTRY)};

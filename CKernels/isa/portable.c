@@ -1,0 +1,12 @@
+// portable.c: all kernels in C, for every machine.
+
+#include "isa/target.h"
+
+#define CK_SUFFIX portable
+#include "vector/portable.h"
+
+// No target region has to be kept here, so the compiler decides what of the bodies it inlines; all of it
+// would be four times the code.
+#undef V_FN
+#define V_FN static inline __attribute__((unused))
+#include "isa/all_kernels.h"

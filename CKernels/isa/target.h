@@ -1,0 +1,27 @@
+// target.h: how a file opens a region for an instruction set, without compiler flags. All headers of
+// the system are included here, before any region.
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "dispatch/kernel_table.h"
+
+#if CK_X86
+#include <immintrin.h>
+#endif
+#if CK_ARM64
+#include <arm_neon.h>
+#endif
+
+#define V_FN static inline __attribute__((always_inline))
+
+#define CK_PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#define CK_TARGET_BEGIN(isa) CK_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
+#define CK_TARGET_END CK_PRAGMA(clang attribute pop)
+#else
+#define CK_TARGET_BEGIN(isa) CK_PRAGMA(GCC push_options) CK_PRAGMA(GCC target(isa))
+#define CK_TARGET_END CK_PRAGMA(GCC pop_options)
+#endif

@@ -1,0 +1,149 @@
+// layer_norm_backward_body.h: gradients of layer_norm for a range of rows. With xhat = ((x - mean) -
+// mean_low) * rstd and g = dy * weight:
+//
+//     a = sum(g) / n,   t_i = g_i - a,   tau = sum(t) / n,   h = sum(t * xhat) / n
+//     dx = fma(-xhat, h, t - tau) * rstd
+//     weight_sums = fma(dy, xhat, weight_sums),   bias_sums += dy       row by row, in their order
+//
+// (sum(xhat) is 0, so t may stand for g in h: under a common offset of dy nothing is lost.)
+// Bound: 5 multiplications and 5 additions a vector in the last pass, beyond the caches bandwidth.
+
+typedef struct gradient_row {
+    const float *dy, *x;
+    const float *ahead_dy, *ahead_x;  // the rows to fetch meanwhile, or NULL
+    float *dx;
+    float mean, mean_low, rstd;
+    float a, tau, h;
+} gradient_row;
+
+V_FN vf normalized_left(const gradient_row *r, int64_t i, int64_t left) {
+    vf d = v_sub(v_sub(load_left(r->x + i, left), v_set(r->mean)), v_set(r->mean_low));
+    return v_mul(d, v_set(r->rstd));
+}
+V_FN vf weighted_left(const gradient_row *r, const float *weight, int64_t i, int64_t left) {
+    vf dy = load_left(r->dy + i, left);
+    return weight ? v_mul(dy, load_left(weight + i, left)) : dy;
+}
+
+V_FN void fetch_gradient_block(const gradient_row *r, int64_t i) {
+    fetch_block(r->ahead_dy ? r->ahead_dy + i : 0);
+    fetch_block(r->ahead_x ? r->ahead_x + i : 0);
+}
+
+V_FN void sum_gradient_block(lanes *sum, const gradient_row *r, const float *weight, int64_t i, int64_t left) {
+    for (int k = 0; k < 4; k++, i += 16, left -= 16) sum->v[k] = v_add(sum->v[k], weighted_left(r, weight, i, left));
+}
+
+V_FN float gradient_sum(const gradient_row *r, const float *weight, int64_t n) {
+    lanes total = lanes_zero();
+    for (int64_t c = 0; c < n; c += CHUNK) {
+        lanes part = lanes_zero();
+        int64_t end = lesser(c + CHUNK, n), i = c;
+        for (; i + BLOCK <= end; i += BLOCK) {
+            fetch_gradient_block(r, i);
+            sum_gradient_block(&part, r, weight, i, BLOCK);
+        }
+        if (i < end) sum_gradient_block(&part, r, weight, i, end - i);
+        lanes_add(&total, &part);
+    }
+    return lanes_fold(&total);
+}
+
+V_FN void project_block(lanes *sum, lanes *product, const gradient_row *r, const float *weight, int64_t i, int64_t left, int k) {
+    for (int last = k + V_TOGETHER; k < last; k++) {
+        int64_t j = i + 16 * k, rest = left - 16 * k;
+        vf t = keep_left(rest, v_sub(weighted_left(r, weight, j, rest), v_set(r->a)));
+        sum->v[k] = v_add(sum->v[k], t);
+        product->v[k] = v_fma(t, keep_left(rest, normalized_left(r, j, rest)), product->v[k]);
+    }
+}
+
+/// a, tau and h of one row.
+V_FN void project_gradient(gradient_row *r, const float *weight, int64_t n) {
+    r->a = gradient_sum(r, weight, n) / (float)n;
+    lanes total = lanes_zero(), total_product = lanes_zero();
+    for (int64_t c = 0; c < n; c += CHUNK) {
+        lanes part = lanes_zero(), product = lanes_zero();
+        int64_t end = lesser(c + CHUNK, n);
+        for (int k = 0; k < 4; k += V_TOGETHER) {
+            int64_t i = c;
+            for (; i + BLOCK <= end; i += BLOCK) {
+                if (k == 0) fetch_gradient_block(r, i);
+                project_block(&part, &product, r, weight, i, BLOCK, k);
+            }
+            if (i < end) project_block(&part, &product, r, weight, i, end - i, k);
+        }
+        lanes_add(&total, &part);
+        lanes_add(&total_product, &product);
+    }
+    r->tau = lanes_fold(&total) / (float)n;
+    r->h = lanes_fold(&total_product) / (float)n;
+}
+
+/// 64 columns of dx for some rows, and their contribution to the sums over rows (if wanted).
+V_FN void gradient_block(const gradient_row *rows, int count, const float *weight, float *weight_sums, float *bias_sums,
+                         int64_t i, int64_t left, int streaming) {
+    lanes weights = lanes_zero(), biases = lanes_zero();
+    for (int k = 0; k < 4 && weight_sums; k++) {
+        weights.v[k] = load_left(weight_sums + i + 16 * k, left - 16 * k);
+        biases.v[k] = load_left(bias_sums + i + 16 * k, left - 16 * k);
+    }
+    for (int row = 0; row < count; row++) {
+        const gradient_row *r = &rows[row];
+        if (left == BLOCK) fetch_gradient_block(r, i);
+        for (int k = 0; k < 4; k++) {
+            int64_t j = i + 16 * k, rest = left - 16 * k;
+            vf dy = load_left(r->dy + j, rest), xhat = normalized_left(r, j, rest);
+            if (r->dx) {
+                vf t = v_sub(weighted_left(r, weight, j, rest), v_set(r->a));
+                vf dx = v_mul(v_fnma(xhat, v_set(r->h), v_sub(t, v_set(r->tau))), v_set(r->rstd));
+                if (streaming && rest >= 16) v_stream(r->dx + j, dx);
+                else store_left(r->dx + j, rest, dx);
+            }
+            if (weight_sums) {
+                weights.v[k] = v_fma(dy, xhat, weights.v[k]);
+                biases.v[k] = v_add(biases.v[k], dy);
+            }
+        }
+    }
+    for (int k = 0; k < 4 && weight_sums; k++) {
+        store_left(weight_sums + i + 16 * k, left - 16 * k, weights.v[k]);
+        store_left(bias_sums + i + 16 * k, left - 16 * k, biases.v[k]);
+    }
+}
+
+V_FN void gradient_rows(const ck_layer_norm_backward_args *args, int64_t begin, int count, float *weight_sums,
+                        float *bias_sums, int streaming, int fetch) {
+    gradient_row rows[TOGETHER];
+    int64_t n = args->cols, i = 0;
+    for (int k = 0; k < count; k++) {
+        int64_t row = begin + k;
+        rows[k] = (gradient_row){
+            .dy = args->dy + row * args->dy_stride,
+            .x = args->x + row * args->x_stride,
+            .ahead_dy = fetch ? args->dy + (row + count) * args->dy_stride : 0,
+            .ahead_x = fetch ? args->x + (row + count) * args->x_stride : 0,
+            .dx = args->dx ? args->dx + row * args->dx_stride : 0,
+            .mean = args->mean[row],
+            .mean_low = args->mean_low ? args->mean_low[row] : 0.0f,
+            .rstd = args->rstd[row],
+        };
+        if (args->dx) project_gradient(&rows[k], args->weight, n);
+    }
+    for (; i + BLOCK <= n; i += BLOCK)
+        gradient_block(rows, count, args->weight, weight_sums, bias_sums, i, BLOCK, streaming);
+    if (i < n) gradient_block(rows, count, args->weight, weight_sums, bias_sums, i, n - i, streaming);
+}
+
+CK_KERNEL(layer_norm_backward)(const ck_layer_norm_backward_args *args, int64_t begin, int64_t end, float *weight_sums,
+                               float *bias_sums, int streaming) {
+    for (int64_t i = 0; weight_sums && i < args->cols; i += 16) {
+        store_left(weight_sums + i, args->cols - i, v_zero());
+        store_left(bias_sums + i, args->cols - i, v_zero());
+    }
+    for (; streaming && begin + 2 * TOGETHER <= end; begin += TOGETHER)
+        gradient_rows(args, begin, TOGETHER, weight_sums, bias_sums, 1, 1);
+    for (; begin < end; begin += TOGETHER)
+        gradient_rows(args, begin, (int)lesser(TOGETHER, end - begin), weight_sums, bias_sums, 0, 0);
+    if (streaming) v_stream_end();
+}

@@ -1,0 +1,107 @@
+// avx2.h: the vocabulary (contract.h) in AVX2 and FMA: a vector is two ymm registers.
+
+typedef struct vf {
+    __m256 lo, hi;
+} vf;
+
+#define V_TOGETHER 2
+
+V_FN vf v_pair(__m256 lo, __m256 hi) { return (vf){lo, hi}; }
+V_FN vf v_zero(void) { return v_pair(_mm256_setzero_ps(), _mm256_setzero_ps()); }
+V_FN vf v_set(float a) { return v_pair(_mm256_set1_ps(a), _mm256_set1_ps(a)); }
+
+V_FN __m256i v_first8(int64_t n) {
+    int count = n <= 0 ? 0 : n >= 8 ? 8 : (int)n;
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+V_FN vf v_load(const float *p) { return v_pair(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)); }
+V_FN vf v_load_n(const float *p, int64_t n) {
+    return v_pair(_mm256_maskload_ps(p, v_first8(n)), _mm256_maskload_ps(p + 8, v_first8(n - 8)));
+}
+V_FN void v_store(float *p, vf a) {
+    _mm256_storeu_ps(p, a.lo);
+    _mm256_storeu_ps(p + 8, a.hi);
+}
+V_FN void v_store_n(float *p, int64_t n, vf a) {
+    _mm256_maskstore_ps(p, v_first8(n), a.lo);
+    _mm256_maskstore_ps(p + 8, v_first8(n - 8), a.hi);
+}
+V_FN void v_stream(float *p, vf a) {
+    _mm256_stream_ps(p, a.lo);
+    _mm256_stream_ps(p + 8, a.hi);
+}
+V_FN void v_stream_end(void) { _mm_sfence(); }
+V_FN void v_fetch(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+V_FN vf v_keep_n(int64_t n, vf a) {
+    return v_pair(_mm256_and_ps(a.lo, _mm256_castsi256_ps(v_first8(n))),
+                  _mm256_and_ps(a.hi, _mm256_castsi256_ps(v_first8(n - 8))));
+}
+
+V_FN vf v_add(vf a, vf b) { return v_pair(_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)); }
+V_FN vf v_sub(vf a, vf b) { return v_pair(_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)); }
+V_FN vf v_mul(vf a, vf b) { return v_pair(_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)); }
+V_FN vf v_div(vf a, vf b) { return v_pair(_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)); }
+V_FN vf v_sqrt(vf a) { return v_pair(_mm256_sqrt_ps(a.lo), _mm256_sqrt_ps(a.hi)); }
+V_FN vf v_floor_zero(vf a) {
+    return v_pair(_mm256_max_ps(_mm256_setzero_ps(), a.lo), _mm256_max_ps(_mm256_setzero_ps(), a.hi));
+}
+V_FN vf v_fma(vf a, vf b, vf c) {
+    return v_pair(_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi));
+}
+V_FN vf v_fms(vf a, vf b, vf c) {
+    return v_pair(_mm256_fmsub_ps(a.lo, b.lo, c.lo), _mm256_fmsub_ps(a.hi, b.hi, c.hi));
+}
+V_FN vf v_fnma(vf a, vf b, vf c) {
+    return v_pair(_mm256_fnmadd_ps(a.lo, b.lo, c.lo), _mm256_fnmadd_ps(a.hi, b.hi, c.hi));
+}
+
+V_FN int v_outside8(int64_t n, __m256 a, float lo, float hi) {
+    __m256 above = _mm256_cmp_ps(a, _mm256_set1_ps(lo), _CMP_GE_OQ), below = _mm256_cmp_ps(a, _mm256_set1_ps(hi), _CMP_LE_OQ);
+    __m256 asked = _mm256_castsi256_ps(v_first8(n));
+    return _mm256_movemask_ps(_mm256_andnot_ps(_mm256_and_ps(above, below), asked));
+}
+V_FN int v_outside(int64_t n, vf a, float lo, float hi) {
+    return v_outside8(n, a.lo, lo, hi) | v_outside8(n - 8, a.hi, lo, hi) << 8;
+}
+
+V_FN __m256 v_magnitude8(__m256 m, __m256 a) {
+    __m256i bits = _mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(0x7fffffff));
+    return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(m), bits));
+}
+V_FN vf v_magnitude(vf m, vf a) { return v_pair(v_magnitude8(m.lo, a.lo), v_magnitude8(m.hi, a.hi)); }
+
+V_FN float v_fold_add(vf a) {
+    __m256 e = _mm256_add_ps(a.lo, a.hi);
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(e), _mm256_extractf128_ps(e, 1));
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
+
+// Each step halves the lanes of a row and puts two rows into one register.
+V_FN __m256 v_fold_4(vf a, vf b) {
+    __m256 p = _mm256_add_ps(a.lo, a.hi), q = _mm256_add_ps(b.lo, b.hi);
+    return _mm256_add_ps(_mm256_permute2f128_ps(p, q, 0x20), _mm256_permute2f128_ps(p, q, 0x31));
+}
+V_FN __m256 v_fold_2(__m256 a, __m256 b) {
+    return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
+}
+V_FN __m256 v_fold_1(__m256 a, __m256 b) {
+    return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xdd));
+}
+V_FN __m256 v_fold_add_rows8(const vf *r) {
+    return v_fold_1(v_fold_2(v_fold_4(r[0], r[4]), v_fold_4(r[1], r[5])), v_fold_2(v_fold_4(r[2], r[6]), v_fold_4(r[3], r[7])));
+}
+V_FN vf v_fold_add_rows(const vf *rows) { return v_pair(v_fold_add_rows8(rows), v_fold_add_rows8(rows + 8)); }
+
+V_FN float v_fold_magnitude(vf a) {
+    __m256 e = v_magnitude8(a.lo, a.hi);
+    __m128i q = _mm_max_epi32(_mm_castps_si128(_mm256_castps256_ps128(e)), _mm_castps_si128(_mm256_extractf128_ps(e, 1)));
+    q = _mm_max_epi32(q, _mm_shuffle_epi32(q, 0x4e));
+    q = _mm_max_epi32(q, _mm_shuffle_epi32(q, 0xb1));
+    return _mm_cvtss_f32(_mm_castsi128_ps(q));
+}
+
+V_FN float s_sqrt(float a) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a))); }
+V_FN float s_fma(float a, float b, float c) {
+    return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));
+}

@@ -1,0 +1,68 @@
+// avx512.h: the vocabulary (contract.h) in AVX-512: a vector is one zmm register.
+
+typedef __m512 vf;
+
+#define V_TOGETHER 4
+
+V_FN vf v_zero(void) { return _mm512_setzero_ps(); }
+V_FN vf v_set(float a) { return _mm512_set1_ps(a); }
+
+V_FN __mmask16 v_first(int64_t n) { return (__mmask16)(n <= 0 ? 0 : n >= 16 ? 0xffff : (1u << n) - 1); }
+V_FN vf v_load(const float *p) { return _mm512_loadu_ps(p); }
+V_FN vf v_load_n(const float *p, int64_t n) { return _mm512_maskz_loadu_ps(v_first(n), p); }
+V_FN void v_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
+V_FN void v_store_n(float *p, int64_t n, vf a) { _mm512_mask_storeu_ps(p, v_first(n), a); }
+V_FN void v_stream(float *p, vf a) { _mm512_stream_ps(p, a); }
+V_FN void v_stream_end(void) { _mm_sfence(); }
+V_FN void v_fetch(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+V_FN vf v_keep_n(int64_t n, vf a) { return _mm512_maskz_mov_ps(v_first(n), a); }
+
+V_FN vf v_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+V_FN vf v_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+V_FN vf v_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+V_FN vf v_div(vf a, vf b) { return _mm512_div_ps(a, b); }
+V_FN vf v_sqrt(vf a) { return _mm512_sqrt_ps(a); }
+V_FN vf v_floor_zero(vf a) { return _mm512_max_ps(_mm512_setzero_ps(), a); }
+V_FN vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+V_FN vf v_fms(vf a, vf b, vf c) { return _mm512_fmsub_ps(a, b, c); }
+V_FN vf v_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
+
+V_FN int v_outside(int64_t n, vf a, float lo, float hi) {
+    __mmask16 inside = _mm512_cmp_ps_mask(a, _mm512_set1_ps(lo), _CMP_GE_OQ) & _mm512_cmp_ps_mask(a, _mm512_set1_ps(hi), _CMP_LE_OQ);
+    return v_first(n) & ~inside;
+}
+
+V_FN vf v_magnitude(vf m, vf a) {
+    __m512i bits = _mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0x7fffffff));
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(m), bits));
+}
+
+V_FN float v_fold_add(vf a) {
+    __m256 e = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(e), _mm256_extractf128_ps(e, 1));
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
+
+// Each step halves the lanes of a row and puts two rows into one vector.
+V_FN vf v_fold_8(vf a, vf b) { return v_add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee)); }
+V_FN vf v_fold_4(vf a, vf b) { return v_add(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd)); }
+V_FN vf v_fold_2(vf a, vf b) { return v_add(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee)); }
+V_FN vf v_fold_1(vf a, vf b) { return v_add(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd)); }
+V_FN vf v_fold_add_rows(const vf *rows) {
+    vf quarter[4];
+    for (int k = 0; k < 4; k++) {
+        const vf *r = rows + k;  // rows k, k + 4, k + 8, k + 12 end in one quarter of the result
+        quarter[k] = v_fold_4(v_fold_8(r[0], r[4]), v_fold_8(r[8], r[12]));
+    }
+    return v_fold_1(v_fold_2(quarter[0], quarter[1]), v_fold_2(quarter[2], quarter[3]));
+}
+
+V_FN float v_fold_magnitude(vf a) {
+    return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(_mm512_castps_si512(a)))));
+}
+
+V_FN float s_sqrt(float a) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a))); }
+V_FN float s_fma(float a, float b, float c) {
+    return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));
+}

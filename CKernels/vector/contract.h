@@ -1,0 +1,33 @@
+// contract.h: what each name of the vector vocabulary means. It holds no code: portable.h, avx2.h,
+// avx512.h and neon.h define exactly these names, with exactly these results.
+//
+// A vector `vf` is 16 binary32 lanes on every instruction set (1 zmm, 2 ymm, 4 q registers, an array).
+// Every operation rounds once, to nearest even; nothing is flushed to zero; nothing is contracted.
+//
+//   V_TOGETHER                how many vectors of sums a loop may keep in registers beside each other:
+//                             4, or 2 where there are 16 registers of a half or quarter vector
+//   v_zero()                  +0.0 in every lane
+//   v_set(a)                  a in every lane
+//   v_load(p)                 lane l = p[l], any alignment
+//   v_load_n(p, n)            the first n lanes as v_load, +0.0 in the others; reads nothing else
+//   v_store(p, a)             p[l] = lane l
+//   v_store_n(p, n, a)        the first n lanes; writes nothing else
+//   v_stream(p, a)            v_store past the caches; p is a multiple of 64 bytes
+//   v_stream_end()            orders the streamed stores before what follows
+//   v_fetch(p)                asks for the cache line at p, into the second cache level
+//   v_keep_n(n, a)            the first n lanes of a, +0.0 in the others
+//   v_add v_sub v_mul (a, b)  a + b, a - b, a * b
+//   v_div v_sqrt              a / b, the square root of a, correctly rounded
+//   v_floor_zero(a)           +0.0 where a < 0, else a (also if it is a NaN)
+//   v_fma(a, b, c)            a * b + c, rounded once
+//   v_fms(a, b, c)           a * b - c, rounded once
+//   v_fnma(a, b, c)           c - a * b, rounded once
+//   v_outside(n, a, lo, hi)   bit l is set if l < n and lane l is not within lo ... hi (a NaN is not)
+//   v_magnitude(m, a)         lane-wise larger of m and |a|, compared as integers: NaN above infinity
+//   v_fold_add(a)             lane j += lane j + 8, then 4, 2, 1; lane 0
+//   v_fold_add_rows(rows)     lane l = v_fold_add(rows[l]), for 16 vectors
+//   v_fold_magnitude(a)       the largest lane, compared as v_magnitude does
+//   s_sqrt(a)                 the correctly rounded square root of one float
+//   s_fma(a, b, c)            a * b + c of floats, rounded once
+//
+// An `n` may be any integer: <= 0 means no lane, >= 16 all of them.

@@ -1,0 +1,27 @@
+# Conveniences. `swift test -c release` and `swift run -c release bench` need none of them.
+
+.PHONY: deps check coverage format rooms
+
+deps: ## LLVM's OpenMP runtime and OpenBLAS, for those who want them
+	@if command -v apt-get >/dev/null; then \
+		apt-get update && apt-get install -y libomp-dev libopenblas-dev; \
+	else \
+		echo "No apt-get here. Install LLVM's OpenMP runtime and OpenBLAS with your package manager"; \
+		echo "(Fedora: dnf install libomp-devel openblas-devel; Homebrew: brew install libomp openblas)."; \
+		exit 1; \
+	fi
+
+check: rooms ## Everything that CI runs
+	.ci/run
+
+rooms: ## The rules of ARCHITECTURE.md
+	python3 scripts/check_rooms.py
+
+coverage: ## Lines of C and Swift that the tests reach
+	swift test --enable-code-coverage -Xcc -fprofile-instr-generate -Xcc -fcoverage-mapping
+	llvm-cov report --instr-profile=$$(dirname $$(swift test --show-codecov-path))/default.profdata \
+		$$(swift build --show-bin-path)/swift-normalizationPackageTests.xctest --ignore-filename-regex='.build|Tests/'
+
+format: ## clang-format 14 and swift-format
+	find CKernels Tests/kernelcheck -name '*.[ch]' | xargs clang-format-14 -i
+	swift format --in-place --recursive Sources Tests bench Package.swift

@@ -1,0 +1,49 @@
+// Checks that the operators share. Each throws before anything is written.
+
+internal import Tensors
+
+/// The extent of the last axis, which is normalized.
+func validatedColumns(of shape: Shape, argument: String) throws(NormalizationError) -> Int {
+    guard let columns = shape.extents.last, columns > 0 else {
+        throw NormalizationError(
+            .invalidShape, argument: argument, expected: "a last axis of at least one element",
+            given: "shape \(shape)")
+    }
+    return columns
+}
+
+/// Rows in a flat sequence of `count` elements.
+func validatedRows(count: Int, columns: Int, argument: String) throws(NormalizationError) -> Int {
+    guard columns > 0 else {
+        throw NormalizationError(.invalidShape, argument: "columns", expected: "at least 1", given: "\(columns)")
+    }
+    guard count % columns == 0 else {
+        throw NormalizationError(
+            .shapeMismatch, argument: argument, expected: "a multiple of \(columns) elements", given: "\(count)")
+    }
+    return count / columns
+}
+
+func validate(count: Int?, is expected: Int, argument: String) throws(NormalizationError) {
+    guard let count, count != expected else { return }
+    throw NormalizationError(.shapeMismatch, argument: argument, expected: "\(expected) elements", given: "\(count)")
+}
+
+func validate(shape: Shape, is expected: Shape, argument: String) throws(NormalizationError) {
+    guard shape != expected else { return }
+    throw NormalizationError(.shapeMismatch, argument: argument, expected: "shape \(expected)", given: "\(shape)")
+}
+
+/// A parameter vector: one element a column.
+func validate(parameter: Tensor<Float>?, columns: Int, argument: String) throws(NormalizationError) {
+    guard let parameter, parameter.shape.rank != 1 || parameter.shape[0] != columns else { return }
+    throw NormalizationError(
+        .shapeMismatch, argument: argument, expected: "shape [\(columns)]", given: "\(parameter.shape)")
+}
+
+func validate(epsilon: Float) throws(NormalizationError) {
+    guard epsilon >= 0, epsilon.isFinite else {
+        throw NormalizationError(
+            .invalidEpsilon, argument: "epsilon", expected: "a finite number of at least 0", given: "\(epsilon)")
+    }
+}

@@ -1,0 +1,94 @@
+/// Layer normalization in plain Swift: for `Float` the bits of the C kernels.
+///
+/// Matrices are dense and row-major. The arithmetic is described in the article "One answer".
+package enum LayerNormReference<Scalar: ReferenceScalar> {
+    /// Mean (as the pair m + delta) and 1/sqrt(variance + epsilon) of a row times a power of two.
+    private struct Moments {
+        var m: Scalar
+        var delta: Scalar
+        var rstd: Scalar
+        /// Of the row before it was scaled.
+        var savedRstd: Scalar = 0
+        var scale: Scalar = 1
+    }
+
+    package struct Output {
+        package var y: [Scalar]
+        package var mean: [Scalar]
+        package var meanLow: [Scalar]
+        package var rstd: [Scalar]
+    }
+
+    /// y = (x - mean) * rstd * weight + bias for every row of `columns` elements.
+    ///
+    /// (Specialised here because callers are in other modules, where the generic code would run a hundred
+    /// times slower.)
+    @_specialize(where Scalar == Float)
+    @_specialize(where Scalar == Double)
+    package static func forward(
+        _ x: [Scalar], columns: Int, weight: [Scalar]?, bias: [Scalar]?, epsilon: Scalar
+    ) -> Output {
+        let rows = x.count / columns
+        var output = Output(y: [], mean: [], meanLow: [], rstd: [])
+        output.y.reserveCapacity(x.count)
+        for row in 0..<rows {
+            let elements = x[row * columns..<(row + 1) * columns]
+            let r = moments(of: elements, epsilon: epsilon)
+            for (column, element) in elements.enumerated() {
+                let normalized = (centred(element, r) - r.delta) * r.rstd
+                output.y.append((bias?[column] ?? 0).addingProduct(normalized, weight?[column] ?? 1))
+            }
+            let mean = r.m + r.delta
+            output.mean.append(mean / r.scale)
+            output.meanLow.append((r.delta - (mean - r.m)) / r.scale)
+            output.rstd.append(r.savedRstd)
+        }
+        return output
+    }
+
+    private static func centred(_ x: Scalar, _ r: Moments) -> Scalar { (-r.m).addingProduct(x, r.scale) }
+
+    private static func moments(of row: ArraySlice<Scalar>, epsilon: Scalar) -> Moments {
+        var (r, variance) = unfinishedMoments(of: row, scale: 1)
+        let q = variance + epsilon
+        if Scalar.ordinaryVariances.contains(q) {
+            r.rstd = 1 / q.squareRoot()
+            r.savedRstd = r.rstd
+            return r
+        }
+        (r, variance) = unfinishedMoments(of: row, scale: scale(for: row))
+        (r.rstd, r.savedRstd) = Scalar.wideReciprocalRoot(variance: variance, epsilon: epsilon, scale: r.scale)
+        return r
+    }
+
+    /// m, delta and the variance of the row times `scale`.
+    private static func unfinishedMoments(of row: ArraySlice<Scalar>, scale: Scalar) -> (Moments, variance: Scalar) {
+        let n = Scalar(row.count)
+        var sum = LaneSum<Scalar>()
+        for x in row { sum.add(x, times: scale) }
+        var r = Moments(m: sum.total / n, delta: 0, rstd: 0, scale: scale)
+
+        var deviations = LaneSum<Scalar>()
+        var squares = LaneSum<Scalar>()
+        for x in row {
+            let d = centred(x, r)
+            deviations.add(d)
+            squares.add(d, times: d)
+        }
+        r.delta = deviations.total / n
+        let variance = (squares.total / n).addingProduct(-r.delta, r.delta)
+        return (r, variance < 0 ? 0 : variance)
+    }
+
+    /// The power of two that brings the row's largest magnitude near 1; 1 where none does.
+    private static func scale(for row: ArraySlice<Scalar>) -> Scalar {
+        var largest: Scalar = 0
+        for x in row {
+            if !x.isFinite { return 1 }
+            largest = max(largest, abs(x))
+        }
+        if largest == 0 { return 1 }
+        let limit = Scalar.scalingExponentLimit
+        return Scalar(sign: .plus, exponent: Scalar.Exponent(-min(max(Int(largest.exponent), -limit), limit)), significand: 1)
+    }
+}

@@ -1,0 +1,7 @@
+/// A type that tensors can hold: plain bits, with a zero.
+public protocol TensorElement: BitwiseCopyable, Sendable, Equatable {
+    static var zero: Self { get }
+}
+
+extension Float: TensorElement {}
+extension Double: TensorElement {}

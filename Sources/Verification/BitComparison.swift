@@ -1,0 +1,30 @@
+package import Tensors
+
+/// Counts elements compared and elements that differ. A NaN equals any NaN; all else is compared by bits.
+package struct BitComparison: Hashable, Sendable {
+    package private(set) var compared = 0
+    package private(set) var different = 0
+
+    package init() {}
+
+    package mutating func compare(_ given: [Float], _ expected: [Float]) {
+        compared += max(given.count, expected.count)
+        different += abs(given.count - expected.count)
+        for (a, b) in zip(given, expected) where a.bitPattern != b.bitPattern && !(a.isNaN && b.isNaN) {
+            different += 1
+        }
+    }
+
+    package mutating func compare(_ given: Tensor<Float>, _ expected: Tensor<Float>) {
+        compare(given.array, expected.array)
+    }
+
+    package mutating func compare(_ given: Tensor<Float>?, _ expected: Tensor<Float>?) {
+        compare(given?.array ?? [], expected?.array ?? [])
+    }
+
+    package mutating func add(_ other: BitComparison) {
+        compared += other.compared
+        different += other.different
+    }
+}

@@ -1,0 +1,61 @@
+// check.c: cases, comparisons and failures; crash.c has the checked call.
+
+#include "check.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/// Failures of one family on one instruction set that are printed.
+enum { PRINTED = 8 };
+
+void check_begin(check *c) {
+    random_source mixed = {c->seed};
+    c->random.state = random_bits(&mixed) + (uint64_t)c->cases++ * 0xd1b54a32d192ed03u;
+}
+
+void check_describe(check *c, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int used = snprintf(c->describes, sizeof c->describes, "case %" PRId64 ": ", c->cases - 1);
+    vsnprintf(c->describes + used, sizeof c->describes - (size_t)used, format, arguments);
+    va_end(arguments);
+}
+
+void check_fail(check *c, const char *format, ...) {
+    if (++c->failures > PRINTED) return;
+    va_list arguments;
+    va_start(arguments, format);
+    printf("  FAILED %s on %s: ", c->family, ck_isa_name(c->isa));
+    vprintf(format, arguments);
+    printf("\n         in %s\n", c->describes);
+    va_end(arguments);
+}
+
+void check_count(check *c) { c->comparisons++; }
+
+void check_that(check *c, int holds, const char *what) {
+    c->comparisons++;
+    if (!holds) check_fail(c, "%s", what);
+}
+
+static uint32_t bits_of(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static int is_nan(uint32_t bits) { return (bits & 0x7fffffff) > 0x7f800000; }
+
+int check_row(check *c, const char *name, int64_t row, const float *found, const float *expected, int64_t count) {
+    if (memcmp(found, expected, (size_t)count * sizeof(float)) == 0) return 1;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t a = bits_of(found[i]), b = bits_of(expected[i]);
+        if (a == b || (is_nan(a) && is_nan(b))) continue;
+        check_fail(c, "%s[%" PRId64 "][%" PRId64 "] is %.9g (%08" PRIx32 "), not %.9g (%08" PRIx32 ")", name, row, i,
+                   (double)found[i], a, (double)expected[i], b);
+        return 0;
+    }
+    return 1;
+}

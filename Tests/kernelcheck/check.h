@@ -1,0 +1,51 @@
+// check.h: what a family of checks works with: the instruction set under test, random numbers for each
+// case, calls whose crashes are recorded, comparisons by bits, failures.
+
+#ifndef KERNELCHECK_CHECK_H
+#define KERNELCHECK_CHECK_H
+
+#include <stdint.h>
+
+#include "ckernels.h"
+#include "random.h"
+
+typedef struct check {
+    const char *family;
+    ck_isa isa;  // what the family must run, by ck_run.isa
+    int quick;   // smaller sizes, for emulators
+    uint64_t seed;
+    random_source random;
+    int64_t cases, comparisons, failures;
+    char describes[240];
+} check;
+
+/// Begins a case: random numbers start anew, from the seed and the number of the case.
+void check_begin(check *c);
+
+/// Says what the case is, for messages.
+__attribute__((format(printf, 2, 3))) void check_describe(check *c, const char *format, ...);
+
+/// Records a failure of this case; prints the first few.
+__attribute__((format(printf, 2, 3))) void check_fail(check *c, const char *format, ...);
+
+/// Counts one comparison.
+void check_count(check *c);
+
+/// Records a failure unless `holds`; counts a comparison.
+void check_that(check *c, int holds, const char *what);
+
+/// Compares by bits, but NaNs are equal to each other; whether all are equal. The first difference is
+/// a failure. Does not count: a matrix counts once.
+int check_row(check *c, const char *name, int64_t row, const float *found, const float *expected, int64_t count);
+
+/// An entry point of the library behind one type.
+typedef ck_status (*entry_point)(const void *args, ck_run run);
+
+/// Calls and answers whether the call came back with `expected`. Another status is a failure, and so
+/// is a crash on any thread.
+int check_call(check *c, entry_point entry, const void *args, ck_run run, ck_status expected);
+
+/// Signals that mean a crash are caught from here on.
+void check_catch_crashes(void);
+
+#endif

@@ -1,0 +1,41 @@
+// contract_sums.h: the contract's order of a sum of a row, one element at a time: 64 lanes, two levels,
+// folded by halves. Written from the design's words, apart from the kernels.
+
+#ifndef KERNELCHECK_CONTRACT_SUMS_H
+#define KERNELCHECK_CONTRACT_SUMS_H
+
+#include <math.h>
+#include <stdint.h>
+
+enum { LANES = 64, ELEMENTS_PER_LEVEL = 1024 };
+
+/// Begin with all zeros.
+typedef struct contract_sum {
+    float lane[LANES], second[LANES];
+    int64_t count;
+} contract_sum;
+
+static inline void contract_second_level(contract_sum *s) {
+    for (int j = 0; j < LANES; j++) {
+        s->second[j] += s->lane[j];
+        s->lane[j] = 0;
+    }
+}
+
+/// Adds a * b + 0, rounded once together with the sum. With a = 1 it is an ordinary addition.
+static inline void contract_add_product(contract_sum *s, float a, float b) {
+    float *lane = &s->lane[s->count % LANES];
+    *lane = fmaf(a, b, *lane);
+    if (++s->count % ELEMENTS_PER_LEVEL == 0) contract_second_level(s);
+}
+
+static inline void contract_add(contract_sum *s, float a) { contract_add_product(s, 1, a); }
+
+static inline float contract_total(contract_sum *s) {
+    contract_second_level(s);
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int j = 0; j < half; j++) s->second[j] += s->second[j + half];
+    return s->second[0];
+}
+
+#endif

@@ -1,0 +1,23 @@
+// families.h: the families of checks, one function a family. main.c has the table that runs them.
+
+#ifndef KERNELCHECK_FAMILIES_H
+#define KERNELCHECK_FAMILIES_H
+
+#include "check.h"
+
+/// The library against the contract's words.
+void check_contract(check *c);
+
+/// The library against what its headers say of special rows.
+void check_promises(check *c);
+
+/// One instruction set against portable, for all shapes, layouts, options and thread counts.
+void check_layer_norm(check *c);
+void check_layer_norm_streaming(check *c);
+void check_layer_norm_backward(check *c);
+void check_limits(check *c);
+
+/// What an entry point refuses, and what it must not.
+void check_arguments(check *c);
+
+#endif

@@ -1,0 +1,88 @@
+// Report: what is printed, and what --json writes.
+
+internal import Foundation
+internal import KernelBridge
+internal import Normalization
+internal import Verification
+
+struct ResultRow: Codable {
+    let cell: String
+    let candidate: String
+    let threads: Int
+    let timing: Timing
+    let gigabytesPerSecond: Double
+    /// The time of the faster copy of the same bytes on as many threads, over this time.
+    let shareOfLimit: Double
+    let timesReference: Double
+    let timesPortable: Double
+}
+
+struct Report: Codable {
+    let version: String
+    let date: String
+    let machine: String
+    let threading: String
+    var limits: [LimitRow] = []
+    var rows: [ResultRow] = []
+
+    init() {
+        version = KernelLibrary.version
+        threading = KernelLibrary.threading
+        date = Date.now.formatted(.iso8601)
+        let cpu = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+        let model = cpu.split(separator: "\n").first { $0.hasPrefix("model name") }
+        let name = model?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown CPU"
+        machine = "\(name), \(ProcessInfo.processInfo.activeProcessorCount) cores, \(InstructionSet.chosen.rawValue)"
+    }
+
+    func write(to path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        try encoder.encode(self).write(to: URL(fileURLWithPath: path))
+    }
+}
+
+extension LimitRow {
+    static let header = "limits".padded(to: 34) + "threads"
+
+    var line: String {
+        name.padded(to: 34) + "\(threads)".rightAligned(in: 4) + String(format: "%10.1f ", rate) + unit.padded(to: 8)
+            + timing.spreadText
+    }
+}
+
+extension ResultRow {
+    static let header =
+        "operation".padded(to: 36) + "run".padded(to: 20) + "    time    GB/s  of limit  x portable  x reference"
+
+    var line: String {
+        cell.padded(to: 36) + candidate.padded(to: 18) + Self.text(timing.median).rightAligned(in: 10)
+            + String(
+                format: "%8.1f %7.0f %% %11.1f %12.0f  ", gigabytesPerSecond, 100 * shareOfLimit, timesPortable,
+                timesReference) + timing.spreadText
+    }
+
+    static func text(_ seconds: Double) -> String {
+        switch seconds {
+        case ..<1e-6: String(format: "%.0f ns", seconds * 1e9)
+        case ..<1e-3: String(format: "%.1f us", seconds * 1e6)
+        default: String(format: "%.2f ms", seconds * 1e3)
+        }
+    }
+}
+
+extension Timing {
+    /// Half the distance between the quartiles.
+    fileprivate var spreadText: String { String(format: "±%.0f %%", 50 * spread) }
+}
+
+/// A line on a terminal that says how far the run is; nothing where standard error is a file.
+struct Progress {
+    private let isTerminal = isatty(STDERR_FILENO) == 1
+
+    func show(_ text: String) {
+        if isTerminal { FileHandle.standardError.write(Data("\r\u{1b}[K\(text)".utf8)) }
+    }
+
+    func clear() { show("") }
+}
