@@ -70,9 +70,13 @@ static void run_team(job *j) { run_part(j, 0, 1); }
 /// Swift tasks on two cores must not start sixteen teams.
 static atomic_int helpers;
 
-/// A forked child has none of its parent's threads, and GNU's runtime would wait for them forever.
-static atomic_int forked;
-static void note_fork(void) { atomic_store(&forked, 1); }
+/// A forked child has none of its parent's threads, and GNU's runtime would wait forever for those of a team
+/// that the parent had. `forked`: this is such a child.
+static atomic_int had_team, forked;
+static void note_fork(void) {
+    atomic_store(&forked, atomic_load(&had_team));
+    atomic_store(&helpers, 0);
+}
 __attribute__((constructor)) static void watch_forks(void) { (void)pthread_atfork(0, 0, note_fork); }
 
 /// Threads beyond the calling one for this call, taken from `helpers`; 0 to stay on the calling thread.
@@ -97,6 +101,7 @@ void ck_run_blocks(int64_t count, int64_t bytes, int32_t threads, ck_block_funct
         run_part(&j, 0, 1);
         return;
     }
+    atomic_store_explicit(&had_team, 1, memory_order_relaxed);
     run_team(&j);
     atomic_fetch_sub_explicit(&helpers, taken, memory_order_relaxed);
 }

@@ -1,4 +1,4 @@
-// check.c: cases, comparisons and failures; crash.c has the checked call.
+// check.c: cases, checked calls, comparisons and failures.
 
 #include "check.h"
 
@@ -31,6 +31,13 @@ void check_fail(check *c, const char *format, ...) {
     vprintf(format, arguments);
     printf("\n         in %s\n", c->describes);
     va_end(arguments);
+}
+
+int check_call(check *c, entry_point entry, const void *args, ck_run run, ck_status expected) {
+    ck_status status = entry(args, run);
+    if (status == expected) return 1;
+    check_fail(c, "answered \"%s\" instead of \"%s\"", ck_status_text(status), ck_status_text(expected));
+    return 0;
 }
 
 void check_count(check *c) { c->comparisons++; }

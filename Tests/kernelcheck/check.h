@@ -1,5 +1,5 @@
 // check.h: what a family of checks works with: the instruction set under test, random numbers for each
-// case, calls whose crashes are recorded, comparisons by bits, failures.
+// case, checked calls, comparisons by bits, failures.
 
 #ifndef KERNELCHECK_CHECK_H
 #define KERNELCHECK_CHECK_H
@@ -41,11 +41,10 @@ int check_row(check *c, const char *name, int64_t row, const float *found, const
 /// An entry point of the library behind one type.
 typedef ck_status (*entry_point)(const void *args, ck_run run);
 
-/// Calls and answers whether the call came back with `expected`. Another status is a failure, and so
-/// is a crash on any thread.
+/// Calls and answers whether the call came back with `expected`. Another status is a failure.
 int check_call(check *c, entry_point entry, const void *args, ck_run run, ck_status expected);
 
-/// Signals that mean a crash are caught from here on.
-void check_catch_crashes(void);
+/// Runs a family in a process of its own and answers what it recorded. A crash is a failure and its end.
+check check_in_process(check start, void (*family)(check *));
 
 #endif

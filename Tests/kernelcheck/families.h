@@ -17,6 +17,9 @@ void check_layer_norm_streaming(check *c);
 void check_layer_norm_backward(check *c);
 void check_limits(check *c);
 
+/// Calls in forked children.
+void check_forks(check *c);
+
 /// What an entry point refuses, and what it must not.
 void check_arguments(check *c);
 

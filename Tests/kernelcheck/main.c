@@ -25,6 +25,7 @@ static const family families[] = {
     {"layer_norm_streaming", check_layer_norm_streaming},
     {"layer_norm_backward", check_layer_norm_backward},
     {"limits", check_limits},
+    {"forks", check_forks},
 };
 enum { FAMILIES = sizeof families / sizeof *families };
 
@@ -79,8 +80,7 @@ static int list(ck_inspection machine) {
 
 /// Runs one family on one instruction set; whether it passed.
 static int run(const family *f, ck_isa isa, const options *o) {
-    check c = {.family = f->name, .isa = isa, .seed = o->seed, .quick = o->quick};
-    f->function(&c);
+    check c = check_in_process((check){.family = f->name, .isa = isa, .seed = o->seed, .quick = o->quick}, f->function);
     printf("%-22s %-9s %8" PRId64 " comparisons", f->name, ck_isa_name(isa), c.comparisons);
     if (c.failures > 0) printf(", %" PRId64 " FAILURES", c.failures);
     if (c.comparisons == 0) printf(": NOTHING WAS COMPARED");
@@ -97,7 +97,6 @@ int main(int count, char **words) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("kernelcheck --seed %" PRIu64 "%s: ckernels %s, threads: %s\n", o.seed, o.quick ? " --quick" : "",
            machine.version, machine.threading);
-    check_catch_crashes();
     int runs = 0, passed = 0;
     for (ck_isa isa = CK_ISA_PORTABLE; isa <= CK_ISA_NEON; isa++) {
         if (o.isa && strcmp(o.isa, ck_isa_name(isa)) != 0) continue;
