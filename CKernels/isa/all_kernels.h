@@ -10,7 +10,9 @@
 #include "kernels/layer_norm_moments.h"
 
 #include "kernels/layer_norm_row.h"
+#include "kernels/layer_norm_rare_row.h"
 #include "kernels/layer_norm_short_body.h"
+#include "kernels/layer_norm_streamed_body.h"
 #include "kernels/layer_norm_body.h"
 #include "kernels/layer_norm_backward_body.h"
 #include "kernels/merge_sums_body.h"

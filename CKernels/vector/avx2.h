@@ -32,6 +32,7 @@ V_FN void v_stream(float *p, vf a) {
 }
 V_FN void v_stream_end(void) { _mm_sfence(); }
 V_FN void v_fetch(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+V_FN void v_fetch_to_write(const float *p) { __builtin_prefetch(p, 1, 2); }
 V_FN vf v_keep_n(int64_t n, vf a) {
     return v_pair(_mm256_and_ps(a.lo, _mm256_castsi256_ps(v_first8(n))),
                   _mm256_and_ps(a.hi, _mm256_castsi256_ps(v_first8(n - 8))));

@@ -15,6 +15,7 @@ V_FN void v_store_n(float *p, int64_t n, vf a) { _mm512_mask_storeu_ps(p, v_firs
 V_FN void v_stream(float *p, vf a) { _mm512_stream_ps(p, a); }
 V_FN void v_stream_end(void) { _mm_sfence(); }
 V_FN void v_fetch(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+V_FN void v_fetch_to_write(const float *p) { __builtin_prefetch(p, 1, 2); }
 V_FN vf v_keep_n(int64_t n, vf a) { return _mm512_maskz_mov_ps(v_first(n), a); }
 
 V_FN vf v_add(vf a, vf b) { return _mm512_add_ps(a, b); }

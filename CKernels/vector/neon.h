@@ -38,6 +38,7 @@ V_FN void v_store_n(float *p, int64_t n, vf a) {
 V_FN void v_stream(float *p, vf a) { v_store(p, a); }
 V_FN void v_stream_end(void) {}
 V_FN void v_fetch(const float *p) { __builtin_prefetch(p, 0, 2); }
+V_FN void v_fetch_to_write(const float *p) { __builtin_prefetch(p, 1, 2); }
 V_FN vf v_keep_n(int64_t n, vf a) {
     static const int32_t index[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     int32x4_t count = vdupq_n_s32(n <= 0 ? 0 : n >= 16 ? 16 : (int32_t)n);

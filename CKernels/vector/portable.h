@@ -27,6 +27,7 @@ V_FN void v_store(float *p, vf a) { v_store_n(p, 16, a); }
 V_FN void v_stream(float *p, vf a) { v_store(p, a); }
 V_FN void v_stream_end(void) {}
 V_FN void v_fetch(const float *p) { __builtin_prefetch(p, 0, 2); }
+V_FN void v_fetch_to_write(const float *p) { __builtin_prefetch(p, 1, 2); }
 V_FN vf v_keep_n(int64_t n, vf a) { return v_load_n(a.lane, n); }
 
 V_FN vf v_add(vf a, vf b) {

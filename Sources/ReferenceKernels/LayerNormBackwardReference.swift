@@ -22,14 +22,11 @@ extension LayerNormReference {
             func xhat(_ column: Int) -> Scalar { (x[first + column] - mean[row] - meanLow[row]) * rstd[row] }
             func g(_ column: Int) -> Scalar { dy[first + column] * (weight?[column] ?? 1) }
 
-            var sum = LaneSum<Scalar>()
-            for column in 0..<columns { sum.add(g(column)) }
-            let a = sum.total / n
-
+            let centre = RowSample.mean(columns: columns, g)
             var remainder = LaneSum<Scalar>()
             var projection = LaneSum<Scalar>()
             for column in 0..<columns {
-                let t = g(column) - a
+                let t = g(column) - centre
                 remainder.add(t)
                 projection.add(t, times: xhat(column))
             }
@@ -39,7 +36,7 @@ extension LayerNormReference {
             weightSums.begin(row: row)
             biasSums.begin(row: row)
             for column in 0..<columns {
-                let t = g(column) - a
+                let t = g(column) - centre
                 dx[first + column] = (t - tau).addingProduct(-xhat(column), h) * rstd[row]
                 weightSums.add(dy[first + column], times: xhat(column), column: column)
                 biasSums.add(dy[first + column], times: 1, column: column)

@@ -2,9 +2,9 @@
 ///
 /// Matrices are dense and row-major. The arithmetic is described in the article "One answer".
 package enum LayerNormReference<Scalar: ReferenceScalar> {
-    /// Mean (as the pair m + delta) and 1/sqrt(variance + epsilon) of a row times a power of two.
+    /// Mean (as the pair centre + delta) and 1/sqrt(variance + epsilon) of a row times a power of two.
     private struct Moments {
-        var m: Scalar
+        var centre: Scalar
         var delta: Scalar
         var rstd: Scalar
         /// Of the row before it was scaled.
@@ -38,15 +38,15 @@ package enum LayerNormReference<Scalar: ReferenceScalar> {
                 let normalized = (centred(element, r) - r.delta) * r.rstd
                 output.y.append((bias?[column] ?? 0).addingProduct(normalized, weight?[column] ?? 1))
             }
-            let mean = r.m + r.delta
+            let mean = r.centre + r.delta
             output.mean.append(mean / r.scale)
-            output.meanLow.append((r.delta - (mean - r.m)) / r.scale)
+            output.meanLow.append((r.delta - (mean - r.centre)) / r.scale)
             output.rstd.append(r.savedRstd)
         }
         return output
     }
 
-    private static func centred(_ x: Scalar, _ r: Moments) -> Scalar { (-r.m).addingProduct(x, r.scale) }
+    private static func centred(_ x: Scalar, _ r: Moments) -> Scalar { (-r.centre).addingProduct(x, r.scale) }
 
     private static func moments(of row: ArraySlice<Scalar>, epsilon: Scalar) -> Moments {
         var (r, variance) = unfinishedMoments(of: row, scale: 1)
@@ -61,13 +61,20 @@ package enum LayerNormReference<Scalar: ReferenceScalar> {
         return r
     }
 
-    /// m, delta and the variance of the row times `scale`.
+    /// centre, delta and the variance of the row times `scale`: around the mean of a sample, or, if that was
+    /// far off, around the mean that this gave.
     private static func unfinishedMoments(of row: ArraySlice<Scalar>, scale: Scalar) -> (Moments, variance: Scalar) {
-        let n = Scalar(row.count)
-        var sum = LaneSum<Scalar>()
-        for x in row { sum.add(x, times: scale) }
-        var r = Moments(m: sum.total / n, delta: 0, rstd: 0, scale: scale)
+        let sample = RowSample.mean(columns: row.count) { row[row.startIndex + $0] * scale }
+        let (r, variance) = moments(of: row, around: sample, scale: scale)
+        let isFar = variance.addingProduct(-4 * r.delta, r.delta) < 0
+        return isFar ? moments(of: row, around: r.centre + r.delta, scale: scale) : (r, variance)
+    }
 
+    private static func moments(
+        of row: ArraySlice<Scalar>, around centre: Scalar, scale: Scalar
+    ) -> (Moments, variance: Scalar) {
+        let n = Scalar(row.count)
+        var r = Moments(centre: centre, delta: 0, rstd: 0, scale: scale)
         var deviations = LaneSum<Scalar>()
         var squares = LaneSum<Scalar>()
         for x in row {

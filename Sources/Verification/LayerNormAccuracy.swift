@@ -65,8 +65,14 @@ package struct LayerNormAccuracy: Sendable {
             title: "Mean offset", text: "Rows of unit variance plus a common offset; epsilon 1e-5.", data: "offset",
             rows: try [0, 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7].map { try Self.forward(.offset($0), short($0)) })
         outliers = Table(
-            title: "One outlier", text: "Rows of unit variance in which one element is replaced; epsilon 1e-5.",
-            data: "outlier", rows: try [1e4, 1e5, 1e6, 1e7].map { try Self.forward(.outlier($0), short($0)) })
+            title: "Outliers",
+            text: """
+                Rows of unit variance in which one element is replaced, or to which something is added at the (up to) 64
+                columns that the kernels take as a sample of the row; epsilon 1e-5.
+                """,
+            data: "outlier",
+            rows: try [1e4, 1e5, 1e6, 1e7].map { try Self.forward(.outlier($0), short($0)) }
+                + [1, 1e3, 1e6].map { try Self.forward(.misleading($0), "sample + \(short($0))") })
         scales = Table(
             title: "Scale",
             text: """

@@ -12,22 +12,28 @@
 #include "layer_norm_problem.h"
 
 typedef struct contract_moments {
-    float m, delta;  // the mean is m + delta, of x * scale
+    float c, delta;  // the mean is c + delta, of x * scale
     float variance;  // of x * scale
     float rstd;      // of x * scale
     float saved_rstd;
     float scale;
 } contract_moments;
 
-/// x * scale - m, rounded once.
-static float deviation(float x, contract_moments r) { return fmaf(x, r.scale, -r.m); }
+/// x * scale - c, rounded once.
+static float deviation(float x, contract_moments r) { return fmaf(x, r.scale, -r.c); }
 
-/// sum(x * scale) / n, then the deviations from it: their mean, and the mean of their squares.
-static contract_moments moments(const float *x, int64_t n, float scale) {
-    contract_moments r = {.scale = scale};
-    contract_sum sum = {0}, deviations = {0}, squares = {0};
-    for (int64_t i = 0; i < n; i++) contract_add_product(&sum, x[i], scale);
-    r.m = contract_total(&sum) / (float)n;
+/// The mean of the row's sample, times scale.
+static float sample_mean(const float *x, int64_t n, float scale) {
+    contract_sum sum = {0};
+    for (int64_t j = 0; j < contract_sample_size(n); j++)
+        contract_add(&sum, x[contract_sample_column(n, j)] * scale);
+    return contract_total(&sum) / (float)contract_sample_size(n);
+}
+
+/// Deviations from c: their mean, and the mean of their squares.
+static contract_moments moments_around(float c, const float *x, int64_t n, float scale) {
+    contract_moments r = {.c = c, .scale = scale};
+    contract_sum deviations = {0}, squares = {0};
     for (int64_t i = 0; i < n; i++) {
         float d = deviation(x[i], r);
         contract_add(&deviations, d);
@@ -37,6 +43,12 @@ static contract_moments moments(const float *x, int64_t n, float scale) {
     r.variance = fmaf(-r.delta, r.delta, contract_total(&squares) / (float)n);
     if (r.variance < 0) r.variance = 0;
     return r;
+}
+
+/// Around the sample's mean; where that is far from the row's, around the mean that this gave.
+static contract_moments moments(const float *x, int64_t n, float scale) {
+    contract_moments r = moments_around(sample_mean(x, n, scale), x, n, scale);
+    return fmaf(-4 * r.delta, r.delta, r.variance) < 0 ? moments_around(r.c + r.delta, x, n, scale) : r;
 }
 
 /// 2^-e for a largest magnitude in [2^e, 2^(e+1)), |e| <= 126; 1 for a row of zeros, or with Inf or NaN.
@@ -81,9 +93,9 @@ static void contract_forward(const layer_norm_problem *p) {
             float normalized = (deviation(x[i], r) - r.delta) * r.rstd;
             y[i] = fmaf(normalized, p->weight_given ? p->weight[i] : 1, p->bias_given ? p->bias[i] : 0);
         }
-        float mean = r.m + r.delta;
+        float mean = r.c + r.delta;
         p->mean[row] = mean / r.scale;
-        p->mean_low[row] = (r.delta - (mean - r.m)) / r.scale;
+        p->mean_low[row] = (r.delta - (mean - r.c)) / r.scale;
         p->rstd[row] = r.saved_rstd;
     }
 }

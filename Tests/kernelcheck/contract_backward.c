@@ -17,17 +17,18 @@ static float normalized(const layer_norm_problem *p, int64_t row, int64_t i) {
 
 static void contract_dx(const layer_norm_problem *p, int64_t row) {
     int64_t n = p->cols;
-    contract_sum g = {0}, rest = {0}, product = {0};
-    for (int64_t i = 0; i < n; i++) contract_add(&g, weighted(p, row, i));
-    float a = contract_total(&g) / (float)n;
+    contract_sum sample = {0}, rest = {0}, product = {0};
+    for (int64_t j = 0; j < contract_sample_size(n); j++)
+        contract_add(&sample, weighted(p, row, contract_sample_column(n, j)));
+    float c = contract_total(&sample) / (float)contract_sample_size(n);
     for (int64_t i = 0; i < n; i++) {
-        float t = weighted(p, row, i) - a;
+        float t = weighted(p, row, i) - c;
         contract_add(&rest, t);
         contract_add_product(&product, t, normalized(p, row, i));
     }
     float tau = contract_total(&rest) / (float)n, h = contract_total(&product) / (float)n;
     for (int64_t i = 0; i < n; i++) {
-        float t = weighted(p, row, i) - a;
+        float t = weighted(p, row, i) - c;
         p->dx[row * n + i] = fmaf(-normalized(p, row, i), h, t - tau) * p->rstd[row];
     }
 }

@@ -38,4 +38,10 @@ static inline float contract_total(contract_sum *s) {
     return s->second[0];
 }
 
+/// Column `j` of the 64 (or fewer) in the sample of a row of `n`: 16 around the middle of each quarter.
+static inline int64_t contract_sample_column(int64_t n, int64_t j) {
+    return n <= LANES ? j : (2 * (j / 16) + 1) * n / 8 - 8 + j % 16;
+}
+static inline int64_t contract_sample_size(int64_t n) { return n < LANES ? n : LANES; }
+
 #endif

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "contract_sums.h"
+
 static float from_bits(uint64_t bits) {
     uint32_t low = (uint32_t)bits;
     float number;
@@ -40,6 +42,8 @@ void pattern_fill(pattern p, float *row, int64_t count, random_source *r) {
     for (int64_t i = 0; i < count; i++) row[i] = element(p, i, common, r);
     float *chosen = &row[random_below(r, count)];
     if (p == PATTERN_OUTLIER) *chosen = 1e7f;
+    for (int64_t j = 0; p == PATTERN_MISLEADING && count > LANES && j < LANES; j++)
+        row[contract_sample_column(count, j)] += 1e6f;
     if (p == PATTERN_NAN) *chosen = NAN;
     if (p == PATTERN_INFINITY) *chosen = INFINITY;
     if (p == PATTERN_MINUS_INFINITY) *chosen = -INFINITY;

@@ -12,6 +12,7 @@ typedef enum pattern {
     PATTERN_NORMAL,          // mean 0, variance 1
     PATTERN_OFFSET,          // 1e6 + normal
     PATTERN_OUTLIER,         // normal, one element 1e7
+    PATTERN_MISLEADING,      // normal, but 1e6 where the contract takes its sample
     PATTERN_CONSTANT,        // one number
     PATTERN_HUGE_CONSTANT,   // one number, 1e30 ... 3e38
     PATTERN_ZEROS,           // +0 and -0

@@ -1,0 +1,89 @@
+// layer_norm_streamed_body.h: layer_norm for tensors beyond the caches: the output goes past them.
+//
+// A streamed store and a line on its way from memory hold the same few buffers, so what counts here is a steady
+// flow: block by block, the moments of a group of rows are found while the group before it is written. The rows that
+// are read follow each other, as in a copy; the rows that are written take turns on each chunk of columns, so
+// that its weight and bias stay in the first cache level. Each line is asked for three times ahead, because a
+// processor with full buffers forgets such a wish (4096x4096: once 46 %, three times 64 % of the copy, and with
+// groups 92 %; Zen 4, 2026-11-25).
+// Bound: bandwidth.
+
+/// Rows in a group: the statistics of several short rows overlap; wide rows share their chunks of weight and bias, as
+/// long as the group stays in the second cache level.
+#define MOST_TOGETHER 8
+V_FN int rows_together(int64_t n) { return n <= 512 ? 4 : n <= 2 * CHUNK ? 1 : n <= 4 * CHUNK ? MOST_TOGETHER : 2; }
+
+/// One chunk of one row's output.
+typedef struct output_chunk {
+    float *y;
+    const float *x;
+    affine affine;
+    int64_t width;
+    moments moments;
+} output_chunk;
+
+V_FN void both_blocks(deviations *d, const float *next, vf centre, output_chunk o, int64_t i, int64_t left) {
+    for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(d, next + i, left, centre, k, UNSCALED);
+    normalize_block(o.y + i, o.x + i, (affine){o.affine.weight + i, o.affine.bias + i}, left, o.moments, 1, UNSCALED);
+}
+
+/// Moments of one chunk and output of another, of the same width.
+V_FN deviations both_chunks(const float *next, vf centre, output_chunk o, int fetch) {
+    deviations d = {lanes_zero(), lanes_zero()};
+    int64_t i = 0;
+    for (; i + BLOCK <= o.width; i += BLOCK) {
+        for (int far = 2; far <= 8 && fetch; far *= 2) fetch_block(next + i + far * CHUNK);
+        both_blocks(&d, next, centre, o, i, BLOCK);
+    }
+    if (i < o.width) both_blocks(&d, next, centre, o, i, o.width - i);
+    return d;
+}
+
+/// Rows on their way from the first pass to the second.
+typedef struct row_group {
+    moments moments[MOST_TOGETHER];
+    int ordinary[MOST_TOGETHER];  // whether the row is there and not yet written
+} row_group;
+
+/// Writes the rows of `g`, which begin at `row`, and finds the moments of the `reading` ones after them.
+V_FN void group_pass(const ck_layer_norm_args *a, row_group *g, int64_t row, int together, int reading) {
+    int64_t n = a->cols, next = row + together, chunks = (n + CHUNK - 1) / CHUNK;
+    deviations total[MOST_TOGETHER];
+    float centre[MOST_TOGETHER];
+    int fetch = is_flowing(n, a->x_stride);
+    for (int k = 0; k < reading; k++) centre[k] = sample_mean(a->x + (next + k) * a->x_stride, n, UNSCALED);
+    for (int64_t step = 0; step < together * chunks; step++) {
+        int64_t in = step / chunks, from = step % chunks * CHUNK;    // row by row
+        int64_t out = step % together, to = step / together * CHUNK;  // chunk by chunk
+        int64_t width = lesser(CHUNK, n - from);
+        int reads = in < reading, writes = g->ordinary[out];
+        const float *source = a->x + (next + in) * a->x_stride + from;
+        output_chunk o = {
+            .y = a->y + (row + out) * a->y_stride + to,
+            .x = a->x + (row + out) * a->x_stride + to,
+            .affine = affine_at(a->weight, a->bias, to),
+            .width = lesser(CHUNK, n - to),
+            .moments = g->moments[out],
+        };
+        if (reads && writes && width == o.width) {
+            deviations_add(&total[in], both_chunks(source, v_set(centre[in]), o, fetch), from);
+        } else {
+            if (reads) deviations_add(&total[in], chunk_deviations(source, width, v_set(centre[in]), UNSCALED, fetch), from);
+            if (writes) normalize_chunk(o.y, o.x, o.affine, o.width, o.moments, 1, UNSCALED, 0);
+        }
+    }
+    for (int k = 0; k < together; k++) {
+        g->ordinary[k] = k < reading && finish_moments(&g->moments[k], centre[k], &total[k], n, a->epsilon);
+        if (g->ordinary[k]) save_moments(a, next + k, g->moments[k], 1.0f);
+        else if (k < reading) CK_JOIN(layer_norm_rare_row, CK_SUFFIX)(a, next + k);
+    }
+}
+
+V_FN void layer_norm_streamed(const ck_layer_norm_args *a, int64_t begin, int64_t end) {
+    int together = rows_together(a->cols);
+    row_group g = {0};
+    for (int64_t row = begin - together; row < end; row += together) {
+        int64_t reading = end - (row + together);
+        group_pass(a, &g, row, together, reading < 0 ? 0 : (int)lesser(together, reading));
+    }
+}
