@@ -33,7 +33,14 @@ extension Tensor {
     @inlinable package func forEachRowRun<Failure: Error>(
         with destination: Tensor, _ body: (RowRun) throws(Failure) -> Void
     ) throws(Failure) {
-        try visitRows(axis: 0, firstRow: 0, offset, destination.offset, with: destination, body)
+        guard isContiguous, destination.isContiguous else {
+            return try visitRows(axis: 0, firstRow: 0, offset, destination.offset, with: destination, body)
+        }
+        let columns = shape[shape.rank - 1]
+        let rows = rowCount(from: 0)
+        if rows == 0 { return }
+        try body(
+            RowRun(rows: rows, firstRow: 0, source: (offset, columns), destination: (destination.offset, columns)))
     }
 
     @inlinable package func visitRows<Failure: Error>(
