@@ -11,7 +11,8 @@ struct Bench: ParsableCommand {
         abstract: "Checks every operator on real activations, then measures it against this machine's limits.",
         discussion: """
             Times are medians over interleaved samples. "of limit" is the time of the faster of two copies of the \
-            same bytes (normal and streaming stores, as many threads) over the time of the operator.
+            same bytes (normal and streaming stores, as many threads) over the time of the operator: the median of \
+            the rounds' ratios, since what a shared machine can do changes from second to second.
             """)
 
     @Option(help: "Write limits and results to this file.") var json: String?
@@ -67,11 +68,11 @@ struct Bench: ParsableCommand {
         return candidates.compactMap { candidate in
             guard candidate.name.contains("thread"), let timing = times[candidate.name] else { return nil }
             let count = candidate.name.hasSuffix("1 thread") ? 1 : threads
-            let limit = [false, true].compactMap { times[Cell.copyName(streaming: $0, threads: count)]?.median }.min()
+            let copies = [false, true].compactMap { times[Cell.copyName(streaming: $0, threads: count)] }
             return ResultRow(
                 cell: cell.name, candidate: candidate.name, threads: count, timing: timing,
                 gigabytesPerSecond: 1e-9 * Double(cell.bytes) / timing.median,
-                shareOfLimit: (limit ?? .nan) / timing.median, timesReference: reference / timing.median,
+                shareOfLimit: timing.share(of: copies), timesReference: reference / timing.median,
                 timesPortable: portable / timing.median)
         }
     }

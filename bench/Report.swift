@@ -11,7 +11,7 @@ struct ResultRow: Codable {
     let threads: Int
     let timing: Timing
     let gigabytesPerSecond: Double
-    /// The time of the faster copy of the same bytes on as many threads, over this time.
+    /// The time of the faster copy of the same bytes on as many threads, over this time; median of the rounds.
     let shareOfLimit: Double
     let timesReference: Double
     let timesPortable: Double

@@ -15,6 +15,7 @@ struct Timing: Codable {
     let median: Double
     /// (upper quartile - lower quartile) / median.
     let spread: Double
+    /// One a round.
     let samples: [Double]
 
     init(_ samples: [Double]) {
@@ -22,6 +23,11 @@ struct Timing: Codable {
         median = sorted[sorted.count / 2]
         spread = (sorted[sorted.count * 3 / 4] - sorted[sorted.count / 4]) / median
         self.samples = samples
+    }
+
+    /// The fastest of `limits` over this: the median of the rounds' ratios.
+    func share(of limits: [Timing]) -> Double {
+        Timing(samples.indices.map { round in (limits.map { $0.samples[round] }.min() ?? .nan) / samples[round] }).median
     }
 }
 

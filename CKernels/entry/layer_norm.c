@@ -42,6 +42,12 @@ static ck_status check(const ck_layer_norm_args *a) {
     return CK_OK;
 }
 
+/// Traffic up to which the output stays in the caches. Memory serves one thread as fast as the last cache level does, if
+/// it need not read what is overwritten; several threads fill a cache, but not the memory, faster than one.
+static int64_t cached_bytes(int64_t blocks, int64_t bytes, int32_t threads) {
+    return ck_is_shared(blocks, bytes, threads) ? ck_last_cache() / 8 * 7 : ck_last_cache() / 2;
+}
+
 ck_status ck_layer_norm(const ck_layer_norm_args *args, ck_run run) {
     forward_call call = {.args = args};
     if (!args) return CK_NULL_POINTER;
@@ -50,7 +56,9 @@ ck_status ck_layer_norm(const ck_layer_norm_args *args, ck_run run) {
     CK_CHECK(ck_select(run.isa, &call.table));
 
     int64_t bytes = 2 * args->rows * args->cols * (int64_t)sizeof(float);
-    call.streaming = bytes > ck_last_cache() / 2 && args->x != args->y && ck_is_line_aligned(args->y, args->y_stride);
-    ck_run_blocks((args->rows + ROWS_PER_BLOCK - 1) / ROWS_PER_BLOCK, bytes, run.threads, run_rows, &call);
+    int64_t blocks = (args->rows + ROWS_PER_BLOCK - 1) / ROWS_PER_BLOCK;
+    call.streaming = bytes > cached_bytes(blocks, bytes, run.threads) && args->x != args->y &&
+                     ck_is_line_aligned(args->y, args->y_stride);
+    ck_run_blocks(blocks, bytes, run.threads, run_rows, &call);
     return CK_OK;
 }

@@ -14,7 +14,7 @@
 
 typedef struct gradient_row {
     const float *dy, *x;
-    const float *ahead_dy, *ahead_x;  // the rows to fetch meanwhile, or NULL
+    const float *ahead_dy, *ahead_x, *ahead_dx;  // the rows to fetch meanwhile, or NULL
     float *dx;
     float mean, mean_low, rstd;
     float centre, tau, h;
@@ -88,6 +88,7 @@ V_FN void gradient_block(const gradient_row *rows, int count, const float *weigh
         if (left == BLOCK) {
             fetch_gradient_block(r, i);
             fetch_gradient_block(r, i + 4 * BLOCK);
+            if (r->ahead_dx) fetch_block_to_write(r->ahead_dx + i);
         }
         for (int k = 0; k < 4; k++) {
             int64_t j = i + 16 * k, rest = left - 16 * k;
@@ -121,6 +122,7 @@ V_FN void gradient_rows(const ck_layer_norm_backward_args *args, int64_t begin, 
             .x = args->x + row * args->x_stride,
             .ahead_dy = fetch ? args->dy + (row + count) * args->dy_stride : 0,
             .ahead_x = fetch ? args->x + (row + count) * args->x_stride : 0,
+            .ahead_dx = fetch && args->dx && !streaming ? args->dx + (row + count) * args->dx_stride : 0,
             .dx = args->dx ? args->dx + row * args->dx_stride : 0,
             .mean = args->mean[row],
             .mean_low = args->mean_low ? args->mean_low[row] : 0.0f,
@@ -137,7 +139,7 @@ V_FN void gradient_rows(const ck_layer_norm_backward_args *args, int64_t begin, 
 V_FN void gradient_groups(const ck_layer_norm_backward_args *args, int64_t begin, int64_t end, float *weight_sums,
                           float *bias_sums, int together, int streaming) {
     for (; begin + together <= end; begin += together)
-        gradient_rows(args, begin, together, weight_sums, bias_sums, streaming, streaming && begin + 2 * together <= end);
+        gradient_rows(args, begin, together, weight_sums, bias_sums, streaming, begin + 2 * together <= end);
     for (; begin < end; begin++) gradient_rows(args, begin, 1, weight_sums, bias_sums, streaming, 0);
 }
 

@@ -13,12 +13,12 @@ V_FN void layer_norm_cached(const ck_layer_norm_args *a, int64_t begin, int64_t 
         const float *next = a->x + (row + 1) * a->x_stride;
         int reads = row + 1 < end;
         float centre = 0.0f;
-        deviations d;
+        deviations d = no_deviations();
         if (reads) {
             centre = sample_mean(next, n, UNSCALED);
             d = row_deviations(next, n, centre, UNSCALED, fetch_x);
         }
-        if (ordinary) normalize_row(a, row, r, UNSCALED, fetch_y);
+        if (ordinary) normalize_row(a, row, r, UNSCALED, fetch_y && row + write_ahead_rows(n) < end);
         ordinary = reads && finish_moments(&r, centre, &d, n, a->epsilon);
         if (ordinary) save_moments(a, row + 1, r, 1.0f);
         else if (reads) CK_JOIN(layer_norm_rare_row, CK_SUFFIX)(a, row + 1);

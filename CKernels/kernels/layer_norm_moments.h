@@ -56,10 +56,19 @@ V_FN void fetch_block(const float *p) {
     for (int k = 0; k < 4; k++) v_fetch(p + 16 * k);
 }
 
+/// Rows before the end of a range from which on nothing is asked for to write: it would be another thread's.
+V_FN int64_t write_ahead_rows(int64_t cols) { return 2 * CHUNK / cols + 1; }
+
+V_FN void fetch_block_to_write(const float *p) {
+    for (int k = 0; k < 4; k++) v_fetch_to_write(p + 16 * k);
+}
+
 /// Deviations and their squares: 64 lanes of sums each.
 typedef struct deviations {
     lanes sum, squares;
 } deviations;
+
+V_FN deviations no_deviations(void) { return (deviations){lanes_zero(), lanes_zero()}; }
 
 /// Vectors k ..< k + V_TOGETHER of a block into the sums.
 V_FN void deviation_block(deviations *d, const float *x, int64_t left, vf centre, int k, scaling s) {
@@ -72,7 +81,7 @@ V_FN void deviation_block(deviations *d, const float *x, int64_t left, vf centre
 
 /// The sums of up to CHUNK elements. `fetch`: whether to ask for what lies two chunks ahead.
 V_FN deviations chunk_deviations(const float *x, int64_t n, vf centre, scaling s, int fetch) {
-    deviations d = {lanes_zero(), lanes_zero()};
+    deviations d = no_deviations();
     for (int k = 0; k < 4; k += V_TOGETHER) {
         int64_t i = 0;
         for (; i + BLOCK <= n; i += BLOCK) {
@@ -84,19 +93,16 @@ V_FN deviations chunk_deviations(const float *x, int64_t n, vf centre, scaling s
     return d;
 }
 
-/// Adds the sums of the chunk at `column` to those of the row.
-V_FN void deviations_add(deviations *total, deviations part, int64_t column) {
-    if (column == 0) *total = part;
-    else {
-        lanes_add(&total->sum, &part.sum);
-        lanes_add(&total->squares, &part.squares);
-    }
+/// Adds the sums of a chunk to those of its row.
+V_FN void deviations_add(deviations *total, deviations part) {
+    lanes_add(&total->sum, &part.sum);
+    lanes_add(&total->squares, &part.squares);
 }
 
 V_FN deviations row_deviations(const float *x, int64_t n, float centre, scaling s, int fetch) {
-    deviations total;
-    for (int64_t c = 0; c < n; c += CHUNK)
-        deviations_add(&total, chunk_deviations(x + c, lesser(CHUNK, n - c), v_set(centre), s, fetch), c);
+    deviations total = chunk_deviations(x, lesser(CHUNK, n), v_set(centre), s, fetch);
+    for (int64_t c = CHUNK; c < n; c += CHUNK)
+        deviations_add(&total, chunk_deviations(x + c, lesser(CHUNK, n - c), v_set(centre), s, fetch));
     return total;
 }
 

@@ -31,7 +31,7 @@ V_FN void normalize_block(float *y, const float *x, affine a, int64_t left, mome
 V_FN void normalize_chunk(float *y, const float *x, affine a, int64_t n, moments r, int streaming, scaling s, int fetch) {
     int64_t i = 0;
     for (; i + BLOCK <= n; i += BLOCK) {
-        for (int k = 0; k < 4 && fetch; k++) v_fetch_to_write(y + i + 2 * CHUNK + 16 * k);
+        if (fetch) fetch_block_to_write(y + i + 2 * CHUNK);
         normalize_block(y + i, x + i, (affine){a.weight + i, a.bias + i}, BLOCK, r, streaming, s);
     }
     if (i < n) normalize_block(y + i, x + i, (affine){a.weight + i, a.bias + i}, n - i, r, streaming, s);

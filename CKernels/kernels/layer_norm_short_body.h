@@ -9,10 +9,10 @@
 #define GROUP 16
 
 /// `count` rows from `begin` on.
-V_FN void short_rows(const ck_layer_norm_args *a, int64_t begin, int count, int streaming) {
+V_FN void short_rows(const ck_layer_norm_args *a, int64_t begin, int count, int streaming, int fetch_y) {
     const float *x = a->x + begin * a->x_stride;
     int64_t n = a->cols, stride = a->x_stride;
-    int fetch_x = is_flowing(n, stride), fetch_y = !streaming && is_flowing(n, a->y_stride);
+    int fetch_x = is_flowing(n, stride);
     vf columns = v_set((float)n), sums[GROUP], squares[GROUP];
     float centre[GROUP], delta[GROUP], rstd[GROUP];
     for (int row = 0; row < GROUP; row++) sums[row] = squares[row] = v_zero();
@@ -50,5 +50,9 @@ V_FN void short_rows(const ck_layer_norm_args *a, int64_t begin, int count, int 
 }
 
 V_FN void layer_norm_short(const ck_layer_norm_args *a, int64_t begin, int64_t end, int streaming) {
-    for (; begin < end; begin += GROUP) short_rows(a, begin, (int)lesser(GROUP, end - begin), streaming);
+    int64_t fetch_end = is_flowing(a->cols, a->y_stride) && !streaming ? end - GROUP - write_ahead_rows(a->cols) : begin;
+    for (; begin < end; begin += GROUP) {
+        int count = (int)lesser(GROUP, end - begin);
+        short_rows(a, begin, count, streaming, begin < fetch_end);
+    }
 }

@@ -29,7 +29,7 @@ V_FN void both_blocks(deviations *d, const float *next, vf centre, output_chunk 
 
 /// Moments of one chunk and output of another, of the same width.
 V_FN deviations both_chunks(const float *next, vf centre, output_chunk o, int fetch) {
-    deviations d = {lanes_zero(), lanes_zero()};
+    deviations d = no_deviations();
     int64_t i = 0;
     for (; i + BLOCK <= o.width; i += BLOCK) {
         for (int far = 2; far <= 8 && fetch; far *= 2) fetch_block(next + i + far * CHUNK);
@@ -65,12 +65,15 @@ V_FN void group_pass(const ck_layer_norm_args *a, row_group *g, int64_t row, int
             .width = lesser(CHUNK, n - to),
             .moments = g->moments[out],
         };
+        deviations part = no_deviations();
         if (reads && writes && width == o.width) {
-            deviations_add(&total[in], both_chunks(source, v_set(centre[in]), o, fetch), from);
+            part = both_chunks(source, v_set(centre[in]), o, fetch);
         } else {
-            if (reads) deviations_add(&total[in], chunk_deviations(source, width, v_set(centre[in]), UNSCALED, fetch), from);
+            if (reads) part = chunk_deviations(source, width, v_set(centre[in]), UNSCALED, fetch);
             if (writes) normalize_chunk(o.y, o.x, o.affine, o.width, o.moments, 1, UNSCALED, 0);
         }
+        if (from == 0) total[in] = part;
+        else deviations_add(&total[in], part);
     }
     for (int k = 0; k < together; k++) {
         g->ordinary[k] = k < reading && finish_moments(&g->moments[k], centre[k], &total[k], n, a->epsilon);

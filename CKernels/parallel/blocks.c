@@ -20,9 +20,9 @@ int omp_in_parallel(void);
 #include <unistd.h>
 #endif
 
-/// Memory traffic that is worth a thread of its own. An estimate, not yet a measurement of our kernels: a
-/// fork and join takes about 0.9 us, in which one core copies 100 KB in its second cache level (Zen 4).
-static const int64_t bytes_per_thread = 96 << 10;
+/// Memory traffic that is worth a thread of its own: LayerNorm of 32x768 (2 x 96 KiB) takes as long on two threads as on
+/// one, 48x768 (2 x 144 KiB) 0.88 of the time, 64x768 0.75 (Zen 4, libgomp, 2026-11-25).
+static const int64_t bytes_per_thread = 128 << 10;
 
 typedef struct job {
     ck_block_function work;
@@ -79,12 +79,22 @@ static void note_fork(void) {
 }
 __attribute__((constructor)) static void watch_forks(void) { (void)pthread_atfork(0, 0, note_fork); }
 
-/// Threads beyond the calling one for this call, taken from `helpers`; 0 to stay on the calling thread.
-static int take_helpers(int64_t count, int64_t bytes, int32_t threads) {
+/// Threads for a call, before what others use is counted; 1 to stay on the calling thread.
+static int64_t wanted_threads(int64_t count, int64_t bytes, int32_t threads) {
     int64_t wanted = threads > 0 ? threads : bytes / bytes_per_thread;
     if (wanted > count) wanted = count;
-    if (wanted <= 1 || inside_region() || atomic_load_explicit(&forked, memory_order_relaxed)) return 0;
+    if (wanted <= 1 || inside_region() || atomic_load_explicit(&forked, memory_order_relaxed)) return 1;
+    return wanted;
+}
 
+int ck_is_shared(int64_t count, int64_t bytes, int32_t threads) {
+    return wanted_threads(count, bytes, threads) > 1 && (threads > 0 || ck_max_threads() > 1);
+}
+
+/// Threads beyond the calling one for this call, taken from `helpers`.
+static int take_helpers(int64_t count, int64_t bytes, int32_t threads) {
+    int64_t wanted = wanted_threads(count, bytes, threads);
+    if (wanted == 1) return 0;
     int cores = ck_max_threads();
     int64_t most = 4 * cores > 16 ? 4 * cores : 16;  // runtimes end the process where they cannot start a thread
     if (threads == 0) most = cores - atomic_load_explicit(&helpers, memory_order_relaxed);

@@ -17,6 +17,9 @@ typedef void (*ck_block_function)(const void *context, int64_t begin, int64_t en
 /// somebody's parallel region, and in a forked child, it runs on the calling thread alone.
 void ck_run_blocks(int64_t count, int64_t bytes, int32_t threads, ck_block_function work, const void *context);
 
+/// Whether such a call would take more than one thread if others leave them free.
+int ck_is_shared(int64_t count, int64_t bytes, int32_t threads);
+
 /// "openmp", "dispatch" or "serial".
 const char *ck_threading(void);
 
