@@ -74,7 +74,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "bench",
-            exclude: ["results"],
+            exclude: ["results", "peers"],
             swiftSettings: safe
         ),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: safe),
