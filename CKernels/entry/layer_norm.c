@@ -6,8 +6,8 @@
 #include "entry/arguments.h"
 #include "parallel/blocks.h"
 
-/// Rows that stay on one thread: a group of the kernel for short rows.
-enum { ROWS_PER_BLOCK = 16 };
+/// Rows that stay on one thread: a group of the kernel for short rows, or some KiB.
+static int64_t rows_per_block(int64_t cols) { return cols <= 128 ? 16 : cols <= 1024 ? 4 : 1; }
 
 typedef struct forward_call {
     const ck_layer_norm_args *args;
@@ -17,9 +17,9 @@ typedef struct forward_call {
 
 static void run_rows(const void *context, int64_t begin, int64_t end) {
     const forward_call *call = context;
-    int64_t last = end * ROWS_PER_BLOCK;
+    int64_t size = rows_per_block(call->args->cols), last = end * size;
     if (last > call->args->rows) last = call->args->rows;
-    call->table->layer_norm(call->args, begin * ROWS_PER_BLOCK, last, call->streaming);
+    call->table->layer_norm(call->args, begin * size, last, call->streaming);
 }
 
 static ck_status check(const ck_layer_norm_args *a) {
@@ -56,7 +56,7 @@ ck_status ck_layer_norm(const ck_layer_norm_args *args, ck_run run) {
     CK_CHECK(ck_select(run.isa, &call.table));
 
     int64_t bytes = 2 * args->rows * args->cols * (int64_t)sizeof(float);
-    int64_t blocks = (args->rows + ROWS_PER_BLOCK - 1) / ROWS_PER_BLOCK;
+    int64_t size = rows_per_block(args->cols), blocks = (args->rows + size - 1) / size;
     call.streaming = bytes > cached_bytes(blocks, bytes, run.threads) && args->x != args->y &&
                      ck_is_line_aligned(args->y, args->y_stride);
     ck_run_blocks(blocks, bytes, run.threads, run_rows, &call);

@@ -1,7 +1,8 @@
 /// ck_base.h: what every kernel call shares: status codes, instruction sets, how to run.
 ///
 /// Every entry point checks its arguments first and writes nothing when it returns another status
-/// than CK_OK. Nothing here aborts, prints or keeps a pointer after the call.
+/// than CK_OK. Nothing here aborts, prints or keeps a pointer after the call. The floating-point environment is the
+/// one a process starts with (round to nearest, subnormals kept); another one changes bits.
 #ifndef CK_BASE_H
 #define CK_BASE_H
 
@@ -21,7 +22,7 @@ extern "C" {
 typedef enum ck_status {
     CK_OK = 0,
     CK_NULL_POINTER,         ///< a pointer that the call needs is NULL
-    CK_MISALIGNED_POINTER,   ///< a pointer is not a multiple of its element's size
+    CK_MISALIGNED_POINTER,   ///< a pointer is not aligned as the call needs it
     CK_BAD_SHAPE,            ///< a negative count, or rows of no columns
     CK_BAD_STRIDE,           ///< rows closer together than they are long
     CK_SIZE_OVERFLOW,        ///< the tensor would not fit the address space

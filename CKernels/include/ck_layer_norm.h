@@ -7,8 +7,9 @@
 /// (Ba, Kiros, Hinton: Layer Normalization, 2016; the variance is the biased one.)
 ///
 /// Precision: binary32 throughout, by the arithmetic contract (the article "One answer"): the same
-/// bits on every instruction set and thread count. Against float64 a row is off by at most 3e-7 of
-/// its largest output, under any mean offset up to 1e7 and any scale from 1e-30 to 1e30.
+/// bits on every instruction set and thread count. Against float64 a row of up to 50257 nearly normal numbers is off
+/// by at most 3e-7 of its largest output, under any mean offset up to 1e7 and any scale from 1e-30 to 1e30. Rows whose
+/// squares are all alike are off by 5e-7 at that width; no row by more than (15 + cols / 2048) * 2^-24.
 /// A row that holds a NaN or an infinity becomes NaN; other rows do not notice. A row without spread
 /// is exactly `bias`, also for epsilon 0 (its rstd is then 0).
 #ifndef CK_LAYER_NORM_H
@@ -47,7 +48,8 @@ CK_API ck_status ck_layer_norm(const ck_layer_norm_args *args, ck_run run);
 ///     dbias   = sum_r dy
 ///
 /// The mean is the pair (mean, mean_low) that the forward pass saved: under a mean offset of 1e6 one
-/// float cannot hold it well enough. The sums over i are compensated like the forward pass's.
+/// float cannot hold it well enough. Rows are centred before they are summed,
+/// like the forward pass's.
 typedef struct ck_layer_norm_backward_args {
     int64_t rows, cols;      ///< as above
     const float *dy;         ///< [rows, cols]

@@ -1,7 +1,9 @@
 // layer_norm_body.h: y = ((x - centre) - delta) * rstd * weight + bias for a range of rows.
 //
 // Two passes over a row: moments, output. The moments of the next row are found before this one is written, so that
-// loads from afar overlap the chain of a row's statistics.
+// loads from afar overlap the chain of a row's statistics. Input is asked for in both passes, four chunks ahead and two:
+// rows from memory into a warm output take 0.6 of the time that they take when each line is asked for once (512x1024:
+// 155 and 88 us), hot rows 1.04 of it (Zen 4, 2026-11-25).
 // Bound: in the caches by loads (1 + 3 a vector) and 4 additions.
 
 V_FN void layer_norm_cached(const ck_layer_norm_args *a, int64_t begin, int64_t end) {
@@ -10,15 +12,15 @@ V_FN void layer_norm_cached(const ck_layer_norm_args *a, int64_t begin, int64_t 
     moments r;
     int ordinary = 0;  // whether `r` are the moments of the row to be written
     for (int64_t row = begin - 1; row < end; row++) {
-        const float *next = a->x + (row + 1) * a->x_stride;
         int reads = row + 1 < end;
+        const float *next = a->x + (reads ? row + 1 : 0) * a->x_stride;
         float centre = 0.0f;
         deviations d = no_deviations();
         if (reads) {
             centre = sample_mean(next, n, UNSCALED);
             d = row_deviations(next, n, centre, UNSCALED, fetch_x);
         }
-        if (ordinary) normalize_row(a, row, r, UNSCALED, fetch_y && row + write_ahead_rows(n) < end);
+        if (ordinary) normalize_row(a, row, r, UNSCALED, (fetching){fetch_x, fetch_y && row + write_ahead_rows(n) < end});
         ordinary = reads && finish_moments(&r, centre, &d, n, a->epsilon);
         if (ordinary) save_moments(a, row + 1, r, 1.0f);
         else if (reads) CK_JOIN(layer_norm_rare_row, CK_SUFFIX)(a, row + 1);

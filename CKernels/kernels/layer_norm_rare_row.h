@@ -53,5 +53,5 @@ static __attribute__((noinline)) void CK_JOIN(layer_norm_rare_row, CK_SUFFIX)(co
         r = scaled_moments(x, a->cols, a->epsilon, s);
     }
     save_moments(a, row, r, s.by);
-    normalize_row(a, row, r, s, 0);
+    normalize_row(a, row, r, s, NO_FETCHING);
 }

@@ -27,22 +27,30 @@ V_FN void normalize_block(float *y, const float *x, affine a, int64_t left, mome
     }
 }
 
-/// Up to CHUNK columns of output. `fetch`: whether to ask for what will be written two chunks ahead.
-V_FN void normalize_chunk(float *y, const float *x, affine a, int64_t n, moments r, int streaming, scaling s, int fetch) {
+/// Whether to ask, while a row is written, for what is read and written some rows on.
+typedef struct fetching {
+    int x, y;
+} fetching;
+
+#define NO_FETCHING ((fetching){0, 0})
+
+/// Up to CHUNK columns of output.
+V_FN void normalize_chunk(float *y, const float *x, affine a, int64_t n, moments r, int streaming, scaling s, fetching f) {
     int64_t i = 0;
     for (; i + BLOCK <= n; i += BLOCK) {
-        if (fetch) fetch_block_to_write(y + i + 2 * CHUNK);
+        if (f.x) fetch_block(x + i + 4 * CHUNK);
+        if (f.y) fetch_block_to_write(y + i + 2 * CHUNK);
         normalize_block(y + i, x + i, (affine){a.weight + i, a.bias + i}, BLOCK, r, streaming, s);
     }
     if (i < n) normalize_block(y + i, x + i, (affine){a.weight + i, a.bias + i}, n - i, r, streaming, s);
 }
 
 /// A row of output.
-V_FN void normalize_row(const ck_layer_norm_args *a, int64_t row, moments r, scaling s, int fetch) {
+V_FN void normalize_row(const ck_layer_norm_args *a, int64_t row, moments r, scaling s, fetching f) {
     const float *x = a->x + row * a->x_stride;
     float *y = a->y + row * a->y_stride;
     for (int64_t c = 0; c < a->cols; c += CHUNK)
-        normalize_chunk(y + c, x + c, affine_at(a->weight, a->bias, c), lesser(CHUNK, a->cols - c), r, 0, s, fetch);
+        normalize_chunk(y + c, x + c, affine_at(a->weight, a->bias, c), lesser(CHUNK, a->cols - c), r, 0, s, f);
 }
 
 /// Saves what the caller asked for: the mean as a rounded float and what the rounding lost.

@@ -9,10 +9,9 @@
 #define GROUP 16
 
 /// `count` rows from `begin` on.
-V_FN void short_rows(const ck_layer_norm_args *a, int64_t begin, int count, int streaming, int fetch_y) {
+V_FN void short_rows(const ck_layer_norm_args *a, int64_t begin, int count, int streaming, fetching f) {
     const float *x = a->x + begin * a->x_stride;
     int64_t n = a->cols, stride = a->x_stride;
-    int fetch_x = is_flowing(n, stride);
     vf columns = v_set((float)n), sums[GROUP], squares[GROUP];
     float centre[GROUP], delta[GROUP], rstd[GROUP];
     for (int row = 0; row < GROUP; row++) sums[row] = squares[row] = v_zero();
@@ -23,7 +22,7 @@ V_FN void short_rows(const ck_layer_norm_args *a, int64_t begin, int count, int 
     v_store(centre, all_centres);
 
     for (int row = 0; row < count; row++) {
-        deviations d = chunk_deviations(x + row * stride, n, v_set(centre[row]), UNSCALED, fetch_x);
+        deviations d = chunk_deviations(x + row * stride, n, v_set(centre[row]), UNSCALED, f.x);
         sums[row] = lanes_fold_to_vector(&d.sum);
         squares[row] = lanes_fold_to_vector(&d.squares);
     }
@@ -45,14 +44,15 @@ V_FN void short_rows(const ck_layer_norm_args *a, int64_t begin, int count, int 
         if (rare >> row & 1) CK_JOIN(layer_norm_rare_row, CK_SUFFIX)(a, begin + row);
         else
             normalize_chunk(a->y + (begin + row) * a->y_stride, x + row * stride, affine_at(a->weight, a->bias, 0), n,
-                            (moments){centre[row], delta[row], rstd[row], rstd[row]}, streaming, UNSCALED, fetch_y);
+                            (moments){centre[row], delta[row], rstd[row], rstd[row]}, streaming, UNSCALED, f);
     }
 }
 
 V_FN void layer_norm_short(const ck_layer_norm_args *a, int64_t begin, int64_t end, int streaming) {
     int64_t fetch_end = is_flowing(a->cols, a->y_stride) && !streaming ? end - GROUP - write_ahead_rows(a->cols) : begin;
+    int fetch_x = is_flowing(a->cols, a->x_stride);
     for (; begin < end; begin += GROUP) {
         int count = (int)lesser(GROUP, end - begin);
-        short_rows(a, begin, count, streaming, begin < fetch_end);
+        short_rows(a, begin, count, streaming, (fetching){fetch_x, begin < fetch_end});
     }
 }

@@ -57,10 +57,10 @@ V_FN void group_pass(const ck_layer_norm_args *a, row_group *g, int64_t row, int
         int64_t out = step % together, to = step / together * CHUNK;  // chunk by chunk
         int64_t width = lesser(CHUNK, n - from);
         int reads = in < reading, writes = g->ordinary[out];
-        const float *source = a->x + (next + in) * a->x_stride + from;
+        const float *source = a->x + (reads ? (next + in) * a->x_stride + from : 0);
         output_chunk o = {
-            .y = a->y + (row + out) * a->y_stride + to,
-            .x = a->x + (row + out) * a->x_stride + to,
+            .y = a->y + (writes ? (row + out) * a->y_stride + to : 0),
+            .x = a->x + (writes ? (row + out) * a->x_stride + to : 0),
             .affine = affine_at(a->weight, a->bias, to),
             .width = lesser(CHUNK, n - to),
             .moments = g->moments[out],
@@ -70,7 +70,7 @@ V_FN void group_pass(const ck_layer_norm_args *a, row_group *g, int64_t row, int
             part = both_chunks(source, v_set(centre[in]), o, fetch);
         } else {
             if (reads) part = chunk_deviations(source, width, v_set(centre[in]), UNSCALED, fetch);
-            if (writes) normalize_chunk(o.y, o.x, o.affine, o.width, o.moments, 1, UNSCALED, 0);
+            if (writes) normalize_chunk(o.y, o.x, o.affine, o.width, o.moments, 1, UNSCALED, NO_FETCHING);
         }
         if (from == 0) total[in] = part;
         else deviations_add(&total[in], part);

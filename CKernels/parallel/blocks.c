@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #if defined(CK_OPENMP)
 void GOMP_parallel(void (*function)(void *), void *data, unsigned threads, unsigned flags);
@@ -71,13 +72,17 @@ static void run_team(job *j) { run_part(j, 0, 1); }
 static atomic_int helpers;
 
 /// A forked child has none of its parent's threads, and GNU's runtime would wait forever for those of a team
-/// that the parent had. `forked`: this is such a child.
-static atomic_int had_team, forked;
-static void note_fork(void) {
-    atomic_store(&forked, atomic_load(&had_team));
+/// that anybody in the parent had. `forked`: this is the child of a process that had threads.
+static atomic_int had_threads, forked;
+static void before_fork(void) {
+    struct stat tasks;  // a folder of a folder a thread
+    atomic_store(&had_threads, stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink != 3);
+}
+static void after_fork(void) {
+    if (atomic_load(&had_threads)) atomic_store(&forked, 1);
     atomic_store(&helpers, 0);
 }
-__attribute__((constructor)) static void watch_forks(void) { (void)pthread_atfork(0, 0, note_fork); }
+__attribute__((constructor)) static void watch_forks(void) { (void)pthread_atfork(before_fork, 0, after_fork); }
 
 /// Threads for a call, before what others use is counted; 1 to stay on the calling thread.
 static int64_t wanted_threads(int64_t count, int64_t bytes, int32_t threads) {
@@ -111,7 +116,6 @@ void ck_run_blocks(int64_t count, int64_t bytes, int32_t threads, ck_block_funct
         run_part(&j, 0, 1);
         return;
     }
-    atomic_store_explicit(&had_team, 1, memory_order_relaxed);
     run_team(&j);
     atomic_fetch_sub_explicit(&helpers, taken, memory_order_relaxed);
 }

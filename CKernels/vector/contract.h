@@ -15,7 +15,7 @@
 //   v_stream(p, a)            v_store past the caches; p is a multiple of 64 bytes
 //   v_stream_end()            orders the streamed stores before what follows
 //   v_fetch(p)                asks for the cache line at p, into the second cache level
-//   v_fetch_to_write(p)       asks for the cache line at p, as its only owner
+//   v_fetch_to_write(p)       v_fetch of a line that will be written
 //   v_keep_n(n, a)            the first n lanes of a, +0.0 in the others
 //   v_add v_sub v_mul (a, b)  a + b, a - b, a * b
 //   v_div v_sqrt              a / b, the square root of a, correctly rounded

@@ -22,8 +22,19 @@ public struct LayerNormGradients: Sendable {
         input = try Tensor(repeating: 0, shape: shape)
         self.weight = weight ? try Tensor(repeating: 0, shape: [columns]) : nil
         self.bias = bias ? try Tensor(repeating: 0, shape: [columns]) : nil
-        workspace = Tensor(
-            uninitializedLike: [LayerNormKernels.workspaceCount(rows: input.count / columns, columns: columns)])
+        workspace = Self.workspace(for: input, columns: columns)
+    }
+
+    /// Gradients whose `input` is not initialised, for a kernel to fill; shaped like an existing tensor.
+    fileprivate init(uninitializedLike x: Tensor<Float>, columns: Int) throws(NormalizationError) {
+        input = Tensor(uninitializedLike: x.shape)
+        weight = try Tensor(repeating: 0, shape: [columns])
+        bias = try Tensor(repeating: 0, shape: [columns])
+        workspace = Self.workspace(for: input, columns: columns)
+    }
+
+    private static func workspace(for input: Tensor<Float>, columns: Int) -> Tensor<Float> {
+        Tensor(uninitializedLike: [LayerNormKernels.workspaceCount(rows: input.count / columns, columns: columns)])
     }
 }
 
@@ -43,14 +54,14 @@ public struct LayerNormGradients: Sendable {
 ///   - statistics: What the forward pass saved.
 /// - Throws: `NormalizationError` for shapes that do not fit, or a backend that is not here.
 ///
-/// Precision: float32; the row sums are compensated as in the forward pass, so that a common offset of
+/// Precision: float32; rows are centred before they are summed, as in the forward pass, so that a common offset of
 /// `x` or of `outputGradient` costs nothing. Rows of one element give exactly 0.
 public func layerNormBackward(
     _ outputGradient: Tensor<Float>, x: Tensor<Float>, weight: Tensor<Float>? = nil, statistics: RowStatistics,
     backend: Backend = .automatic
 ) throws(NormalizationError) -> LayerNormGradients {
-    _ = try validatedColumns(of: x.shape, argument: "x")
-    var gradients = try LayerNormGradients(shape: x.shape)
+    let columns = try validatedColumns(of: x.shape, argument: "x")
+    var gradients = try LayerNormGradients(uninitializedLike: x, columns: columns)
     try layerNormBackward(
         outputGradient, x: x, weight: weight, statistics: statistics, into: &gradients, backend: backend)
     return gradients

@@ -19,8 +19,8 @@ public import Tensors
 /// - Throws: `NormalizationError` for shapes that do not fit, an epsilon that is negative, infinite or
 ///   NaN, or a backend that is not here.
 ///
-/// Precision: float32, off by at most 3e-7 of the row's largest output under any mean offset up to 1e7
-/// and any scale from 1e-30 to 1e30. A row with a NaN or an infinity becomes NaN; a row without spread
+/// Precision: float32. A row of up to 50257 nearly normal numbers is off by at most 3e-7 of its largest output under any
+/// mean offset up to 1e7 and any scale from 1e-30 to 1e30; <doc:Accuracy> has the bound for others. A row with a NaN or an infinity becomes NaN; a row without spread
 /// becomes exactly `bias`. Source: Ba, Kiros, Hinton, "Layer Normalization", 2016.
 public func layerNorm(
     _ x: Tensor<Float>, weight: Tensor<Float>? = nil, bias: Tensor<Float>? = nil, epsilon: Float = 1e-5,

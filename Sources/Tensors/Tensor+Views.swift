@@ -12,7 +12,8 @@ extension Tensor {
         }
         var extents = shape.extents
         extents[axis] = range.count
-        let start = offset + (range.isEmpty ? 0 : range.lowerBound * strides[axis])
+        let isEmpty = extents.contains(0)  // whose strides may be anything
+        let start = offset + (isEmpty ? 0 : range.lowerBound * strides[axis])
         return Tensor(storage: storage, offset: start, shape: Shape(extents), strides: strides)
     }
 

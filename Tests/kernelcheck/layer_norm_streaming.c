@@ -11,10 +11,8 @@
 /// Rows of a portable call: far too few for streaming stores.
 enum { SMALL_BATCH = 3 };
 
-/// The least number of rows of `cols` floats whose traffic, `passes` matrices, counts as large.
-static int64_t large_rows(int64_t cols, int64_t passes) {
-    return ck_inspect().last_cache / 2 / (passes * cols * (int64_t)sizeof(float)) + 5;
-}
+/// Rows of `cols` floats that, read and written, do not fit the last cache: large on any number of threads.
+static int64_t large_rows(int64_t cols) { return ck_inspect().last_cache / (2 * cols * (int64_t)sizeof(float)) + 5; }
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -59,6 +57,7 @@ static void compare(check *c, const layer_norm_problem *p, const guarded *output
     int64_t stride = (p->cols + 15) / 16 * 16;
     ck_run run = {c->isa, threads};
     matrix y = matrix_place(output, p->rows, p->cols, stride, place);
+    float *statistics = malloc(3 * (size_t)p->rows * sizeof *statistics);
     ck_layer_norm_args forward = {
         .rows = p->rows,
         .cols = p->cols,
@@ -69,10 +68,20 @@ static void compare(check *c, const layer_norm_problem *p, const guarded *output
         .epsilon = p->epsilon,
         .y = y.base,
         .y_stride = stride,
+        .mean = statistics,
+        .mean_low = statistics + p->rows,
+        .rstd = statistics + 2 * p->rows,
     };
     check_describe(c, "forward, rows %" PRId64 ", cols %" PRId64 ", weight %d, bias %d, threads %d, place %d", p->rows,
                    p->cols, p->weight_given != NULL, p->bias_given != NULL, threads, place);
-    if (check_call(c, enter_layer_norm, &forward, run, CK_OK)) matrix_expect(c, "y", y, p->y);
+    if (check_call(c, enter_layer_norm, &forward, run, CK_OK)) {
+        matrix_expect(c, "y", y, p->y);
+        check_row(c, "mean", 0, forward.mean, p->mean, p->rows);
+        check_row(c, "mean_low", 0, forward.mean_low, p->mean_low, p->rows);
+        check_row(c, "rstd", 0, forward.rstd, p->rstd, p->rows);
+        check_count(c);
+    }
+    free(statistics);
 
     matrix dx = matrix_place(output, p->rows, p->cols, stride, place);
     size_t floats = ck_layer_norm_backward_workspace(p->rows, p->cols) / sizeof(float);
@@ -115,9 +124,9 @@ static void compare(check *c, const layer_norm_problem *p, const guarded *output
 void check_layer_norm_streaming(check *c) {
     static const int64_t cols[] = {1000, 300, 65, 4000, 4099, 50257};  // one for each size of a group
     static const int32_t threads[] = {1, 2, 3, 8};
-    for (int i = 0; i < (c->quick ? 2 : 6); i++)
+    for (int i = 0; i < (c->quick ? 5 : 6); i++)
         for (int weights = 0; weights < 2; weights++) {
-            int64_t rows = large_rows(cols[i], 2);
+            int64_t rows = large_rows(cols[i]);
             layer_norm_problem p = problem_make(rows, cols[i], rows * cols[i]);
             guarded output = guarded_make(matrix_needs(rows, cols[i] + 16));
             check_begin(c);
