@@ -8,8 +8,8 @@
 ///
 /// Precision: binary32 throughout, by the arithmetic contract (the article "One answer"): the same
 /// bits on every instruction set and thread count. Against float64 a row of up to 50257 nearly normal numbers is off
-/// by at most 3e-7 of its largest output, under any mean offset up to 1e7 and any scale from 1e-30 to 1e30. Rows whose
-/// squares are all alike are off by 5e-7 at that width; no row by more than (15 + cols / 2048) * 2^-24.
+/// by at most 3e-7 of its largest output, under any mean offset up to 1e7 and any scale from 1e-30 to 1e30. No row is off
+/// by more than (23 + cols / 32768) * 2^-24.
 /// A row that holds a NaN or an infinity becomes NaN; other rows do not notice. A row without spread
 /// is exactly `bias`, also for epsilon 0 (its rstd is then 0).
 #ifndef CK_LAYER_NORM_H

@@ -56,7 +56,7 @@ V_FN void project_block(lanes *sum, lanes *product, const gradient_row *r, const
 /// centre, tau and h of one row.
 V_FN void project_gradient(gradient_row *r, const float *weight, int64_t n) {
     r->centre = gradient_sample_mean(r, weight, n);
-    lanes total = lanes_zero(), total_product = lanes_zero();
+    row_lanes total = row_lanes_zero(), total_product = row_lanes_zero();
     for (int64_t c = 0; c < n; c += CHUNK) {
         lanes part = lanes_zero(), product = lanes_zero();
         int64_t end = lesser(c + CHUNK, n);
@@ -68,11 +68,12 @@ V_FN void project_gradient(gradient_row *r, const float *weight, int64_t n) {
             }
             if (i < end) project_block(&part, &product, r, weight, i, end - i, k);
         }
-        lanes_add(&total, &part);
-        lanes_add(&total_product, &product);
+        row_lanes_add(&total, &part, c);
+        row_lanes_add(&total_product, &product, c);
     }
-    r->tau = lanes_fold(&total) / (float)n;
-    r->h = lanes_fold(&total_product) / (float)n;
+    lanes sum = row_lanes_total(&total, n), sum_of_products = row_lanes_total(&total_product, n);
+    r->tau = lanes_fold(&sum) / (float)n;
+    r->h = lanes_fold(&sum_of_products) / (float)n;
 }
 
 /// 64 columns of dx for some rows, and their contribution to the sums over rows (if wanted).

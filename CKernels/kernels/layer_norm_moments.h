@@ -93,17 +93,27 @@ V_FN deviations chunk_deviations(const float *x, int64_t n, vf centre, scaling s
     return d;
 }
 
-/// Adds the sums of a chunk to those of its row.
-V_FN void deviations_add(deviations *total, deviations part) {
-    lanes_add(&total->sum, &part.sum);
-    lanes_add(&total->squares, &part.squares);
+/// The sums of a row, chunk by chunk.
+typedef struct row_sums {
+    row_lanes sum, squares;
+} row_sums;
+
+V_FN void row_sums_add(row_sums *total, deviations chunk, int64_t column) {
+    row_lanes_add(&total->sum, &chunk.sum, column);
+    row_lanes_add(&total->squares, &chunk.squares, column);
+}
+
+V_FN deviations row_sums_total(const row_sums *sums, int64_t n) {
+    return (deviations){row_lanes_total(&sums->sum, n), row_lanes_total(&sums->squares, n)};
 }
 
 V_FN deviations row_deviations(const float *x, int64_t n, float centre, scaling s, int fetch) {
-    deviations total = chunk_deviations(x, lesser(CHUNK, n), v_set(centre), s, fetch);
+    deviations first = chunk_deviations(x, lesser(CHUNK, n), v_set(centre), s, fetch);
+    if (n <= CHUNK) return first;
+    row_sums total = {{first.sum, first.sum}, {first.squares, first.squares}};
     for (int64_t c = CHUNK; c < n; c += CHUNK)
-        deviations_add(&total, chunk_deviations(x + c, lesser(CHUNK, n - c), v_set(centre), s, fetch));
-    return total;
+        row_sums_add(&total, chunk_deviations(x + c, lesser(CHUNK, n - c), v_set(centre), s, fetch), c);
+    return row_sums_total(&total, n);
 }
 
 /// Whether delta is so large beside the deviation that fma(-delta, delta, ...) cancels: the sample was far off.

@@ -48,7 +48,7 @@ typedef struct row_group {
 /// Writes the rows of `g`, which begin at `row`, and finds the moments of the `reading` ones after them.
 V_FN void group_pass(const ck_layer_norm_args *a, row_group *g, int64_t row, int together, int reading) {
     int64_t n = a->cols, next = row + together, chunks = (n + CHUNK - 1) / CHUNK;
-    deviations total[MOST_TOGETHER];
+    row_sums total[MOST_TOGETHER];
     float centre[MOST_TOGETHER];
     int fetch = is_flowing(n, a->x_stride);
     for (int k = 0; k < reading; k++) centre[k] = sample_mean(a->x + (next + k) * a->x_stride, n, UNSCALED);
@@ -72,11 +72,11 @@ V_FN void group_pass(const ck_layer_norm_args *a, row_group *g, int64_t row, int
             if (reads) part = chunk_deviations(source, width, v_set(centre[in]), UNSCALED, fetch);
             if (writes) normalize_chunk(o.y, o.x, o.affine, o.width, o.moments, 1, UNSCALED, NO_FETCHING);
         }
-        if (from == 0) total[in] = part;
-        else deviations_add(&total[in], part);
+        row_sums_add(&total[in], part, from);
     }
     for (int k = 0; k < together; k++) {
-        g->ordinary[k] = k < reading && finish_moments(&g->moments[k], centre[k], &total[k], n, a->epsilon);
+        deviations d = row_sums_total(&total[k], n);
+        g->ordinary[k] = k < reading && finish_moments(&g->moments[k], centre[k], &d, n, a->epsilon);
         if (g->ordinary[k]) save_moments(a, next + k, g->moments[k], 1.0f);
         else if (k < reading) CK_JOIN(layer_norm_rare_row, CK_SUFFIX)(a, next + k);
     }

@@ -1,10 +1,12 @@
-// lane_sums.h: the contract's order of a row sum: 64 lanes, two levels, folded by halves.
+// lane_sums.h: the contract's order of a row sum: 64 lanes, three levels, folded by halves.
 //
-// Element i enters lane i mod 64. After every CHUNK elements the lanes move to a second level,
-// so that errors do not grow with the width as those of one long sum do. A lane that no element reaches holds +0.0.
+// Element i enters lane i mod 64. After every CHUNK elements the lanes move to a second level, after every SPAN
+// elements to a third, so that errors do not grow with the width as those of one long sum do. A lane that no
+// element reaches holds +0.0.
 
 #define BLOCK 64
 #define CHUNK 1024
+#define SPAN (16 * CHUNK)
 
 /// 64 lanes: lane j of the contract is lane j mod 16 of vector j / 16.
 typedef struct lanes {
@@ -17,6 +19,31 @@ V_FN lanes lanes_zero(void) {
 
 V_FN void lanes_add(lanes *sum, const lanes *part) {
     for (int k = 0; k < 4; k++) sum->v[k] = v_add(sum->v[k], part->v[k]);
+}
+
+/// The second and third level of a sum.
+typedef struct row_lanes {
+    lanes second, third;
+} row_lanes;
+
+V_FN row_lanes row_lanes_zero(void) { return (row_lanes){lanes_zero(), lanes_zero()}; }
+
+/// Adds the lanes of the chunk that begins at `column`. Chunks come in their order.
+V_FN void row_lanes_add(row_lanes *sum, const lanes *chunk, int64_t column) {
+    if (column % SPAN != 0) {
+        lanes_add(&sum->second, chunk);
+        return;
+    }
+    if (column == SPAN) sum->third = sum->second;
+    else if (column > SPAN) lanes_add(&sum->third, &sum->second);
+    sum->second = *chunk;
+}
+
+/// All levels of a sum over `n` elements.
+V_FN lanes row_lanes_total(const row_lanes *sum, int64_t n) {
+    lanes total = sum->second;
+    if (n > SPAN) lanes_add(&total, &sum->third);
+    return total;
 }
 
 /// Lane j += lane j + 32, then 16: what is left are the 16 lanes of one vector.

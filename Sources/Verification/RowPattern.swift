@@ -10,6 +10,8 @@ package enum RowPattern: Hashable, Sendable, CustomStringConvertible {
     case scale(Float)
     /// One value everywhere.
     case constant(Float)
+    /// One value with random signs.
+    case signs(Float)
     /// +0 and -0 in turns.
     case signedZeros
     /// Largest finite values of both signs in turns.
@@ -36,6 +38,7 @@ package enum RowPattern: Hashable, Sendable, CustomStringConvertible {
             }
         case .scale(let scale): row = row.map { $0 * scale }
         case .constant(let value): row = row.map { _ in value }
+        case .signs(let value): row = row.map { $0 < 0 ? -value : value }
         case .signedZeros: row = row.indices.map { $0 % 2 == 0 ? 0 : -0.0 }
         case .extremes: row = row.indices.map { $0 % 2 == 0 ? .greatestFiniteMagnitude : -.greatestFiniteMagnitude }
         }
@@ -49,6 +52,7 @@ package enum RowPattern: Hashable, Sendable, CustomStringConvertible {
         case .misleading(let offset): "a sample off by \(offset)"
         case .scale(let scale): "scale \(scale)"
         case .constant(let value): "constant \(value)"
+        case .signs(let value): "\(value) of both signs"
         case .signedZeros: "signed zeros"
         case .extremes: "largest values of both signs"
         case .poisoned(let value): "one \(value)"

@@ -58,6 +58,7 @@ import Testing
             _ = try? Tensor<Float>([], shape: [0, Int.max, 2])
             _ = try? Tensor<Float>([], shape: [Int.max, 2, 0])
             _ = try? Tensor<Float>([], shape: [0]).reshaped(to: [0, Int.max, Int.max])
+            _ = try? Tensor<Float>([], shape: [1 << 40, 1 << 40, 0]).sliced(1 << 39..<(1 << 39) + 1)
         }
     }
 
