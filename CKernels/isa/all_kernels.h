@@ -6,6 +6,7 @@
 #define CK_KERNEL(name) static void CK_JOIN(name, CK_SUFFIX)
 
 #include "math/lane_sums.h"
+#include "math/storage.h"
 
 #include "kernels/layer_norm_moments.h"
 
