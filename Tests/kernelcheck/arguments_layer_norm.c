@@ -142,8 +142,8 @@ static void check_columns_side_by_side(check *c, board *b) {
         CHANGED((problem_solve(c, &p), board_accepts(c, b, enter_layer_norm, &a, run)), a.x = x; a.y = y;
                 a.x_stride = a.y_stride = WIDE; a.weight = NULL; a.bias = NULL);
         for (int row = 0; row < ROWS; row++) {
-            check_row(c, "y", row, y + row * WIDE, p.y + row * COLS, COLS);
-            check_row(c, "x", row, x + row * WIDE, p.x + row * COLS, COLS);
+            check_row(c, "y", CK_F32, row, y + row * WIDE, p.y + row * COLS, COLS);
+            check_row(c, "x", CK_F32, row, x + row * WIDE, p.x + row * COLS, COLS);
         }
         problem_free(&p);
     }

@@ -103,11 +103,11 @@ static void check_no_rows(check *c, board *b) {
     REFUSES(CK_OVERLAP, a.rows = 0; a.dbias = a.dweight + 1);
     ACCEPTS(a.rows = 0; a.dy = NULL; a.x = NULL; a.mean = NULL; a.rstd = NULL; a.dx = NULL; a.workspace = NULL);
     ck_norm_backward_args a = right_args(b);
-    check_row(c, "dweight", 0, a.dweight, zeros, COLS);
-    check_row(c, "dbias", 0, a.dbias, zeros, COLS);
+    check_row(c, "dweight", CK_F32, 0, a.dweight, zeros, COLS);
+    check_row(c, "dbias", CK_F32, 0, a.dbias, zeros, COLS);
     memcpy(a.dweight, b->before + (a.dweight - b->floats), sizeof zeros);
     memcpy(a.dbias, b->before + (a.dbias - b->floats), sizeof zeros);
-    check_row(c, "the whole board", 0, b->floats, b->before, PLACE * BOARD_PLACES);
+    check_row(c, "the whole board", CK_F32, 0, b->floats, b->before, PLACE * BOARD_PLACES);
     board_restore(b);
 }
 

@@ -23,7 +23,7 @@ typedef struct forward_layout {
 } forward_layout;
 
 static matrix place(check *c, const guarded *home, int64_t rows, int64_t cols, int64_t gap) {
-    return matrix_place(home, rows, cols, cols + gap, (int)random_below(&c->random, PLACES));
+    return matrix_place(home, CK_F32, rows, cols, cols + gap, (int)random_below(&c->random, PLACES));
 }
 
 static matrix place_if(check *c, int given, const guarded *home, int64_t cols) {
@@ -134,7 +134,8 @@ static void compare_places(check *c, layer_norm_problem *p, const forward_memory
 }
 
 void check_layer_norm(check *c) {
-    int64_t in_matrix = matrix_needs(MAX_ROWS, MAX_COLS + MAX_GAP), in_vector = matrix_needs(1, MAX_COLS);
+    int64_t in_matrix = matrix_needs(CK_F32, MAX_ROWS, MAX_COLS + MAX_GAP),
+            in_vector = matrix_needs(CK_F32, 1, MAX_COLS);
     layer_norm_problem p = problem_make(MAX_ROWS, MAX_COLS, MAX_ROWS * MAX_COLS);
     forward_memory m = {
         guarded_make(in_matrix), guarded_make(in_matrix), guarded_make(in_vector), guarded_make(in_vector),
