@@ -4,6 +4,7 @@
 
 #include "dispatch/select.h"
 #include "entry/arguments.h"
+#include "entry/streaming.h"
 #include "parallel/blocks.h"
 
 /// Rows that stay on one thread: a group of the kernel for short rows, or some KiB.
@@ -42,12 +43,6 @@ static ck_status check(const ck_layer_norm_args *a) {
     return CK_OK;
 }
 
-/// Traffic up to which the output stays in the caches. Memory serves one thread as fast as the last cache level does, if
-/// it need not read what is overwritten; several threads fill a cache, but not the memory, faster than one.
-static int64_t cached_bytes(int64_t blocks, int64_t bytes, int32_t threads) {
-    return ck_is_shared(blocks, bytes, threads) ? ck_last_cache() / 8 * 7 : ck_last_cache() / 2;
-}
-
 ck_status ck_layer_norm(const ck_layer_norm_args *args, ck_run run) {
     forward_call call = {.args = args};
     if (!args) return CK_NULL_POINTER;
@@ -57,7 +52,7 @@ ck_status ck_layer_norm(const ck_layer_norm_args *args, ck_run run) {
 
     int64_t bytes = 2 * args->rows * args->cols * (int64_t)sizeof(float);
     int64_t size = rows_per_block(args->cols), blocks = (args->rows + size - 1) / size;
-    call.streaming = bytes > cached_bytes(blocks, bytes, run.threads) && args->x != args->y &&
+    call.streaming = bytes > ck_cached_bytes(blocks, bytes, run.threads) && args->x != args->y &&
                      ck_is_line_aligned(ck_matrix_area(args->y, CK_F32, args->rows, args->cols, args->y_stride));
     ck_run_blocks(blocks, bytes, run.threads, run_rows, &call);
     return CK_OK;

@@ -17,6 +17,7 @@
 #include "kernels/layer_norm_body.h"
 #include "kernels/layer_norm_backward_body.h"
 #include "kernels/merge_sums_body.h"
+#include "kernels/convert_body.h"
 #include "kernels/limits_body.h"
 
 #define CK_ENTRY(name, parameters) .name = CK_JOIN(name, CK_SUFFIX),
