@@ -100,7 +100,7 @@ static void contract_forward(const layer_norm_problem *p) {
 }
 
 static void compare_forward(check *c, const layer_norm_problem *p, layer_norm_problem *found) {
-    ck_layer_norm_args args = {
+    ck_norm_args args = {
         .rows = p->rows,
         .cols = p->cols,
         .x = p->x,
@@ -124,10 +124,10 @@ static void compare_forward(check *c, const layer_norm_problem *p, layer_norm_pr
 }
 
 static void compare_backward(check *c, const layer_norm_problem *p, layer_norm_problem *found) {
-    size_t size = ck_layer_norm_backward_workspace(p->rows, p->cols);
+    size_t size = ck_norm_backward_workspace(p->rows, p->cols, 0);
     memcpy(found->dweight, p->dweight_before, (size_t)p->cols * sizeof(float));
     memcpy(found->dbias, p->dbias_before, (size_t)p->cols * sizeof(float));
-    ck_layer_norm_backward_args args = {
+    ck_norm_backward_args args = {
         .rows = p->rows,
         .cols = p->cols,
         .dy = p->dy,

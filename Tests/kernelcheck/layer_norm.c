@@ -50,7 +50,7 @@ static void compare(check *c, const layer_norm_problem *p, const forward_memory 
                    "gaps %" PRId64 " and %" PRId64 ", x ... %03x, y ... %03x",
                    rows, cols, (double)p->epsilon, weight.base != NULL, bias.base != NULL, l.in_place, l.run.threads,
                    l.x_gap, l.y_gap, (unsigned)((uintptr_t)x.base & 0xfff), (unsigned)((uintptr_t)y.base & 0xfff));
-    ck_layer_norm_args args = {
+    ck_norm_args args = {
         .rows = rows,
         .cols = cols,
         .x = x.base,

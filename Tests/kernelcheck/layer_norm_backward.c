@@ -36,7 +36,7 @@ static matrix place_vector(check *c, int given, const guarded *home, int64_t cou
 static matrix place_workspace(check *c, int needed, const layer_norm_problem *p, const guarded *home) {
     static const int64_t places[] = {0, FLUSH_START, FLUSH_END};
     if (!needed) return (matrix){0};
-    int64_t floats = (int64_t)(ck_layer_norm_backward_workspace(p->rows, p->cols) / sizeof(float));
+    int64_t floats = (int64_t)(ck_norm_backward_workspace(p->rows, p->cols, 0) / sizeof(float));
     return matrix_place(home, CK_F32, 1, floats, floats, (int)random_choice(&c->random, places, 3));
 }
 
@@ -62,7 +62,7 @@ static void compare(check *c, const layer_norm_problem *p, const backward_memory
                    "in place %d, accumulate %d, threads %d, gaps %" PRId64 ", %" PRId64 " and %" PRId64,
                    rows, cols, weight.base != NULL, mean_low.base != NULL, l.wants_dx, l.wants_dweight, l.wants_dbias,
                    in_place, p->accumulate, l.run.threads, l.dy_gap, l.x_gap, l.dx_gap);
-    ck_layer_norm_backward_args args = {
+    ck_norm_backward_args args = {
         .rows = rows,
         .cols = cols,
         .dy = dy.base,

@@ -58,7 +58,7 @@ static void compare(check *c, const layer_norm_problem *p, const guarded *output
     ck_run run = {c->isa, threads};
     matrix y = matrix_place(output, CK_F32, p->rows, p->cols, stride, place);
     float *statistics = malloc(3 * (size_t)p->rows * sizeof *statistics);
-    ck_layer_norm_args forward = {
+    ck_norm_args forward = {
         .rows = p->rows,
         .cols = p->cols,
         .x = p->x,
@@ -84,14 +84,14 @@ static void compare(check *c, const layer_norm_problem *p, const guarded *output
     free(statistics);
 
     matrix dx = matrix_place(output, CK_F32, p->rows, p->cols, stride, place);
-    size_t floats = ck_layer_norm_backward_workspace(p->rows, p->cols) / sizeof(float);
+    size_t floats = ck_norm_backward_workspace(p->rows, p->cols, 0) / sizeof(float);
     float *memory = aligned_alloc(64, (floats + 2 * (size_t)stride) * sizeof *memory);
     float *dweight = memory + floats, *dbias = dweight + stride;
     for (int64_t i = 0; i < p->cols; i++) {
         dweight[i] = p->dweight_before[i];
         dbias[i] = p->dbias_before[i];
     }
-    ck_layer_norm_backward_args backward = {
+    ck_norm_backward_args backward = {
         .rows = p->rows,
         .cols = p->cols,
         .dy = p->dy,
