@@ -4,6 +4,7 @@
 
 #include "dispatch/select.h"
 #include "entry/norm_arguments.h"
+#include "entry/streaming.h"
 #include "parallel/blocks.h"
 
 /// Rows that stay on one thread: a group of the kernel for short rows, or some KiB.
@@ -80,12 +81,6 @@ static ck_status check_memory(const ck_norm_args *a) {
     return CK_OK;
 }
 
-/// Traffic up to which the output stays in the caches. Memory serves one thread as fast as the last cache level does, if
-/// it need not read what is overwritten; several threads fill a cache, but not the memory, faster than one.
-static int64_t cached_bytes(int64_t blocks, int64_t bytes, int32_t threads) {
-    return ck_is_shared(blocks, bytes, threads) ? ck_last_cache() / 8 * 7 : ck_last_cache() / 2;
-}
-
 /// Whether stores past the caches are possible: whole lines, and not where input was read.
 static int may_stream(const ck_norm_args *a) {
     const ck_residual *r = a->residual;
@@ -106,7 +101,7 @@ static ck_status run_norm(const ck_norm_args *args, int is_centred, ck_run run) 
     int64_t tensors = 2 + (args->addend != 0) + (args->residual != 0) + (args->residual && args->residual->sum);
     int64_t bytes = tensors * args->rows * args->cols * ck_size_of(args->type);
     int64_t size = rows_per_block(args->cols), blocks = (args->rows + size - 1) / size;
-    call.streaming = may_stream(args) && bytes > cached_bytes(blocks, bytes, run.threads);
+    call.streaming = may_stream(args) && bytes > ck_cached_bytes(blocks, bytes, run.threads);
     ck_run_blocks(blocks, bytes, run.threads, run_rows, &call);
     return CK_OK;
 }

@@ -19,6 +19,7 @@
 #include "kernels/norm_body.h"
 #include "kernels/norm_backward_body.h"
 #include "kernels/merge_sums_body.h"
+#include "kernels/convert_body.h"
 #include "kernels/limits_body.h"
 
 #define CK_ENTRY(name, parameters) .name = CK_JOIN(name, CK_SUFFIX),
