@@ -35,6 +35,7 @@ static ck_status check_numbers(const ck_norm_args *a) {
     if (a->y) CK_CHECK(ck_check_shape(a->rows, a->cols, a->y_stride));
     if (a->quantized) CK_CHECK(ck_check_shape(a->rows, a->cols, a->quantized_stride));
     CK_CHECK(ck_check_residual(a->residual, a->rows, a->cols));
+    if (a->residual && a->residual->sum) CK_CHECK(ck_check_shape(a->rows, a->cols, a->residual->sum_stride));
     CK_CHECK(ck_check_epsilon(a->epsilon));
     return ck_is_finite(a->weight_offset) ? CK_OK : CK_BAD_PARAMETER;
 }

@@ -21,9 +21,9 @@ static const family families[] = {
     {"contract", check_contract},
     {"promises", check_promises},
     {"arguments", check_arguments},
-    {"layer_norm", check_layer_norm},
-    {"layer_norm_streaming", check_layer_norm_streaming},
-    {"layer_norm_backward", check_layer_norm_backward},
+    {"norm", check_norm},
+    {"norm_streaming", check_norm_streaming},
+    {"norm_backward", check_norm_backward},
     {"limits", check_limits},
     {"forks", check_forks},
 };
