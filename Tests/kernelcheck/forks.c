@@ -12,8 +12,9 @@ enum { ROWS = 512, COLS = 1024 };
 
 /// Normalizes x to `y` on some threads.
 static ck_status run(check *c, const norm_problem *p, void *y, int32_t threads) {
+    const void *x = p->array[NORM_X];
     ck_norm_args args = {
-        .rows = ROWS, .cols = COLS, .x = p->array[NORM_X], .x_stride = COLS, .epsilon = 1e-5f, .y = y, .y_stride = COLS};
+        .rows = ROWS, .cols = COLS, .x = x, .x_stride = COLS, .epsilon = 1e-5f, .y = y, .y_stride = COLS};
     return ck_layer_norm(&args, (ck_run){c->isa, threads});
 }
 

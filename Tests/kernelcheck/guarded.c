@@ -52,7 +52,13 @@ matrix matrix_place(const guarded *home, ck_type type, int64_t rows, int64_t col
     char *begin, *end;
     surroundings(m, &begin, &end);
     uint32_t canary = type_canary(type);  // its lower bytes, on the little-endian machines that there are kernels for
-    for (char *p = begin; p < end; p += type_size(type)) memcpy(p, &canary, (size_t)type_size(type));
+    int64_t filled = type_size(type), all = end - begin;
+    memcpy(begin, &canary, (size_t)filled);
+    while (filled < all) {  // twice as much each time
+        int64_t more = filled < all - filled ? filled : all - filled;
+        memcpy(begin + filled, begin, (size_t)more);
+        filled += more;
+    }
     return m;
 }
 

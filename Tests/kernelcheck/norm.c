@@ -15,7 +15,7 @@ static int64_t draw_rows(check *c, int64_t cols) {
 /// Every width with every kind, several times.
 static void compare_widths(check *c, norm_problem *p, const norm_memory *m) {
     for (int w = 0; w < check_width_count; w++)
-        for (int i = 0; i < (c->quick ? 1 : 4) * NORM_KINDS; i++) {
+        for (int i = 0; i < (c->quick ? 1 : 3) * NORM_KINDS; i++) {
             if (c->quick && check_widths[w] > 80 && (i + w) % 3 != 0) continue;
             check_begin(c);
             norm_draw(c, p, norm_kinds[i % NORM_KINDS], draw_rows(c, check_widths[w]), check_widths[w], WILD);

@@ -15,7 +15,7 @@ static void draw(check *c, norm_problem *p, norm_kind kind, int64_t rows, int64_
 /// Every width with every kind, several times.
 static void compare_widths(check *c, norm_problem *p, const norm_memory *m) {
     for (int w = 0; w < check_width_count; w++)
-        for (int i = 0; i < (c->quick ? 1 : 4) * NORM_KINDS; i++) {
+        for (int i = 0; i < (c->quick ? 1 : 3) * NORM_KINDS; i++) {
             if (c->quick && check_widths[w] > 80 && (i + w) % 3 != 0) continue;
             draw(c, p, norm_kinds[i % NORM_KINDS], 1 + (int64_t)(c->cases % 9), check_widths[w]);
             for (int repeat = 0; repeat < 2; repeat++) {

@@ -55,9 +55,8 @@ static void describe(check *c, const norm_problem *p, norm_pass pass, norm_set u
     size_t length = 0;
     for (norm_array a = 0; a < NORM_ARRAYS; a++) {
         if (!norm_has(used, a) || length >= sizeof text) continue;
-        int moved = l->at[a] != a;
-        length += (size_t)snprintf(text + length, sizeof text - length, " %s%s%s", norm_array_names[a], moved ? "@" : "",
-                                   moved ? norm_array_names[l->at[a]] : "");
+        const char *at = l->at[a] == a ? "" : "@", *place = l->at[a] == a ? "" : norm_array_names[l->at[a]];
+        length += (size_t)snprintf(text + length, sizeof text - length, " %s%s%s", norm_array_names[a], at, place);
     }
     const ck_residual *r = &p->residual;
     check_describe(c,
@@ -66,8 +65,8 @@ static void describe(check *c, const norm_problem *p, norm_pass pass, norm_set u
                    ", accumulate %d, threads %d, with%s",
                    p->kind.is_rms ? "RMSNorm" : "LayerNorm", pass == NORM_FORWARD ? "forward" : "backward", p->rows,
                    p->cols, type_name(p->kind.type), type_name(p->parameter_type), (double)p->weight_offset,
-                   (double)p->epsilon, (double)r->scale, (double)r->dropout, r->first_row, p->accumulate, l->run.threads,
-                   text);
+                   (double)p->epsilon, (double)r->scale, (double)r->dropout, r->first_row, p->accumulate,
+                   l->run.threads, text);
 }
 
 /// An array in its place, with what it holds before the call.

@@ -27,7 +27,9 @@ int promise_run(check *c, norm_problem *p, int quantizes) {
            norm_solve(c, p, NORM_BACKWARD, ~(norm_set)0, run);
 }
 
-static float output(const norm_problem *p, norm_array array, int64_t i) { return norm_value(p, array, p->kind.type, i); }
+static float output(const norm_problem *p, norm_array array, int64_t i) {
+    return norm_value(p, array, p->kind.type, i);
+}
 static float float_of(const norm_problem *p, norm_array array, int64_t i) { return ((float *)p->array[array])[i]; }
 
 /// The bias of a column in the storage type.
@@ -100,7 +102,8 @@ static void check_not_finite_rows(check *c, norm_problem *p) {
                 kept_apart &= isnan(output(p, NORM_Y, i)) == (i / cols == 1);
                 zeros &= i / cols != 1 || ((int8_t *)p->array[NORM_QUANTIZED])[i] == 0;
             }
-            for (int64_t row = 0; row < ROWS; row++) scales &= isnan(float_of(p, NORM_QUANTIZED_SCALE, row)) == (row == 1);
+            for (int64_t row = 0; row < ROWS; row++)
+                scales &= isnan(float_of(p, NORM_QUANTIZED_SCALE, row)) == (row == 1);
             check_that(c, kept_apart, "y is not NaN in that row and a number in the others");
             check_that(c, zeros, "the whole numbers of that row are not 0");
             check_that(c, scales, "the scale is not NaN for that row and a number for the others");

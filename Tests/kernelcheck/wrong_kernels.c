@@ -24,6 +24,18 @@ V_FN void wrong_store_n(float *p, int64_t n, vf a) { v_store_n(p, n > 0 ? n + 1 
 /// All lanes, of which the right ones are kept.
 V_FN vf wrong_load_n(const float *p, int64_t n) { return n > 0 ? v_keep_n(n, v_load(p)) : v_zero(); }
 #define v_load_n wrong_load_n
+#elif defined(MISTAKE_TRUNCATION)
+/// bfloat16 by leaving the lower half out.
+V_FN vh wrong_round_bf16(vf a) {
+    float lanes[16];
+    uint32_t bits[16];
+    uint16_t upper[16];
+    v_store(lanes, a);
+    memcpy(bits, lanes, sizeof bits);
+    for (int l = 0; l < 16; l++) upper[l] = (uint16_t)(bits[l] >> 16);
+    return vh_load(upper);
+}
+#define v_round_bf16 wrong_round_bf16
 #endif
 
 #include "isa/all_kernels.h"
