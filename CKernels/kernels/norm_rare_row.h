@@ -30,12 +30,13 @@ V_FN float careful_variance(moments *r, const norm_row *row, int64_t n, scaling 
 }
 
 /// q = v + epsilon s^2 is formed in binary64, whose range holds s^2; a row without spread and without
-/// epsilon has rstd 0. On the scaled row rstd stays finite, so that 0 * rstd is 0.
+/// epsilon has rstd 0. On the scaled row rstd stays finite, so that 0 * rstd is 0. Only an infinity in a row makes q
+/// infinite (for RMSNorm; for LayerNorm NaN): rstd is NaN, and with it the whole row.
 V_FN moments scaled_moments(const norm_row *row, int64_t n, float epsilon, scaling s, int is_centred, norm_kind kind) {
     moments r;
     float v = careful_variance(&r, row, n, s, is_centred, kind);
     double q = (double)v + (double)epsilon * s.by * s.by;
-    double root = q == 0.0 ? 0.0 : 1.0 / sqrt(q);
+    double root = q == 0.0 ? 0.0 : q == (double)INFINITY ? (double)NAN : 1.0 / sqrt(q);
     r.rstd = (float)(root > 0x1.fffffep127 ? 0x1.fffffep127 : root);
     r.saved_rstd = (float)(s.by * root);
     return r;
