@@ -88,6 +88,8 @@ static inline ck_status ck_check_epsilon(float epsilon) {
     return epsilon >= 0.0f && epsilon <= 0x1.fffffep127f ? CK_OK : CK_BAD_EPSILON;
 }
 
+static inline int ck_is_finite(float a) { return a >= -0x1.fffffep127f && a <= 0x1.fffffep127f; }
+
 static inline ck_status ck_check_threads(ck_run run) { return run.threads < 0 ? CK_BAD_THREADS : CK_OK; }
 
 /// Whether rows written there may use streaming stores: every one starts at a cache line.

@@ -16,6 +16,10 @@
 #include "kernels/layer_norm_streamed_body.h"
 #include "kernels/layer_norm_body.h"
 #include "kernels/layer_norm_backward_body.h"
+#include "kernels/orthogonal_row.h"
+#include "kernels/orthogonal_add_body.h"
+#include "kernels/orthogonal_add_backward_body.h"
+#include "kernels/norm_double_backward_body.h"
 #include "kernels/merge_sums_body.h"
 #include "kernels/limits_body.h"
 

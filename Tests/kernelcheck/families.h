@@ -15,6 +15,8 @@ void check_promises(check *c);
 void check_layer_norm(check *c);
 void check_layer_norm_streaming(check *c);
 void check_layer_norm_backward(check *c);
+void check_norm_second_order(check *c);
+void check_orthogonal_add(check *c);
 void check_limits(check *c);
 
 /// Calls in forked children.

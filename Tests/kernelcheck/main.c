@@ -24,6 +24,8 @@ static const family families[] = {
     {"layer_norm", check_layer_norm},
     {"layer_norm_streaming", check_layer_norm_streaming},
     {"layer_norm_backward", check_layer_norm_backward},
+    {"norm_second_order", check_norm_second_order},
+    {"orthogonal_add", check_orthogonal_add},
     {"limits", check_limits},
     {"forks", check_forks},
 };
