@@ -8,16 +8,16 @@
 
 #include <stdint.h>
 
-#include "ck_layer_norm.h"
+#include "ck_norm.h"
 #include "ck_norm_second_order.h"
 #include "ck_orthogonal_add.h"
 
 #define CK_KERNELS(KERNEL)                                                                                    \
-    KERNEL(layer_norm, (const ck_layer_norm_args *args, int64_t begin, int64_t end, int streaming))           \
-    KERNEL(layer_norm_backward, (const ck_layer_norm_backward_args *args, int64_t begin, int64_t end,         \
-                                 float *weight_sums, float *bias_sums, int streaming))                        \
-    KERNEL(norm_double_backward, (const ck_norm_double_backward_args *args, int64_t begin, int64_t end,       \
-                                  float *weight_sums, int centred))                                           \
+    KERNEL(norm, (const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, int streaming))       \
+    KERNEL(norm_backward, (const ck_norm_backward_args *args, int is_centred, int64_t begin, int64_t end,     \
+                           float *sums, int64_t pitch, int streaming))                                        \
+    KERNEL(norm_double_backward, (const ck_norm_double_backward_args *args, int is_centred, int64_t begin,    \
+                                  int64_t end, float *weight_sums))                                           \
     KERNEL(orthogonal_add, (const ck_orthogonal_add_args *args, int64_t begin, int64_t end, int streaming))   \
     KERNEL(orthogonal_add_backward, (const ck_orthogonal_add_backward_args *args, int64_t begin, int64_t end, \
                                      int streaming))                                                          \

@@ -14,7 +14,7 @@ size_t ck_norm_double_backward_workspace(int64_t rows, int64_t cols) { return ck
 typedef struct second_order_call {
     const ck_norm_double_backward_args *args;
     const ck_kernel_table *table;
-    int centred;
+    int is_centred;
 } second_order_call;
 
 static void run_rows(const void *context, int64_t begin, int64_t end) {
@@ -24,7 +24,7 @@ static void run_rows(const void *context, int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; block++) {
         int64_t last = (block + 1) * size;
         float *sums = a->weight_gradient ? (float *)a->workspace + block * stride : 0;
-        call->table->norm_double_backward(a, block * size, last < a->rows ? last : a->rows, sums, call->centred);
+        call->table->norm_double_backward(a, call->is_centred, block * size, last < a->rows ? last : a->rows, sums);
     }
 }
 
@@ -37,7 +37,7 @@ static void merge_columns(const void *context, int64_t begin, int64_t end) {
                             last, a->accumulate);
 }
 
-static ck_status check(const ck_norm_double_backward_args *a, int centred) {
+static ck_status check(const ck_norm_double_backward_args *a, int is_centred) {
     int needs_dy = a->x_gradient || a->weight_gradient;
     CK_CHECK(ck_check_type(a->type));
     CK_CHECK(ck_check_type(a->parameter_type));
@@ -57,8 +57,8 @@ static ck_status check(const ck_norm_double_backward_args *a, int centred) {
         [WEIGHT] = ck_vector_area(a->weight, a->parameter_type, a->cols),
         [P] = ck_vector_area(a->dweight_cotangent, CK_F32, a->cols),
         [Q] = ck_vector_area(a->dbias_cotangent, CK_F32, a->cols),
-        [MEAN] = ck_vector_area(centred ? a->mean : NULL, CK_F32, a->rows),
-        [MEAN_LOW] = ck_vector_area(centred ? a->mean_low : NULL, CK_F32, a->rows),
+        [MEAN] = ck_vector_area(is_centred ? a->mean : NULL, CK_F32, a->rows),
+        [MEAN_LOW] = ck_vector_area(is_centred ? a->mean_low : NULL, CK_F32, a->rows),
         [RSTD] = ck_vector_area(a->rstd, CK_F32, a->rows),
         [DY_GRADIENT] = ck_matrix_area(a->dy_gradient, a->type, a->rows, a->cols, a->dy_gradient_stride),
         [WEIGHT_GRADIENT] = ck_vector_area(a->weight_gradient, CK_F32, a->cols),
@@ -68,7 +68,7 @@ static ck_status check(const ck_norm_double_backward_args *a, int centred) {
 
     for (int i = V; i < AREAS; i++) CK_CHECK(ck_check_optional(areas[i]));
     CK_CHECK(ck_check_optional(x_gradient));
-    if (!a->dx_cotangent || !a->x || !a->rstd || (centred && !a->mean) || (needs_dy && !a->dy)) return CK_NULL_POINTER;
+    if (!a->dx_cotangent || !a->x || !a->rstd || (is_centred && !a->mean) || (needs_dy && !a->dy)) return CK_NULL_POINTER;
     if (a->weight_gradient) {
         size_t needed = ck_norm_double_backward_workspace(a->rows, a->cols);
         CK_CHECK(ck_check_workspace(a->workspace, a->workspace_size, needed));
@@ -80,9 +80,9 @@ static ck_status check(const ck_norm_double_backward_args *a, int centred) {
     return ck_check_output(x_gradient, areas, AREAS, DY);
 }
 
-static ck_status run_second_order(const ck_norm_double_backward_args *args, int centred, ck_run run) {
-    second_order_call call = {.args = args, .centred = centred};
-    CK_CHECK(check(args, centred));
+static ck_status run_second_order(const ck_norm_double_backward_args *args, int is_centred, ck_run run) {
+    second_order_call call = {.args = args, .is_centred = is_centred};
+    CK_CHECK(check(args, is_centred));
     CK_CHECK(ck_check_threads(run));
     CK_CHECK(ck_select(run.isa, &call.table));
     if (args->rows == 0) {  // a sum over no rows
@@ -106,7 +106,7 @@ ck_status ck_rms_norm_double_backward(const ck_norm_double_backward_args *args, 
     return args ? run_second_order(args, 0, run) : CK_NULL_POINTER;
 }
 
-static ck_status run_tangent(const ck_norm_tangent_args *a, int centred, ck_run run) {
+static ck_status run_tangent(const ck_norm_tangent_args *a, int is_centred, ck_run run) {
     if (!a) return CK_NULL_POINTER;
     CK_CHECK(ck_check_shape(a->rows, a->cols, a->y_tangent_stride));
     if (a->rows > 0 && !a->y_tangent) return CK_NULL_POINTER;
@@ -129,7 +129,7 @@ static ck_status run_tangent(const ck_norm_tangent_args *a, int centred, ck_run 
         .dy_gradient = a->y_tangent,
         .dy_gradient_stride = a->y_tangent_stride,
     };
-    return run_second_order(&args, centred, run);
+    return run_second_order(&args, is_centred, run);
 }
 
 ck_status ck_layer_norm_tangent(const ck_norm_tangent_args *args, ck_run run) { return run_tangent(args, 1, run); }

@@ -4,7 +4,7 @@
 
 #include "ck_base.h"
 #include "ck_inspect.h"
-#include "ck_layer_norm.h"
+#include "ck_norm.h"
 #include "ck_limits.h"
 #include "ck_norm_second_order.h"
 #include "ck_orthogonal_add.h"

@@ -49,13 +49,13 @@ V_FN projected_row orthogonal_gradient_rows_at(const ck_orthogonal_add_backward_
     };
 }
 
-static __attribute__((noinline)) void CK_JOIN(orthogonal_add_backward_rare_row, CK_SUFFIX)(
+V_SLOW void CK_JOIN(orthogonal_add_backward_rare_row, CK_SUFFIX)(
     const ck_orthogonal_add_backward_args *a, int64_t row) {
     projection_kind kind = {.gradient = 1, .centred = a->centred != 0, .scaled = 1};
     projected_row r = orthogonal_gradient_rows_at(a, a->type, row);
     project_scaled(&r, a->cols, a->epsilon, kind);
-    orthogonal_gradients(&r, optional_row(a->dx, a->type, row * a->dx_stride),
-                         optional_row(a->dupdate, a->type, row * a->dupdate_stride), a->cols, 0, kind);
+    orthogonal_gradients(&r, optional_target(a->dx, a->type, row * a->dx_stride),
+                         optional_target(a->dupdate, a->type, row * a->dupdate_stride), a->cols, 0, kind);
 }
 
 V_FN void orthogonal_add_backward_rows(const ck_orthogonal_add_backward_args *a, int64_t begin, int64_t end, ck_type type,
@@ -64,8 +64,8 @@ V_FN void orthogonal_add_backward_rows(const ck_orthogonal_add_backward_args *a,
     for (int64_t row = begin; row < end; row++) {
         projected_row r = orthogonal_gradient_rows_at(a, type, row);
         if (project_ordinary(&r, a->cols, a->epsilon, kind))
-            orthogonal_gradients(&r, optional_row(a->dx, type, row * a->dx_stride),
-                                 optional_row(a->dupdate, type, row * a->dupdate_stride), a->cols, streaming, kind);
+            orthogonal_gradients(&r, optional_target(a->dx, type, row * a->dx_stride),
+                                 optional_target(a->dupdate, type, row * a->dupdate_stride), a->cols, streaming, kind);
         else CK_JOIN(orthogonal_add_backward_rare_row, CK_SUFFIX)(a, row);
     }
 }

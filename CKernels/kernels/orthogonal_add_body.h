@@ -21,7 +21,7 @@ V_FN projected_row orthogonal_rows_at(const ck_orthogonal_add_args *a, ck_type t
     };
 }
 
-static __attribute__((noinline)) void CK_JOIN(orthogonal_add_rare_row, CK_SUFFIX)(const ck_orthogonal_add_args *a,
+V_SLOW void CK_JOIN(orthogonal_add_rare_row, CK_SUFFIX)(const ck_orthogonal_add_args *a,
                                                                                   int64_t row) {
     projection_kind kind = {.centred = a->centred != 0, .scaled = 1};
     projected_row r = orthogonal_rows_at(a, a->type, row);

@@ -86,7 +86,7 @@ V_FN void row_products(float *total, const projected_row *r, int64_t n, projecti
 }
 
 /// The mean of a sample of a part, times its scale.
-V_FN float part_sample_mean(part p, int64_t n, projection_kind kind) {
+V_FN float projected_sample_mean(part p, int64_t n, projection_kind kind) {
     lanes sample;
     for (int k = 0; k < 4; k++) {
         int64_t i = sample_start(n, k);
@@ -98,9 +98,9 @@ V_FN float part_sample_mean(part p, int64_t n, projection_kind kind) {
 
 V_FN void centre_on_samples(projected_row *r, int64_t n, projection_kind kind) {
     if (!kind.centred) return;
-    r->x.centre = part_sample_mean(r->x, n, kind);
-    r->f.centre = part_sample_mean(r->f, n, kind);
-    if (kind.gradient) r->g.centre = part_sample_mean(r->g, n, kind);
+    r->x.centre = projected_sample_mean(r->x, n, kind);
+    r->f.centre = projected_sample_mean(r->f, n, kind);
+    if (kind.gradient) r->g.centre = projected_sample_mean(r->g, n, kind);
 }
 
 /// What is left of a sum of squares about the mean; `is_far` where the centre was far from it.
@@ -144,18 +144,11 @@ V_FN int project_ordinary(projected_row *r, int64_t n, float epsilon, projection
     return is_ordinary(q) && is_ordinary(s.ff) && (!kind.gradient || is_ordinary(s.gg)) && !s.far;
 }
 
-/// 2^-e for a row whose largest magnitude is in [2^e, 2^(e+1)), with |e| <= 126; 1 for a row of zeros
-/// and for one with an infinity or a NaN.
-V_FN float part_scale(part p, int64_t n) {
+/// The power of two that brings the largest magnitude of a part near 1.
+V_FN float projected_scale(part p, int64_t n) {
     vf largest = v_zero();
     for (int64_t i = 0; i < n; i += 16) largest = v_magnitude(largest, read_left(p.at, i, n - i));
-    float magnitude = v_fold_magnitude(largest);
-    uint32_t bits;
-    memcpy(&bits, &magnitude, 4);
-    if (bits == 0 || bits >= 0x7f800000) return 1.0f;
-    int e = (int)(bits >> 23) - 127;
-    e = e < -126 ? -126 : e > 126 ? 126 : e;
-    return ldexpf(1.0f, -e);
+    return scale_of_magnitude(v_fold_magnitude(largest));
 }
 
 /// <x, .> / (<x, x> + epsilon) of scaled rows, in binary64, whose range holds epsilon s^2; 0 for a row of zeros.
@@ -166,9 +159,9 @@ V_FN float scaled_projection(float product, float squares, float epsilon, float 
 
 /// Any other row: times powers of two, about means that were found with care.
 V_FN void project_scaled(projected_row *r, int64_t n, float epsilon, projection_kind kind) {
-    r->x.scale = part_scale(r->x, n);
-    r->f.scale = part_scale(r->f, n);
-    if (kind.gradient) r->g.scale = part_scale(r->g, n);
+    r->x.scale = projected_scale(r->x, n);
+    r->f.scale = projected_scale(r->f, n);
+    if (kind.gradient) r->g.scale = projected_scale(r->g, n);
     centre_on_samples(r, n, kind);
     projection_sums s = finish_products(r, n, kind);
     if (s.far) {

@@ -22,7 +22,7 @@ V_FN source source_at(source s, int64_t count) {
 V_FN target target_at(target t, int64_t count) { return (target){(char *)t.at + count * size_of(t.type), t.type}; }
 
 /// `elements` after the beginning of an output that may be absent.
-V_FN target optional_row(void *base, ck_type type, int64_t elements) {
+V_FN target optional_target(void *base, ck_type type, int64_t elements) {
     return base ? target_at((target){base, type}, elements) : (target){0, type};
 }
 

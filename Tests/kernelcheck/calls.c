@@ -3,12 +3,10 @@
 #include "calls.h"
 
 #include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ROWS = 300, MAX_ELEMENTS = 60000, MAX_GAP = 37, MARGIN_BYTES = 256 };
+enum { MAX_ROWS = 300, MAX_ELEMENTS = 60000, MAX_GAP = 37 };
 
 int64_t *count_field(void *args, size_t offset) { return (int64_t *)((char *)args + offset); }
 void **pointer_field(void *args, size_t offset) { return (void **)((char *)args + offset); }
@@ -18,7 +16,7 @@ static ck_type type_of(const operator_table *o, const argument *a, const void *a
     return field == NO_FIELD ? CK_F32 : *(const ck_type *)((const char *)args + field);
 }
 int64_t argument_size_of(const operator_table *o, const argument *a, const void *args) {
-    return type_of(o, a, args) == CK_F32 ? 4 : 2;
+    return type_size(type_of(o, a, args));
 }
 int64_t argument_rows(const operator_table *o, const argument *a, const void *args) {
     return a->extent == MATRIX ? *count_field((void *)args, o->rows) : 1;
@@ -28,28 +26,12 @@ int64_t argument_cols(const operator_table *o, const argument *a, const void *ar
     return *count_field((void *)args, a->extent == OF_ROWS ? o->rows : o->cols);
 }
 
-/// The nearest binary16 but for halfway cases, which do not matter here.
-static uint16_t half_of(float a) {
-    int e;
-    uint16_t sign = signbit(a) ? 0x8000 : 0;
-    float m = frexpf(fabsf(a), &e);
-    if (isnan(a)) return 0x7e00;
-    if (isinf(a) || e > 16) return sign | 0x7c00;
-    if (e < -13) return sign | (uint16_t)lrintf(ldexpf(fabsf(a), 24));
-    uint16_t bits = (uint16_t)((e + 14) * 1024 + lrintf((m * 2 - 1) * 1024));
-    return sign | (a == 0 ? 0 : bits);
-}
-
 void draw_numbers(check *c, void *to, ck_type type, int64_t count, int64_t patterns) {
     float *row = type == CK_F32 ? to : malloc((size_t)count * sizeof *row);
     if (!row) exit(2);
     pattern_fill((pattern)random_below(&c->random, patterns), row, count, &c->random);
     if (type == CK_F32) return;
-    for (int64_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &row[i], sizeof bits);
-        ((uint16_t *)to)[i] = type == CK_BF16 ? (uint16_t)(bits >> 16) : half_of(row[i]);
-    }
+    for (int64_t i = 0; i < count; i++) ((uint16_t *)to)[i] = (uint16_t)type_round(type, row[i]);
     free(row);
 }
 
@@ -124,92 +106,37 @@ static int solve(check *c, call_problem *p) {
     return 1;
 }
 
-/// An argument laid out in guarded memory, in bytes. Everything around its rows is 0xff, a NaN of every type.
-typedef struct layout {
-    char *base, *begin, *end;
-    int64_t rows, row_bytes, pitch;
-} layout;
-
-static layout lay_out(check *c, const guarded *home, const call_problem *p, const argument *a, int64_t gap, const void *packed) {
-    int64_t size = argument_size_of(p->table, a, p->args), rows = argument_rows(p->table, a, p->args);
-    int64_t cols = argument_cols(p->table, a, p->args), bytes = home->floats * 4;
-    layout l = {.rows = rows, .row_bytes = cols * size, .pitch = (cols + gap) * size};
-    int64_t span = (rows - 1) * l.pitch + l.row_bytes, place = random_below(&c->random, 3), room = bytes - span;
-    int64_t align = a->extent == SCRATCH ? 64 : size;
-    char *memory = (char *)home->first;
-    l.base = place == 0 ? memory : memory + room / align * align;
-    if (place == 2 && room > 2 * MARGIN_BYTES) l.base = memory + MARGIN_BYTES + random_below(&c->random, 64 / align) * align;
-    l.begin = l.base - memory < MARGIN_BYTES ? memory : l.base - MARGIN_BYTES;
-    l.end = memory + bytes - (l.base + span) < MARGIN_BYTES ? memory + bytes : l.base + span + MARGIN_BYTES;
-    memset(l.begin, 0xff, (size_t)(l.end - l.begin));
-    for (int64_t row = 0; packed && row < rows; row++)
-        memcpy(l.base + row * l.pitch, (const char *)packed + row * l.row_bytes, (size_t)l.row_bytes);
-    return l;
-}
-
-static void expect_around(check *c, const char *name, layout l) {
-    for (const char *q = l.begin; q < l.end; q++) {
-        int64_t at = q - l.base;
-        if (at >= 0 && at / l.pitch < l.rows && at % l.pitch < l.row_bytes) {
-            q += l.row_bytes - at % l.pitch - 1;
-            continue;
-        }
-        if (*q == (char)0xff) continue;
-        check_fail(c, "%s: byte %" PRId64 " around it changed", name, at);
-        return;
-    }
-}
-
-static uint32_t element_bits(const char *p, int64_t size) {
-    uint32_t bits = 0;
-    memcpy(&bits, p, (size_t)size);
-    return bits;
-}
-static int is_nan(uint32_t bits, ck_type type) {
-    if (type == CK_F32) return (bits & 0x7fffffff) > 0x7f800000;
-    return (bits & 0x7fff) > (type == CK_BF16 ? 0x7f80 : 0x7c00);
-}
-
-static void expect(check *c, const call_problem *p, const argument *a, layout l, const void *packed) {
-    ck_type type = type_of(p->table, a, p->args);
-    int64_t size = type == CK_F32 ? 4 : 2;
-    check_count(c);
-    expect_around(c, a->name, l);
-    for (int64_t row = 0; row < l.rows; row++) {
-        const char *found = l.base + row * l.pitch, *wanted = (const char *)packed + row * l.row_bytes;
-        if (memcmp(found, wanted, (size_t)l.row_bytes) == 0) continue;
-        for (int64_t i = 0; i < l.row_bytes; i += size) {
-            uint32_t f = element_bits(found + i, size), w = element_bits(wanted + i, size);
-            if (f == w || (is_nan(f, type) && is_nan(w, type))) continue;
-            check_fail(c, "%s[%" PRId64 "][%" PRId64 "] is %08" PRIx32 ", not %08" PRIx32, a->name, row, i / size, f, w);
-            return;
-        }
-    }
+static matrix lay_out(check *c, const guarded *home, const call_problem *p, const argument *a, const void *packed) {
+    static const int64_t gaps[] = {0, 0, 1, 3, 16, MAX_GAP}, line_places[] = {0, FLUSH_START, FLUSH_END};
+    int64_t rows = argument_rows(p->table, a, p->args), cols = argument_cols(p->table, a, p->args);
+    int64_t gap = a->stride == NO_FIELD ? 0 : random_choice(&c->random, gaps, 6);
+    int64_t place = a->extent == SCRATCH ? random_choice(&c->random, line_places, 3) : random_below(&c->random, PLACES);
+    matrix m = matrix_place(home, type_of(p->table, a, p->args), rows, cols, cols + gap, (int)place);
+    if (packed) matrix_fill(m, packed);
+    return m;
 }
 
 static void compare(check *c, const call_problem *p, const guarded *homes, int32_t threads) {
-    static const int64_t gaps[] = {0, 0, 1, 3, 16, MAX_GAP};
     const operator_table *o = p->table;
     _Alignas(16) char args[MOST_ARGS_BYTES];
-    layout layouts[MOST_ARGUMENTS];
+    matrix matrices[MOST_ARGUMENTS];
     int replaced[MOST_ARGUMENTS] = {0};
     memcpy(args, p->args, sizeof args);
     for (int i = 0; i < o->count; i++) {
         const argument *a = &o->arguments[i];
         if (!is_given(p, i)) continue;
-        int64_t gap = a->stride == NO_FIELD ? 0 : random_choice(&c->random, gaps, 6);
         int in_place = a->in_place != NOWHERE && is_given(p, a->in_place) && random_below(&c->random, 3) == 0;
         const void *content = a->extent == SCRATCH ? NULL : a->direction == WRITTEN ? p->before[i] : p->packed[i];
-        layouts[i] = in_place ? layouts[a->in_place] : lay_out(c, &homes[i], p, a, gap, content);
+        matrices[i] = in_place ? matrices[a->in_place] : lay_out(c, &homes[i], p, a, content);
         if (in_place) replaced[a->in_place] = 1;
-        set_pointer(args, a, layouts[i].base, layouts[i].pitch / argument_size_of(o, a, p->args));
+        set_pointer(args, a, matrices[i].base, matrices[i].stride);
     }
     if (!check_call(c, o->entry, args, (ck_run){c->isa, threads}, CK_OK)) return;
     for (int i = 0; i < o->count; i++) {
         const argument *a = &o->arguments[i];
         if (!is_given(p, i) || replaced[i]) continue;
-        if (a->extent == SCRATCH) expect_around(c, a->name, layouts[i]);
-        else expect(c, p, a, layouts[i], p->packed[i]);
+        if (a->extent == SCRATCH) matrix_expect_around(c, a->name, matrices[i]);
+        else matrix_expect(c, a->name, matrices[i], p->packed[i]);
     }
 }
 
@@ -217,8 +144,8 @@ static void compare_shape(check *c, call_problem *p, const guarded *homes, int64
     static const int32_t threads[] = {1, 2, 3, 8};
     check_begin(c);
     draw_problem(c, p, rows, cols);
-    check_describe(c, "%s, rows %" PRId64 ", cols %" PRId64 ", type %d", p->table->name, rows, cols,
-                   *(ck_type *)(p->args + p->table->type));
+    check_describe(c, "%s, rows %" PRId64 ", cols %" PRId64 ", type %s", p->table->name, rows, cols,
+                   type_name(*(ck_type *)(p->args + p->table->type)));
     if (!solve(c, p)) return;
     for (int k = 0; k < 2; k++) compare(c, p, homes, threads[random_below(&c->random, 4)]);
 }
@@ -230,7 +157,7 @@ void check_operator(check *c, const operator_table *o) {
     call_problem p = {.table = o};
     guarded homes[MOST_ARGUMENTS];
     for (int i = 0; i < o->count; i++) {
-        homes[i] = guarded_make(4 * MAX_ELEMENTS + MAX_ROWS * MAX_GAP + 2 * MARGIN_BYTES);
+        homes[i] = guarded_make(matrix_needs(CK_F32, 1, 4 * MAX_ELEMENTS + MAX_ROWS * MAX_GAP));
         p.packed[i] = aligned_alloc(64, bytes / 64 * 64);
         p.before[i] = malloc(bytes);
         if (!p.packed[i] || !p.before[i]) exit(2);
