@@ -17,6 +17,7 @@ void check_layer_norm_streaming(check *c);
 void check_layer_norm_backward(check *c);
 void check_norm_second_order(check *c);
 void check_orthogonal_add(check *c);
+void check_segment_norm(check *c);
 void check_limits(check *c);
 
 /// Calls in forked children.

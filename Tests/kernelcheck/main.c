@@ -26,6 +26,7 @@ static const family families[] = {
     {"layer_norm_backward", check_layer_norm_backward},
     {"norm_second_order", check_norm_second_order},
     {"orthogonal_add", check_orthogonal_add},
+    {"segment_norm", check_segment_norm},
     {"limits", check_limits},
     {"forks", check_forks},
 };
