@@ -16,6 +16,8 @@ public struct NormalizationError: Error, Hashable, Sendable {
         case unsupportedLayout
         /// Epsilon is negative, infinite or NaN.
         case invalidEpsilon
+        /// Offsets that do not begin with 0, decrease, or do not end at the count that they cut.
+        case invalidOffsets
         /// A thread count below one.
         case invalidThreadCount
         /// This build or this machine does not have the instruction set.

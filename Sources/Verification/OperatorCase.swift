@@ -1,0 +1,58 @@
+package import Normalization
+
+/// One call of an operator, to be made on every backend.
+package struct OperatorCase: Sendable {
+    package let operation: String
+    package let data: String
+    /// Everything that the operator writes, as floats.
+    package let outputs: @Sendable (Backend) throws(NormalizationError) -> [[Float]]
+
+    package init(
+        _ operation: String, _ data: String,
+        outputs: @escaping @Sendable (Backend) throws(NormalizationError) -> [[Float]]
+    ) {
+        self.operation = operation
+        self.data = data
+        self.outputs = outputs
+    }
+
+    /// What two backends wrote, compared bit by bit.
+    package func comparison(_ given: Backend, with expected: Backend) throws -> BitComparison {
+        var bits = BitComparison()
+        let (a, b) = (try outputs(given), try outputs(expected))
+        for (given, expected) in zip(a, b) { bits.compare(given, expected) }
+        return bits
+    }
+
+    /// A row for every case and instruction set: all thread counts against the reference.
+    package static func verify(_ cases: [OperatorCase]) throws -> [VerificationRow] {
+        var rows: [VerificationRow] = []
+        for input in cases {
+            let expected = try input.outputs(.reference)
+            for instructionSet in InstructionSet.available {
+                var row = VerificationRow(operation: input.operation, data: input.data, backend: instructionSet.rawValue)
+                for threads in LayerNormVerification.threadCounts {
+                    let given = try input.outputs(.kernels(instructionSet, threads: threads))
+                    for (given, expected) in zip(given, expected) { row.comparison.compare(given, expected) }
+                }
+                rows.append(row)
+            }
+        }
+        return rows
+    }
+}
+
+extension Tensor where Element: KernelElement {
+    /// The elements in row-major order as floats.
+    package var floats: [Float] { widened().array }
+}
+
+extension RowPattern {
+    /// `rows` rows of the patterns in turns, each element rounded once.
+    package static func tensor<Element: KernelElement>(
+        _ patterns: [RowPattern], rows: Int, columns: Int, random: inout RandomNumbers
+    ) throws(NormalizationError) -> Tensor<Element> {
+        let elements = (0..<rows).flatMap { patterns[$0 % patterns.count].row(columns, random: &random) }
+        return Tensor(rounding: try Tensor(elements, shape: [rows, columns]))
+    }
+}
