@@ -29,6 +29,7 @@
                                      int streaming))                                                          \
     KERNEL(merge_sums, (const float *sums, int64_t count, int64_t stride, float *result, int64_t begin,       \
                         int64_t end, int accumulate))                                                         \
+    KERNEL(convert, (const void *x, ck_type x_type, void *y, ck_type y_type, int64_t count, int streaming))   \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \
                         int streaming))                                                                       \
     KERNEL(limit_fma, (int64_t steps, float *sink))

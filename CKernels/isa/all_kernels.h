@@ -12,7 +12,7 @@
 #include "kernels/norm_input.h"
 #include "kernels/norm_moments.h"
 #include "kernels/norm_row.h"
-#include "kernels/norm_quantized_row.h"
+#include "kernels/norm_special_row.h"
 #include "kernels/norm_rare_row.h"
 #include "kernels/norm_short_body.h"
 #include "kernels/norm_streamed_body.h"
@@ -25,6 +25,7 @@
 #include "kernels/orthogonal_add_body.h"
 #include "kernels/orthogonal_add_backward_body.h"
 #include "kernels/merge_sums_body.h"
+#include "kernels/convert_body.h"
 #include "kernels/row_sums_body.h"
 #include "kernels/limits_body.h"
 

@@ -24,6 +24,14 @@ package struct OperatorCase: Sendable {
         return bits
     }
 
+    /// Random and hostile cases of every operator, in every storage type.
+    package static func all() throws(NormalizationError) -> [OperatorCase] {
+        func of<Element: KernelElement>(_ type: Element.Type) throws(NormalizationError) -> [OperatorCase] {
+            try residualGeometry(type) + segmentsAndNeighbourhoods(type)
+        }
+        return try of(Float.self) + of(BFloat16.self) + of(Float16.self)
+    }
+
     /// A row for every case and instruction set: all thread counts against the reference.
     package static func verify(_ cases: [OperatorCase]) throws -> [VerificationRow] {
         var rows: [VerificationRow] = []

@@ -20,6 +20,10 @@ void check_orthogonal_add(check *c);
 void check_segment_norm(check *c);
 void check_limits(check *c);
 
+/// Conversions against the definition of each storage type: every number, every layout.
+void check_convert(check *c);
+void check_convert_layouts(check *c);
+
 /// Calls in forked children.
 void check_forks(check *c);
 
