@@ -121,7 +121,7 @@ extension NormTerms {
     private func parameterCount(
         _ shape: Shape, segments: SegmentOffsets, parameters: SegmentParameters
     ) throws(NormalizationError) -> Int {
-        let columns = try validatedColumns(of: shape, argument: "x")
+        let columns = try Normalization.validatedColumns(of: shape, argument: "x")
         guard segments.total == columns else {
             throw NormalizationError(
                 .invalidOffsets, argument: "segments", expected: "\(columns) columns", given: "\(segments.total)")
