@@ -16,14 +16,6 @@ package struct OperatorCase: Sendable {
         self.outputs = outputs
     }
 
-    /// What two backends wrote, compared bit by bit.
-    package func comparison(_ given: Backend, with expected: Backend) throws -> BitComparison {
-        var bits = BitComparison()
-        let (a, b) = (try outputs(given), try outputs(expected))
-        for (given, expected) in zip(a, b) { bits.compare(given, expected) }
-        return bits
-    }
-
     /// Random and hostile cases of every operator, in every storage type.
     package static func all() throws(NormalizationError) -> [OperatorCase] {
         func of<Element: KernelElement>(_ type: Element.Type) throws(NormalizationError) -> [OperatorCase] {

@@ -23,34 +23,29 @@ internal import Verification
     private func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
     private func norm(_ a: [Double]) -> Double { dot(a, a).squareRoot() }
 
-    private func expectOneAnswer<Element: KernelElement>(_ type: Element.Type, rows: Int, columns: Int) throws {
-        for centred in [false, true] {
-            let input = try OperatorCase.orthogonalAdd(
-                type, rows: rows, columns: columns, patterns: [.offset(0), .offset(50), .scale(1e-3), .outlier(2e4)],
-                centred: centred)
-            for backend in TestedBackends.kernels {
-                let bits = try input.comparison(backend, with: .reference)
-                #expect(bits.compared > 0 && bits.different == 0, "\(input.data), \(backend): \(bits)")
-            }
-        }
+    private func input<Element: KernelElement>(
+        _ type: Element.Type, rows: Int, columns: Int, centred: Bool
+    ) throws -> OperatorCase {
+        try .orthogonalAdd(
+            type, rows: rows, columns: columns, patterns: [.offset(0), .offset(50), .scale(1e-3), .outlier(2e4)],
+            centred: centred)
     }
 
-    @Test(arguments: [1, 2, 3, 15, 16, 17, 63, 64, 65, 127, 129, 300, 1023, 1024, 1025, 4097, 20000])
-    func everyBackendGivesTheSameBits(columns: Int) throws {
-        try expectOneAnswer(Float.self, rows: columns > 2000 ? 3 : 19, columns: columns)
-        try expectOneAnswer(BFloat16.self, rows: 5, columns: columns)
-        try expectOneAnswer(Float16.self, rows: 5, columns: columns)
+    @Test(arguments: [1, 2, 3, 15, 16, 17, 63, 64, 65, 127, 129, 300, 1023, 1024, 1025, 4097, 20000], [false, true])
+    func everyBackendGivesTheSameBits(columns: Int, centred: Bool) throws {
+        try expectOneAnswer(
+            input(Float.self, rows: columns > 2000 ? 3 : 19, columns: columns, centred: centred),
+            input(BFloat16.self, rows: 3, columns: columns, centred: centred),
+            input(Float16.self, rows: 3, columns: columns, centred: centred))
     }
 
     @Test(arguments: [1, 5, 64, 65, 300], [Float(1e-6), 0, 1])
     func hostileRowsGiveTheSameBits(columns: Int, epsilon: Float) throws {
         for centred in [false, true] {
-            let input = try OperatorCase.orthogonalAdd(
-                Float.self, rows: RowPattern.hostile.count, columns: columns, patterns: RowPattern.hostile,
-                centred: centred, epsilon: epsilon)
-            for backend in TestedBackends.kernels {
-                #expect(try input.comparison(backend, with: .reference).different == 0, "\(input.data), \(backend)")
-            }
+            try expectOneAnswer(
+                .orthogonalAdd(
+                    Float.self, rows: RowPattern.hostile.count, columns: columns, patterns: RowPattern.hostile,
+                    centred: centred, epsilon: epsilon))
         }
     }
 
