@@ -103,6 +103,9 @@ internal import Verification
                 let expected = try residualLayerNorm(x, adding: branch, weight: weight)
                 try residualLayerNorm(updating: &stream, adding: branch, weight: weight, into: &y, backend: backend)
                 #expect(stream == expected.sum && y == expected.output)
+                var sum = y
+                try residualLayerNorm(x, adding: branch, weight: weight, sum: &sum, into: &y, backend: backend)
+                #expect(sum == expected.sum && y == expected.output)
                 try layerNorm(x, weight: weight, into: &y, backend: backend)
                 #expect(try y == layerNorm(x, weight: weight))
                 try layerNorm(inPlace: &stream, weight: weight, backend: backend)
@@ -112,6 +115,10 @@ internal import Verification
                 try residualRMSNorm(
                     updating: &stream, adding: branch, weight: weight, weightOffset: 1, into: &y, backend: backend)
                 #expect(stream == expected.sum && y == expected.output)
+                var sum = y
+                try residualRMSNorm(
+                    x, adding: branch, weight: weight, weightOffset: 1, sum: &sum, into: &y, backend: backend)
+                #expect(sum == expected.sum && y == expected.output)
                 try rmsNorm(x, weight: weight, into: &y, backend: backend)
                 #expect(try y == rmsNorm(x, weight: weight))
                 try rmsNorm(inPlace: &stream, weight: weight, weightOffset: 1, backend: backend)
