@@ -1,4 +1,5 @@
-// csr_norm.c: ck_csr_layer_norm and its gradients: check, pick the table, cut the pairs of heads and nodes into blocks, run.
+// csr_norm.c: ck_csr_layer_norm and its gradients: check, pick the table, cut the pairs of heads and nodes into blocks,
+// run.
 
 #include "ck_csr_norm.h"
 
@@ -23,8 +24,11 @@ typedef struct csr_call {
 static void run_pairs(const void *context, int64_t begin, int64_t end) {
     const csr_call *call = context;
     int64_t last = end * PAIRS_PER_BLOCK < call->pairs ? end * PAIRS_PER_BLOCK : call->pairs;
-    if (call->forward) call->table->csr_norm(call->forward, begin * PAIRS_PER_BLOCK, last);
-    else call->table->csr_norm_backward(call->backward, begin * PAIRS_PER_BLOCK, last, call->weight_sums, call->bias_sums);
+    if (call->forward)
+        call->table->csr_norm(call->forward, begin * PAIRS_PER_BLOCK, last);
+    else
+        call->table->csr_norm_backward(call->backward, begin * PAIRS_PER_BLOCK, last, call->weight_sums,
+                                       call->bias_sums);
 }
 
 static void run_call(const csr_call *call, int64_t bytes, ck_run run) {

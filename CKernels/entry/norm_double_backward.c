@@ -33,8 +33,8 @@ static void merge_columns(const void *context, int64_t begin, int64_t end) {
     const second_order_call *call = context;
     const ck_norm_double_backward_args *a = call->args;
     int64_t last = end * 1024 < a->cols ? end * 1024 : a->cols;
-    call->table->merge_sums(a->workspace, ck_sum_count(a->rows), ck_sum_stride(a->cols), a->weight_gradient, begin * 1024,
-                            last, a->accumulate);
+    call->table->merge_sums(a->workspace, ck_sum_count(a->rows), ck_sum_stride(a->cols), a->weight_gradient,
+                            begin * 1024, last, a->accumulate);
 }
 
 static ck_status check(const ck_norm_double_backward_args *a, int is_centred) {
@@ -68,7 +68,8 @@ static ck_status check(const ck_norm_double_backward_args *a, int is_centred) {
 
     for (int i = V; i < AREAS; i++) CK_CHECK(ck_check_optional(areas[i]));
     CK_CHECK(ck_check_optional(x_gradient));
-    if (!a->dx_cotangent || !a->x || !a->rstd || (is_centred && !a->mean) || (needs_dy && !a->dy)) return CK_NULL_POINTER;
+    if (!a->dx_cotangent || !a->x || !a->rstd || (is_centred && !a->mean) || (needs_dy && !a->dy))
+        return CK_NULL_POINTER;
     if (a->weight_gradient) {
         size_t needed = ck_norm_double_backward_workspace(a->rows, a->cols);
         CK_CHECK(ck_check_workspace(a->workspace, a->workspace_size, needed));
@@ -86,7 +87,8 @@ static ck_status run_second_order(const ck_norm_double_backward_args *args, int 
     CK_CHECK(ck_check_threads(run));
     CK_CHECK(ck_select(run.isa, &call.table));
     if (args->rows == 0) {  // a sum over no rows
-        if (args->weight_gradient && !args->accumulate) memset(args->weight_gradient, 0, (size_t)args->cols * sizeof(float));
+        if (args->weight_gradient && !args->accumulate)
+            memset(args->weight_gradient, 0, (size_t)args->cols * sizeof(float));
         return CK_OK;
     }
     if (!args->dy_gradient && !args->x_gradient && !args->weight_gradient) return CK_OK;

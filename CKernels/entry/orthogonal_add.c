@@ -22,8 +22,10 @@ static void run_rows(const void *context, int64_t begin, int64_t end) {
     const orthogonal_call *call = context;
     int64_t size = rows_per_block(call->cols), last = end * size;
     if (last > call->rows) last = call->rows;
-    if (call->forward) call->table->orthogonal_add(call->forward, begin * size, last, call->streaming);
-    else call->table->orthogonal_add_backward(call->backward, begin * size, last, call->streaming);
+    if (call->forward)
+        call->table->orthogonal_add(call->forward, begin * size, last, call->streaming);
+    else
+        call->table->orthogonal_add_backward(call->backward, begin * size, last, call->streaming);
 }
 
 static void run_call(const orthogonal_call *call, int64_t bytes, ck_run run) {

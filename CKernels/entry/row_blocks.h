@@ -25,7 +25,8 @@ static inline int64_t ck_sum_stride(int64_t cols) { return (cols + 15) / 16 * 16
 static inline size_t ck_sums_workspace(int64_t rows, int64_t cols, int64_t sums) {
     int64_t bytes;
     if (ck_check_shape(rows, cols, cols) != CK_OK || rows == 0 || cols > INT64_MAX / 64) return 0;
-    if (__builtin_mul_overflow(sums * ck_sum_count(rows) * (int64_t)sizeof(float), ck_sum_stride(cols), &bytes)) return 0;
+    if (__builtin_mul_overflow(sums * ck_sum_count(rows) * (int64_t)sizeof(float), ck_sum_stride(cols), &bytes))
+        return 0;
     return (size_t)bytes;
 }
 

@@ -128,10 +128,12 @@ static int64_t block_floats(int64_t segments, const int64_t *offsets) {
 
 size_t ck_segment_norm_backward_workspace(int64_t rows, int64_t cols, int64_t segments, const int64_t *offsets) {
     int64_t bytes;
-    if (ck_check_shape(rows, cols, cols) != CK_OK || rows == 0 || ck_check_statistics_shape(rows, segments) != CK_OK) return 0;
+    if (ck_check_shape(rows, cols, cols) != CK_OK || rows == 0 || ck_check_statistics_shape(rows, segments) != CK_OK)
+        return 0;
     if (check_segments(cols, segments, offsets, 0) != CK_OK) return 0;
     if (cols > INT64_MAX / 4096 || segments > INT64_MAX / 4096) return 0;
-    if (__builtin_mul_overflow(ck_sum_count(rows) * (int64_t)sizeof(float), block_floats(segments, offsets), &bytes)) return 0;
+    if (__builtin_mul_overflow(ck_sum_count(rows) * (int64_t)sizeof(float), block_floats(segments, offsets), &bytes))
+        return 0;
     return (size_t)bytes;
 }
 
@@ -139,7 +141,7 @@ typedef struct backward_call {
     const ck_segment_norm_backward_args *args;
     const ck_kernel_table *table;
     int is_centred;
-    float *sums;           // [blocks][block_floats], or NULL
+    float *sums;  // [blocks][block_floats], or NULL
     int64_t block_floats;
 } backward_call;
 
@@ -184,8 +186,10 @@ static void merge(const backward_call *call) {
     for (int64_t s = 0; s < (a->shared ? 1 : a->segments); s++) {
         int64_t column = a->offsets[s], cols = a->offsets[s + 1] - column, stride = ck_sum_stride(cols);
         int64_t count = a->shared ? blocks * a->segments : blocks, step = a->shared ? 2 * stride : call->block_floats;
-        if (a->dweight) call->table->merge_sums(call->sums + at, count, step, a->dweight + column, 0, cols, a->accumulate);
-        if (a->dbias) call->table->merge_sums(call->sums + at + stride, count, step, a->dbias + column, 0, cols, a->accumulate);
+        if (a->dweight)
+            call->table->merge_sums(call->sums + at, count, step, a->dweight + column, 0, cols, a->accumulate);
+        if (a->dbias)
+            call->table->merge_sums(call->sums + at + stride, count, step, a->dbias + column, 0, cols, a->accumulate);
         at += 2 * stride;
     }
 }

@@ -1,11 +1,12 @@
-/// ck_csr_norm.h: LayerNorm over the neighbourhoods of a graph: of scores of edges, which are sorted by node as in the CSR
-/// format (compressed sparse rows). Node v has edges offsets[v] ..< offsets[v + 1], its degree is their number.
+/// ck_csr_norm.h: LayerNorm over the neighbourhoods of a graph: of scores of edges, which are sorted by node as in the
+/// CSR format (compressed sparse rows). Node v has edges offsets[v] ..< offsets[v + 1], its degree is their number.
 ///
 ///     y[h][e] = (x[h][e] - mean[h][v]) * rstd[h][v] * weight[h] + bias[h]        e an edge of v
 ///
-/// with mean and rstd over v's edges alone, each head h on its own. Degree 0 gives nothing, degree 1 exactly bias, degree
-/// 2 gives plus and minus weight about the bias, but for epsilon. The arithmetic of a neighbourhood is that of a row of
-/// LayerNorm (ck_norm.h) whose weight and bias are the same in every column; precision and special rows are its own.
+/// with mean and rstd over v's edges alone, each head h on its own. Degree 0 gives nothing, degree 1 exactly bias,
+/// degree 2 gives plus and minus weight about the bias, but for epsilon. The arithmetic of a neighbourhood is that of a
+/// row of LayerNorm (ck_norm.h) whose weight and bias are the same in every column; precision and special rows are its
+/// own.
 #ifndef CK_CSR_NORM_H
 #define CK_CSR_NORM_H
 
@@ -46,18 +47,19 @@ typedef struct ck_csr_layer_norm_backward_args {
     ck_type type;                 ///< of dy, x and dx
     const void *dy;               ///< [heads, edges]
     int64_t dy_stride;
-    const void *x;                ///< [heads, edges]
+    const void *x;  ///< [heads, edges]
     int64_t x_stride;
-    const float *weight;          ///< [heads], or NULL for ones
-    const float *mean;            ///< [heads, nodes]
-    const float *mean_low;        ///< [heads, nodes], or NULL for zeros
-    const float *rstd;            ///< [heads, nodes]
-    void *dx;                     ///< [heads, edges] or NULL; may be dy itself (same stride)
+    const float *weight;    ///< [heads], or NULL for ones
+    const float *mean;      ///< [heads, nodes]
+    const float *mean_low;  ///< [heads, nodes], or NULL for zeros
+    const float *rstd;      ///< [heads, nodes]
+    void *dx;               ///< [heads, edges] or NULL; may be dy itself (same stride)
     int64_t dx_stride;
-    float *dweight, *dbias;       ///< [heads] or NULL each
-    int32_t accumulate;           ///< nonzero: add to dweight and dbias instead of writing them
-    void *workspace;              ///< ck_csr_layer_norm_backward_workspace(heads, nodes) bytes, 64-byte aligned; NULL if no sum is wanted
-    size_t workspace_size;        ///< bytes at `workspace`
+    float *dweight, *dbias;  ///< [heads] or NULL each
+    int32_t accumulate;      ///< nonzero: add to dweight and dbias instead of writing them
+    void *workspace;  ///< ck_csr_layer_norm_backward_workspace(heads, nodes) bytes, 64-byte aligned; NULL if no sum is
+                      ///< wanted
+    size_t workspace_size;  ///< bytes at `workspace`
 } ck_csr_layer_norm_backward_args;
 
 CK_API ck_status ck_csr_layer_norm_backward(const ck_csr_layer_norm_backward_args *args, ck_run run);

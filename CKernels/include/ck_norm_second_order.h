@@ -34,23 +34,23 @@ extern "C" {
 
 /// Arguments of `ck_layer_norm_tangent` and `ck_rms_norm_tangent`. Strides count elements; columns are contiguous.
 typedef struct ck_norm_tangent_args {
-    int64_t rows;                  ///< >= 0; 0 does nothing
-    int64_t cols;                  ///< >= 1
-    ck_type type;                  ///< of x and the tangents of x and y
-    ck_type parameter_type;        ///< of weight
-    const void *x;                 ///< [rows, cols]
-    int64_t x_stride;              ///< from row to row, >= cols
-    const void *x_tangent;         ///< [rows, cols]
-    int64_t x_tangent_stride;      ///< from row to row, >= cols
-    const void *weight;            ///< [cols], or NULL for ones (whatever the offset)
-    float weight_offset;           ///< added to each weight, finite
-    const float *weight_tangent;   ///< [cols], or NULL for zeros
-    const float *bias_tangent;     ///< [cols], or NULL for zeros
-    const float *mean;             ///< [rows]; may be NULL for RMSNorm, which does not look at it
-    const float *mean_low;         ///< [rows], or NULL for zeros
-    const float *rstd;             ///< [rows]
-    void *y_tangent;               ///< [rows, cols]; may be x_tangent itself (same stride)
-    int64_t y_tangent_stride;      ///< from row to row, >= cols
+    int64_t rows;                 ///< >= 0; 0 does nothing
+    int64_t cols;                 ///< >= 1
+    ck_type type;                 ///< of x and the tangents of x and y
+    ck_type parameter_type;       ///< of weight
+    const void *x;                ///< [rows, cols]
+    int64_t x_stride;             ///< from row to row, >= cols
+    const void *x_tangent;        ///< [rows, cols]
+    int64_t x_tangent_stride;     ///< from row to row, >= cols
+    const void *weight;           ///< [cols], or NULL for ones (whatever the offset)
+    float weight_offset;          ///< added to each weight, finite
+    const float *weight_tangent;  ///< [cols], or NULL for zeros
+    const float *bias_tangent;    ///< [cols], or NULL for zeros
+    const float *mean;            ///< [rows]; may be NULL for RMSNorm, which does not look at it
+    const float *mean_low;        ///< [rows], or NULL for zeros
+    const float *rstd;            ///< [rows]
+    void *y_tangent;              ///< [rows, cols]; may be x_tangent itself (same stride)
+    int64_t y_tangent_stride;     ///< from row to row, >= cols
 } ck_norm_tangent_args;
 
 CK_API ck_status ck_layer_norm_tangent(const ck_norm_tangent_args *args, ck_run run);
@@ -59,37 +59,38 @@ CK_API ck_status ck_rms_norm_tangent(const ck_norm_tangent_args *args, ck_run ru
 /// Arguments of `ck_layer_norm_double_backward` and `ck_rms_norm_double_backward`. What has "cotangent" in its name
 /// belongs to an output of the backward pass; what has "gradient" is an output of this one.
 typedef struct ck_norm_double_backward_args {
-    int64_t rows, cols;              ///< as above
-    ck_type type;                    ///< of the matrices
-    ck_type parameter_type;          ///< of weight
-    const void *dx_cotangent;        ///< [rows, cols]: v
+    int64_t rows, cols;        ///< as above
+    ck_type type;              ///< of the matrices
+    ck_type parameter_type;    ///< of weight
+    const void *dx_cotangent;  ///< [rows, cols]: v
     int64_t dx_cotangent_stride;
     const float *dweight_cotangent;  ///< [cols], or NULL for zeros: p
     const float *dbias_cotangent;    ///< [cols], or NULL for zeros: q
     const void *dy;                  ///< [rows, cols], of the backward pass; may be NULL if dy_gradient alone is wanted
     int64_t dy_stride;
-    const void *x;                   ///< [rows, cols]
+    const void *x;  ///< [rows, cols]
     int64_t x_stride;
-    const void *weight;              ///< [cols], or NULL for ones (whatever the offset)
-    float weight_offset;             ///< added to each weight, finite
-    const float *mean;               ///< [rows]; may be NULL for RMSNorm, which does not look at it
-    const float *mean_low;           ///< [rows], or NULL for zeros
-    const float *rstd;               ///< [rows]
-    void *dy_gradient;               ///< [rows, cols] or NULL; may be dx_cotangent itself (same stride)
+    const void *weight;     ///< [cols], or NULL for ones (whatever the offset)
+    float weight_offset;    ///< added to each weight, finite
+    const float *mean;      ///< [rows]; may be NULL for RMSNorm, which does not look at it
+    const float *mean_low;  ///< [rows], or NULL for zeros
+    const float *rstd;      ///< [rows]
+    void *dy_gradient;      ///< [rows, cols] or NULL; may be dx_cotangent itself (same stride)
     int64_t dy_gradient_stride;
-    void *x_gradient;                ///< [rows, cols] or NULL; may be dy itself (same stride)
+    void *x_gradient;  ///< [rows, cols] or NULL; may be dy itself (same stride)
     int64_t x_gradient_stride;
-    float *weight_gradient;          ///< [cols] or NULL
-    int32_t accumulate;              ///< nonzero: add to weight_gradient instead of writing it
-    void *workspace;                 ///< ck_norm_double_backward_workspace(rows, cols) bytes, 64-byte aligned; NULL without weight_gradient
-    size_t workspace_size;           ///< bytes at `workspace`
+    float *weight_gradient;  ///< [cols] or NULL
+    int32_t accumulate;      ///< nonzero: add to weight_gradient instead of writing it
+    void *workspace;         ///< ck_norm_double_backward_workspace(rows, cols) bytes, 64-byte aligned; NULL without
+                             ///< weight_gradient
+    size_t workspace_size;   ///< bytes at `workspace`
 } ck_norm_double_backward_args;
 
 CK_API ck_status ck_layer_norm_double_backward(const ck_norm_double_backward_args *args, ck_run run);
 CK_API ck_status ck_rms_norm_double_backward(const ck_norm_double_backward_args *args, ck_run run);
 
-/// Bytes of scratch memory that a double backward call needs when it is asked for the weight's gradient: the partial sums
-/// of its row blocks. 0 without rows, and for sizes that it refuses.
+/// Bytes of scratch memory that a double backward call needs when it is asked for the weight's gradient: the partial
+/// sums of its row blocks. 0 without rows, and for sizes that it refuses.
 CK_API size_t ck_norm_double_backward_workspace(int64_t rows, int64_t cols);
 
 #ifdef __cplusplus

@@ -94,9 +94,12 @@ V_FN void csr_gradient_type(const ck_csr_layer_norm_backward_args *a, int64_t be
         csr_gradient_neighbourhood(a, i / a->nodes, i % a->nodes, weight_sums, bias_sums, type);
 }
 
-CK_KERNEL(csr_norm_backward)(const ck_csr_layer_norm_backward_args *a, int64_t begin, int64_t end, float *weight_sums,
-                             float *bias_sums) {
-    if (a->type == CK_F32) csr_gradient_type(a, begin, end, weight_sums, bias_sums, CK_F32);
-    else if (a->type == CK_BF16) csr_gradient_type(a, begin, end, weight_sums, bias_sums, CK_BF16);
-    else csr_gradient_type(a, begin, end, weight_sums, bias_sums, CK_F16);
+CK_KERNEL(csr_norm_backward)
+(const ck_csr_layer_norm_backward_args *a, int64_t begin, int64_t end, float *weight_sums, float *bias_sums) {
+    if (a->type == CK_F32)
+        csr_gradient_type(a, begin, end, weight_sums, bias_sums, CK_F32);
+    else if (a->type == CK_BF16)
+        csr_gradient_type(a, begin, end, weight_sums, bias_sums, CK_BF16);
+    else
+        csr_gradient_type(a, begin, end, weight_sums, bias_sums, CK_F16);
 }

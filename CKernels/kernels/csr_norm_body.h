@@ -37,7 +37,10 @@ V_FN void csr_norm_type(const ck_csr_layer_norm_args *a, int64_t begin, int64_t 
 }
 
 CK_KERNEL(csr_norm)(const ck_csr_layer_norm_args *a, int64_t begin, int64_t end) {
-    if (a->type == CK_F32) csr_norm_type(a, begin, end, (norm_kind){CK_F32, 0});
-    else if (a->type == CK_BF16) csr_norm_type(a, begin, end, (norm_kind){CK_BF16, 0});
-    else csr_norm_type(a, begin, end, (norm_kind){CK_F16, 0});
+    if (a->type == CK_F32)
+        csr_norm_type(a, begin, end, (norm_kind){CK_F32, 0});
+    else if (a->type == CK_BF16)
+        csr_norm_type(a, begin, end, (norm_kind){CK_BF16, 0});
+    else
+        csr_norm_type(a, begin, end, (norm_kind){CK_F16, 0});
 }

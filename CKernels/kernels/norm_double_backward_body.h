@@ -1,8 +1,8 @@
-// norm_double_backward_body.h: gradients of LayerNorm's (and RMSNorm's) gradients, for a range of rows; with one output it
-// is the product of the Jacobian and a vector.
+// norm_double_backward_body.h: gradients of LayerNorm's (and RMSNorm's) gradients, for a range of rows; with one output
+// it is the product of the Jacobian and a vector.
 //
-// The backward pass gives dx = J(g), dweight = sum_r dy * xhat, dbias = sum_r dy, with g = dy * w and, mean(.) over a row
-// of n (0 for RMSNorm, where it stands alone),
+// The backward pass gives dx = J(g), dweight = sum_r dy * xhat, dbias = sum_r dy, with g = dy * w and, mean(.) over a
+// row of n (0 for RMSNorm, where it stands alone),
 //
 //     J(g) = rstd * (g - mean(g) - xhat * mean(g * xhat))
 //
@@ -12,8 +12,8 @@
 //
 //     <v, J(g)> = n rstd (c - s m),    d rstd / dx = -rstd^2 xhat / n,    d s / dx = J(v) / n,    d m / dx = J(g) / n
 //
-// (xhat's Jacobian is J, c does not depend on x), so that its gradient is -rstd^2 xhat (c - s m) - rstd (m J(v) + s J(g)).
-// With J written out, and J(p * dy) for the second term of phi:
+// (xhat's Jacobian is J, c does not depend on x), so that its gradient is -rstd^2 xhat (c - s m) - rstd (m J(v) + s
+// J(g)). With J written out, and J(p * dy) for the second term of phi:
 //
 //     dx = J(p * dy) - rstd^2 (m (v - mean(v)) + s (g - mean(g)) + xhat (c - 3 s m))
 //
@@ -50,8 +50,8 @@ typedef struct second_order_row {
 typedef enum second_order_part { PART_V, PART_G, PART_K } second_order_part;
 
 /// Elements i ... i + 15; `weights` are those of these columns.
-V_FN vf part_left(const second_order_call *call, const second_order_row *r, second_order_part part, vf weights, int64_t i,
-                  int64_t left) {
+V_FN vf part_left(const second_order_call *call, const second_order_row *r, second_order_part part, vf weights,
+                  int64_t i, int64_t left) {
     if (part == PART_V) return read_left(r->v, i, left);
     vf dy = read_left(r->dy, i, left);
     return v_mul(dy, part == PART_K ? load_left(call->args->dweight_cotangent + i, left) : weights);
@@ -82,8 +82,8 @@ typedef struct slope_sums {
     row_lanes sum, slope, product;
 } slope_sums;
 
-V_FN void slope_vector(slope_lanes *to, const second_order_call *call, const second_order_row *r, second_order_part part,
-                       float centre, vf weights, int64_t i, int64_t left, int k, int with_g) {
+V_FN void slope_vector(slope_lanes *to, const second_order_call *call, const second_order_row *r,
+                       second_order_part part, float centre, vf weights, int64_t i, int64_t left, int k, int with_g) {
     vf t = keep_left(left, v_sub(part_left(call, r, part, weights, i, left), v_set(centre)));
     to->sum.v[k] = v_add(to->sum.v[k], t);
     to->slope.v[k] = v_fma(t, keep_left(left, second_order_xhat(r, i, left)), to->slope.v[k]);
@@ -106,7 +106,8 @@ V_FN sloped_row slope_of(second_order_call *call, second_order_row *r, second_or
             for (; i < blocks; i += BLOCK)
                 slope_vector(&to, call, r, part, found.centre, v_load(weight + i), c + i, 16, k, with_g);
             if (i < width)
-                slope_vector(&to, call, r, part, found.centre, load_left(weight + i, width - i), c + i, width - i, k, with_g);
+                slope_vector(&to, call, r, part, found.centre, load_left(weight + i, width - i), c + i, width - i, k,
+                             with_g);
         }
         row_lanes_add(&total.sum, &to.sum, c);
         row_lanes_add(&total.slope, &to.slope, c);
@@ -132,8 +133,8 @@ typedef struct second_order_targets {
     target dy_gradient, x_gradient;  // .at is NULL where it is not wanted
 } second_order_targets;
 
-V_FN void second_order_vector(const second_order_call *call, const second_order_row *r, second_order_targets to, vf weights,
-                              int64_t i, int64_t left, int full) {
+V_FN void second_order_vector(const second_order_call *call, const second_order_row *r, second_order_targets to,
+                              vf weights, int64_t i, int64_t left, int full) {
     const ck_norm_double_backward_args *a = call->args;
     vf rstd = v_set(r->rstd), xhat = second_order_xhat(r, i, left);
     vf v = part_about_mean(call, r, PART_V, r->of_v, weights, i, left);
@@ -205,18 +206,19 @@ V_FN void second_order_rows(const ck_norm_double_backward_args *a, int is_centre
     KIND(full_bf16, CK_BF16, 1)     \
     KIND(full_f16, CK_F16, 1)
 
-#define CK_SECOND_ORDER_COPY(name, type, full)                                                                         \
-    V_SLOW void CK_JOIN(second_order_##name, CK_SUFFIX)(const ck_norm_double_backward_args *a, int is_centred,         \
-                                                        int64_t begin, int64_t end, float *weight_sums) {              \
-        second_order_rows(a, is_centred, begin, end, weight_sums, (second_order_kind){type, full});                    \
+#define CK_SECOND_ORDER_COPY(name, type, full)                                                                 \
+    V_SLOW void CK_JOIN(second_order_##name, CK_SUFFIX)(const ck_norm_double_backward_args *a, int is_centred, \
+                                                        int64_t begin, int64_t end, float *weight_sums) {      \
+        second_order_rows(a, is_centred, begin, end, weight_sums, (second_order_kind){type, full});            \
     }
 CK_SECOND_ORDER_KINDS(CK_SECOND_ORDER_COPY)
 
-CK_KERNEL(norm_double_backward)(const ck_norm_double_backward_args *a, int is_centred, int64_t begin, int64_t end,
-                                float *weight_sums) {
+CK_KERNEL(norm_double_backward)
+(const ck_norm_double_backward_args *a, int is_centred, int64_t begin, int64_t end, float *weight_sums) {
     for (int64_t i = 0; weight_sums && i < a->cols; i += 16) store_left(weight_sums + i, a->cols - i, v_zero());
     int is_full = a->x_gradient || weight_sums;
 #define CK_SECOND_ORDER_CALL(name, of_type, full) \
-    if (a->type == of_type && is_full == full) CK_JOIN(second_order_##name, CK_SUFFIX)(a, is_centred, begin, end, weight_sums);
+    if (a->type == of_type && is_full == full)    \
+        CK_JOIN(second_order_##name, CK_SUFFIX)(a, is_centred, begin, end, weight_sums);
     CK_SECOND_ORDER_KINDS(CK_SECOND_ORDER_CALL)
 }

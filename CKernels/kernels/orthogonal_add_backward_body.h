@@ -4,9 +4,9 @@
 //     df = g - b x
 //     dx = g - a df - b (f - a x)
 //
-// since dh = dx + df - a dx - x da and q da = <f, dx> + <x, df> - 2 a <x, dx>, which gives dx = g - a g - b f + 2 a b x.
-// Centred, f and g stand for f~ and g~ (but for the first g of dx) and x for x~.
-// Bound: bandwidth; in the caches 5 (centred 11) operations a vector in the first pass.
+// since dh = dx + df - a dx - x da and q da = <f, dx> + <x, df> - 2 a <x, dx>, which gives dx = g - a g - b f + 2 a b
+// x. Centred, f and g stand for f~ and g~ (but for the first g of dx) and x for x~. Bound: bandwidth; in the caches 5
+// (centred 11) operations a vector in the first pass.
 
 /// A power of two from 2^-252 to 2^252, as two factors in binary32's range.
 typedef struct wide_power {
@@ -21,7 +21,8 @@ V_FN wide_power unscale_products(const projected_row *r) {
     return (wide_power){ldexpf(1.0f, e / 2), ldexpf(1.0f, e - e / 2)};
 }
 
-V_FN void orthogonal_gradients(const projected_row *r, target dx, target df, int64_t n, int streaming, projection_kind kind) {
+V_FN void orthogonal_gradients(const projected_row *r, target dx, target df, int64_t n, int streaming,
+                               projection_kind kind) {
     wide_power unscale = {1.0f, 1.0f};
     if (kind.scaled) unscale = unscale_products(r);
     for (int64_t i = 0; i < n; i += 16) {
@@ -49,8 +50,8 @@ V_FN projected_row orthogonal_gradient_rows_at(const ck_orthogonal_add_backward_
     };
 }
 
-V_SLOW void CK_JOIN(orthogonal_add_backward_rare_row, CK_SUFFIX)(
-    const ck_orthogonal_add_backward_args *a, int64_t row) {
+V_SLOW void CK_JOIN(orthogonal_add_backward_rare_row, CK_SUFFIX)(const ck_orthogonal_add_backward_args *a,
+                                                                 int64_t row) {
     projection_kind kind = {.gradient = 1, .centred = a->centred != 0, .scaled = 1};
     projected_row r = orthogonal_gradient_rows_at(a, a->type, row);
     project_scaled(&r, a->cols, a->epsilon, kind);
@@ -58,27 +59,34 @@ V_SLOW void CK_JOIN(orthogonal_add_backward_rare_row, CK_SUFFIX)(
                          optional_target(a->dupdate, a->type, row * a->dupdate_stride), a->cols, 0, kind);
 }
 
-V_FN void orthogonal_add_backward_rows(const ck_orthogonal_add_backward_args *a, int64_t begin, int64_t end, ck_type type,
-                                       int centred, int streaming) {
+V_FN void orthogonal_add_backward_rows(const ck_orthogonal_add_backward_args *a, int64_t begin, int64_t end,
+                                       ck_type type, int centred, int streaming) {
     projection_kind kind = {.gradient = 1, .centred = centred};
     for (int64_t row = begin; row < end; row++) {
         projected_row r = orthogonal_gradient_rows_at(a, type, row);
         if (project_ordinary(&r, a->cols, a->epsilon, kind))
             orthogonal_gradients(&r, optional_target(a->dx, type, row * a->dx_stride),
                                  optional_target(a->dupdate, type, row * a->dupdate_stride), a->cols, streaming, kind);
-        else CK_JOIN(orthogonal_add_backward_rare_row, CK_SUFFIX)(a, row);
+        else
+            CK_JOIN(orthogonal_add_backward_rare_row, CK_SUFFIX)(a, row);
     }
 }
 
-V_FN void orthogonal_add_backward_type(const ck_orthogonal_add_backward_args *a, int64_t begin, int64_t end, ck_type type,
-                                       int streaming) {
-    if (a->centred) orthogonal_add_backward_rows(a, begin, end, type, 1, streaming);
-    else orthogonal_add_backward_rows(a, begin, end, type, 0, streaming);
+V_FN void orthogonal_add_backward_type(const ck_orthogonal_add_backward_args *a, int64_t begin, int64_t end,
+                                       ck_type type, int streaming) {
+    if (a->centred)
+        orthogonal_add_backward_rows(a, begin, end, type, 1, streaming);
+    else
+        orthogonal_add_backward_rows(a, begin, end, type, 0, streaming);
 }
 
-CK_KERNEL(orthogonal_add_backward)(const ck_orthogonal_add_backward_args *a, int64_t begin, int64_t end, int streaming) {
-    if (a->type == CK_F32) orthogonal_add_backward_type(a, begin, end, CK_F32, streaming);
-    else if (a->type == CK_BF16) orthogonal_add_backward_type(a, begin, end, CK_BF16, streaming);
-    else orthogonal_add_backward_type(a, begin, end, CK_F16, streaming);
+CK_KERNEL(orthogonal_add_backward)
+(const ck_orthogonal_add_backward_args *a, int64_t begin, int64_t end, int streaming) {
+    if (a->type == CK_F32)
+        orthogonal_add_backward_type(a, begin, end, CK_F32, streaming);
+    else if (a->type == CK_BF16)
+        orthogonal_add_backward_type(a, begin, end, CK_BF16, streaming);
+    else
+        orthogonal_add_backward_type(a, begin, end, CK_F16, streaming);
     if (streaming) v_stream_end();
 }

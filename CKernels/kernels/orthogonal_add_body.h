@@ -21,8 +21,7 @@ V_FN projected_row orthogonal_rows_at(const ck_orthogonal_add_args *a, ck_type t
     };
 }
 
-V_SLOW void CK_JOIN(orthogonal_add_rare_row, CK_SUFFIX)(const ck_orthogonal_add_args *a,
-                                                                                  int64_t row) {
+V_SLOW void CK_JOIN(orthogonal_add_rare_row, CK_SUFFIX)(const ck_orthogonal_add_args *a, int64_t row) {
     projection_kind kind = {.centred = a->centred != 0, .scaled = 1};
     projected_row r = orthogonal_rows_at(a, a->type, row);
     project_scaled(&r, a->cols, a->epsilon, kind);
@@ -35,19 +34,27 @@ V_FN void orthogonal_add_rows(const ck_orthogonal_add_args *a, int64_t begin, in
     for (int64_t row = begin; row < end; row++) {
         projected_row r = orthogonal_rows_at(a, type, row);
         target h = target_at((target){a->h, type}, row * a->h_stride);
-        if (project_ordinary(&r, a->cols, a->epsilon, kind)) orthogonal_output(&r, h, a->cols, streaming, kind);
-        else CK_JOIN(orthogonal_add_rare_row, CK_SUFFIX)(a, row);
+        if (project_ordinary(&r, a->cols, a->epsilon, kind))
+            orthogonal_output(&r, h, a->cols, streaming, kind);
+        else
+            CK_JOIN(orthogonal_add_rare_row, CK_SUFFIX)(a, row);
     }
 }
 
-V_FN void orthogonal_add_type(const ck_orthogonal_add_args *a, int64_t begin, int64_t end, ck_type type, int streaming) {
-    if (a->centred) orthogonal_add_rows(a, begin, end, type, 1, streaming);
-    else orthogonal_add_rows(a, begin, end, type, 0, streaming);
+V_FN void orthogonal_add_type(const ck_orthogonal_add_args *a, int64_t begin, int64_t end, ck_type type,
+                              int streaming) {
+    if (a->centred)
+        orthogonal_add_rows(a, begin, end, type, 1, streaming);
+    else
+        orthogonal_add_rows(a, begin, end, type, 0, streaming);
 }
 
 CK_KERNEL(orthogonal_add)(const ck_orthogonal_add_args *a, int64_t begin, int64_t end, int streaming) {
-    if (a->type == CK_F32) orthogonal_add_type(a, begin, end, CK_F32, streaming);
-    else if (a->type == CK_BF16) orthogonal_add_type(a, begin, end, CK_BF16, streaming);
-    else orthogonal_add_type(a, begin, end, CK_F16, streaming);
+    if (a->type == CK_F32)
+        orthogonal_add_type(a, begin, end, CK_F32, streaming);
+    else if (a->type == CK_BF16)
+        orthogonal_add_type(a, begin, end, CK_BF16, streaming);
+    else
+        orthogonal_add_type(a, begin, end, CK_F16, streaming);
     if (streaming) v_stream_end();
 }

@@ -51,7 +51,8 @@ package enum NormSecondOrderKernels {
     }
 
     package static func doubleBackward<Element: KernelElement, Parameter: KernelElement>(
-        _ norm: RowNorm, inputCotangent: Tensor<Element>, weightCotangent: Tensor<Float>?, biasCotangent: Tensor<Float>?,
+        _ norm: RowNorm, inputCotangent: Tensor<Element>, weightCotangent: Tensor<Float>?,
+        biasCotangent: Tensor<Float>?,
         outputGradient dy: Tensor<Element>, x: Tensor<Element>, weight: Tensor<Parameter>?, weightOffset: Float,
         statistics: RowStatistics, gradients: Gradients<Element>, workspace: Tensor<Float>, run: KernelRun
     ) throws(NormalizationError) {

@@ -77,7 +77,8 @@ public func layerNormBackward<Element: KernelElement, Parameter: KernelElement>(
 ///
 /// - Throws: `NormalizationError` as the function above; also for an axis outside `x`.
 public func rmsNorm<Element: KernelElement, Parameter: KernelElement>(
-    _ x: Tensor<Element>, axis: Int, weight: Tensor<Parameter>?, bias: Tensor<Parameter>? = nil, weightOffset: Float = 0,
+    _ x: Tensor<Element>, axis: Int, weight: Tensor<Parameter>?, bias: Tensor<Parameter>? = nil,
+    weightOffset: Float = 0,
     epsilon: Float = 1e-5, backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
     try x.along(axis: axis) { (x) throws(NormalizationError) in

@@ -50,7 +50,8 @@ public func neighbourhoodLayerNormWithStatistics<Element: KernelElement>(
             output: output, statistics: statistics, run: run)
     } else {
         let result = NormReference.forwardOverEdges(
-            scores.byHead.widenedArray, heads: scores.heads, segments: offsets, weight: weight?.array, bias: bias?.array,
+            scores.byHead.widenedArray, heads: scores.heads, segments: offsets, weight: weight?.array,
+            bias: bias?.array,
             epsilon: epsilon)
         output.assign(rounding: result.y)
         statistics.assign(result)

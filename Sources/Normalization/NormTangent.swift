@@ -76,7 +76,8 @@ extension RowNorm {
             let terms = NormTerms(self, weight: weight, bias: nil, weightOffset: weightOffset, epsilon: 0)
             output.assign(
                 rounding: NormReference.tangent(
-                    self, inputTangent.widenedArray, weightTangent: weightTangent?.array, biasTangent: biasTangent?.array,
+                    self, inputTangent.widenedArray, weightTangent: weightTangent?.array,
+                    biasTangent: biasTangent?.array,
                     passes: terms.passes(x, columns: columns, statistics: statistics)))
         }
         return output

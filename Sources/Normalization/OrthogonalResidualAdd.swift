@@ -109,7 +109,8 @@ extension ProjectionScope {
     fileprivate func rows<Element>(_ x: Tensor<Element>) throws(NormalizationError) -> Tensor<Element> {
         guard self == .feature || x.shape.rank >= 2 else {
             throw NormalizationError(
-                .invalidShape, argument: "x", expected: "at least two axes for scope \(self)", given: "shape \(x.shape)")
+                .invalidShape, argument: "x", expected: "at least two axes for scope \(self)", given: "shape \(x.shape)"
+            )
         }
         switch self {
         case .feature: return x.contiguous()

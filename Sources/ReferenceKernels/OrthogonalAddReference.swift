@@ -55,12 +55,14 @@ package enum OrthogonalAddReference<Scalar: ReferenceScalar> {
         for first in stride(from: 0, to: x.count, by: columns) {
             let range = first..<first + columns
             let r = project(x[range], f: update[range], g: dh[range], centred: centred, epsilon: epsilon)
-            let exponent = min(max(Int(r.x.scale.exponent) - Int(r.f.scale.exponent) - Int(r.g.scale.exponent), -252), 252)
+            let exponent = min(
+                max(Int(r.x.scale.exponent) - Int(r.f.scale.exponent) - Int(r.g.scale.exponent), -252), 252)
             for column in 0..<columns {
                 let (g, f) = (r.orthogonalG(column), r.orthogonalF(column))
                 if r.isScaled {
                     let both = (r.b * f).addingProduct(r.a, g)
-                    dx.append(dh[first + column] - both * powerOfTwo(exponent / 2) * powerOfTwo(exponent - exponent / 2))
+                    dx.append(
+                        dh[first + column] - both * powerOfTwo(exponent / 2) * powerOfTwo(exponent - exponent / 2))
                 } else {
                     dx.append(dh[first + column].addingProduct(-r.b, f).addingProduct(-r.a, g))
                 }
@@ -116,7 +118,9 @@ package enum OrthogonalAddReference<Scalar: ReferenceScalar> {
                 }
             }
         }
-        var (xx, xf, ff, xg, gg) = (LaneSum<Scalar>(), LaneSum<Scalar>(), LaneSum<Scalar>(), LaneSum<Scalar>(), LaneSum<Scalar>())
+        var (xx, xf, ff, xg, gg) = (
+            LaneSum<Scalar>(), LaneSum<Scalar>(), LaneSum<Scalar>(), LaneSum<Scalar>(), LaneSum<Scalar>()
+        )
         var (sumX, sumF, sumG) = (LaneSum<Scalar>(), LaneSum<Scalar>(), LaneSum<Scalar>())
         for column in 0..<columns {
             let x = r.x.deviation(column)

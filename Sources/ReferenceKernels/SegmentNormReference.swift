@@ -49,7 +49,8 @@ extension NormReference {
                 meanLow: passes.meanLow, rstd: passes.rstd)
             put(part.dx, into: &result.dx, range, columns: columns)
             if shared {
-                weightSums.append(sums(rows: rows, columns: range.count) { (dy[$0 * range.count + $1], passes.xhat($0, $1)) })
+                weightSums.append(
+                    sums(rows: rows, columns: range.count) { (dy[$0 * range.count + $1], passes.xhat($0, $1)) })
                 biasSums.append(sums(rows: rows, columns: range.count) { (dy[$0 * range.count + $1], 1) })
             } else {
                 result.dweight += part.dweight
@@ -146,10 +147,11 @@ extension NormReference {
                         weight: weight.map { Array(repeating: $0[head], count: range.count) }, mean: [mean[saved]],
                         meanLow: [meanLow[saved]], rstd: [rstd[saved]])
                     let dy = Array(dy[first..<first + range.count])
-                    result.dx += backward(
-                        .layerNorm, dy, x: passes.x, columns: range.count, weight: passes.weight, mean: passes.mean,
-                        meanLow: passes.meanLow, rstd: passes.rstd
-                    ).dx
+                    result.dx +=
+                        backward(
+                            .layerNorm, dy, x: passes.x, columns: range.count, weight: passes.weight, mean: passes.mean,
+                            meanLow: passes.meanLow, rstd: passes.rstd
+                        ).dx
                     for column in 0..<range.count {
                         weightPart.add(dy[column], times: passes.xhat(0, column))
                         biasPart.add(dy[column])

@@ -10,7 +10,8 @@ public struct SegmentOffsets: Hashable, Sendable {
     public init(_ offsets: [Int]) throws(NormalizationError) {
         guard offsets.count >= 2, offsets[0] == 0 else {
             throw NormalizationError(
-                .invalidOffsets, argument: "offsets", expected: "0 and at least one more", given: "\(offsets.prefix(2))")
+                .invalidOffsets, argument: "offsets", expected: "0 and at least one more", given: "\(offsets.prefix(2))"
+            )
         }
         for segment in 1..<offsets.count where offsets[segment] < offsets[segment - 1] {
             throw NormalizationError(

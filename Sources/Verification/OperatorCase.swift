@@ -30,7 +30,8 @@ package struct OperatorCase: Sendable {
         for input in cases {
             let expected = try input.outputs(.reference)
             for instructionSet in InstructionSet.available {
-                var row = VerificationRow(operation: input.operation, data: input.data, backend: instructionSet.rawValue)
+                var row = VerificationRow(
+                    operation: input.operation, data: input.data, backend: instructionSet.rawValue)
                 for threads in LayerNormVerification.threadCounts {
                     let given = try input.outputs(.kernels(instructionSet, threads: threads))
                     for (given, expected) in zip(given, expected) { row.comparison.compare(given, expected) }

@@ -29,7 +29,8 @@ extension OperatorCase {
     ) throws(NormalizationError) -> OperatorCase {
         var random = RandomNumbers(seed: seed)
         let x: Tensor<Element> = try RowPattern.tensor(patterns, rows: rows, columns: columns, random: &random)
-        let v: Tensor<Element> = try RowPattern.tensor([.offset(0), .offset(30)], rows: rows, columns: columns, random: &random)
+        let v: Tensor<Element> = try RowPattern.tensor(
+            [.offset(0), .offset(30)], rows: rows, columns: columns, random: &random)
         let dy: Tensor<Element> = try RowPattern.tensor([.offset(-5)], rows: rows, columns: columns, random: &random)
         func vector() -> Tensor<Float>? { affine ? Tensor(random.normals(columns)) : nil }
         let (weight, p, q) = (vector(), vector(), vector())
@@ -70,8 +71,10 @@ extension OperatorCase {
         for isOn in [false, true] {
             cases.append(
                 try orthogonalAdd(
-                    type, rows: 16, columns: 100, patterns: RowPattern.hostile, centred: isOn, epsilon: isOn ? 0 : 1e-6))
-            cases.append(try secondOrder(type, isRMS: isOn, rows: 16, columns: 100, patterns: RowPattern.hostile, affine: false))
+                    type, rows: 16, columns: 100, patterns: RowPattern.hostile, centred: isOn, epsilon: isOn ? 0 : 1e-6)
+            )
+            cases.append(
+                try secondOrder(type, isRMS: isOn, rows: 16, columns: 100, patterns: RowPattern.hostile, affine: false))
         }
         return cases
     }

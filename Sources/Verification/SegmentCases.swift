@@ -16,7 +16,8 @@ extension OperatorCase {
         let weight = affine ? Tensor<Float>(random.normals(count)) : nil
         let bias = affine ? Tensor<Float>(random.normals(count)) : nil
         let data = "\(Element.storageType) \(rows)x\(columns), \(widths.count) \(parameters)"
-        return OperatorCase(isRMS ? "segmentedRMSNorm" : "segmentedLayerNorm", data) { backend throws(NormalizationError) in
+        return OperatorCase(isRMS ? "segmentedRMSNorm" : "segmentedLayerNorm", data) {
+            backend throws(NormalizationError) in
             let (y, statistics) =
                 isRMS
                 ? try segmentedRMSNormWithStatistics(
@@ -79,7 +80,8 @@ extension OperatorCase {
             cases.append(try segments(type, isRMS: isRMS, rows: 1100, widths: [8, 8, 8, 8], parameters: .shared))
             cases.append(
                 try segments(
-                    type, isRMS: isRMS, rows: 16, widths: [100, 30], patterns: RowPattern.hostile, affine: false, epsilon: 0))
+                    type, isRMS: isRMS, rows: 16, widths: [100, 30], patterns: RowPattern.hostile, affine: false,
+                    epsilon: 0))
         }
         let degrees = (0..<200).map { [0, 1, 2, 3, 7, 16, 17, 70][($0 * $0) % 8] } + [1500]
         for heads in [nil, 1, 4] { cases.append(try neighbourhoods(type, degrees: degrees, heads: heads)) }

@@ -56,7 +56,9 @@ internal import Verification
                 var sum = [Float](repeating: 0, count: x.shape[axis])
                 let results = zip(
                     zip(try lines(y, axis: axis), try lines(gradients.input, axis: axis)), try lines(rms, axis: axis))
-                for (number, (line, ((yLine, gradientLine), rmsLine))) in zip(try lines(x, axis: axis), results).enumerated() {
+                for (number, (line, ((yLine, gradientLine), rmsLine))) in zip(try lines(x, axis: axis), results)
+                    .enumerated()
+                {
                     let (expected, own) = try layerNormWithStatistics(Tensor(line), weight: weight)
                     #expect(yLine == expected.array, "shape \(x.shape), strides \(x.strides), axis \(axis)")
                     #expect(statistics.mean.array[number] == own.mean.array[0])
@@ -99,6 +101,7 @@ internal import Verification
         }
         #expect(failure { _ = try layerNorm(x, axis: 0, weight: Tensor<Float>([1, 2, 3])) }?.argument == "weight")
         #expect(failure { _ = try layerNorm(Tensor<Float>(repeating: 1, shape: []), axis: 0) }?.reason == .outOfRange)
-        #expect(failure { _ = try layerNorm(Tensor<Float>(repeating: 1, shape: [0, 2]), axis: 0) }?.reason == .invalidShape)
+        #expect(
+            failure { _ = try layerNorm(Tensor<Float>(repeating: 1, shape: [0, 2]), axis: 0) }?.reason == .invalidShape)
     }
 }

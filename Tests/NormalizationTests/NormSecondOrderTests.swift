@@ -67,7 +67,6 @@ internal import Verification
         }
     }
 
-
     /// (loss(value + h) - loss(value - h)) / 2h.
     private func difference(_ problem: Problem, _ path: WritableKeyPath<Problem, Double>, step h: Double) -> Double {
         var (above, below) = (problem, problem)
@@ -100,7 +99,8 @@ internal import Verification
         let step = 0x1p-17
         func moved(_ h: Double) -> [Double] {
             let y = problem.forward(
-                zip(problem.x, problem.v).map { $0 + h * $1 }, zip(problem.weight, problem.p).map { $0 + h * $1 }).y
+                zip(problem.x, problem.v).map { $0 + h * $1 }, zip(problem.weight, problem.p).map { $0 + h * $1 }
+            ).y
             return y.indices.map { y[$0] + h * problem.q[$0 % columns] }
         }
         for ((above, below), given) in zip(zip(moved(step), moved(-step)), tangent) {
@@ -112,7 +112,8 @@ internal import Verification
     @Test(arguments: RowNorm.allCases)
     func tangentAndPullbackAreTransposes(norm: RowNorm) {
         let problem = Problem(norm, columns: 33)
-        let tangent = NormReference.tangent(norm, problem.v, weightTangent: nil, biasTangent: nil, passes: problem.passes)
+        let tangent = NormReference.tangent(
+            norm, problem.v, weightTangent: nil, biasTangent: nil, passes: problem.passes)
         let forward = dot(problem.dy, tangent)
         let backward = dot(problem.gradients.dx, problem.v)
         #expect(abs(forward - backward) <= 1e-12 * (1 + abs(forward)))
@@ -162,7 +163,8 @@ internal import Verification
         let x = try Tensor<Float>([3, -2e5, 0], shape: [3, 1])
         let statistics = try layerNormWithStatistics(x).statistics
         let second = try layerNormDoubleBackward(inputCotangent: x, outputGradient: x, x: x, statistics: statistics)
-        #expect(second.input.array == [0, 0, 0] && second.outputGradient.array == [0, 0, 0] && second.weight.array == [0])
+        #expect(
+            second.input.array == [0, 0, 0] && second.outputGradient.array == [0, 0, 0] && second.weight.array == [0])
         #expect(try layerNormTangent(x, x: x, statistics: statistics).array == [0, 0, 0])
     }
 

@@ -62,7 +62,9 @@ internal import Verification
             let truth = plain(x.map(Double.init), f.map(Double.init), centred: centred, epsilon: 0)
             let largest = truth.h.map(abs).max() ?? 0
             let bound = 40 * 0x1p-24 * norm(f.map(Double.init)) + 0x1p-24 * largest
-            for (a, b) in zip(given, truth.h) { #expect(abs(Double(a) - b) <= bound, "scale \(scale), offset \(offset)") }
+            for (a, b) in zip(given, truth.h) {
+                #expect(abs(Double(a) - b) <= bound, "scale \(scale), offset \(offset)")
+            }
         }
     }
 
@@ -76,7 +78,9 @@ internal import Verification
             let given = try orthogonalResidualAdd(Tensor(x), update: Tensor(f), centred: centred, epsilon: 0).array
             let truth = plain(x.map(Double.init), f.map(Double.init), centred: centred, epsilon: 0)
             let largest = truth.h.map(abs).max() ?? 0
-            for (a, b) in zip(given, truth.h) { #expect(abs(Double(a) - b) <= 1e-6 * max(largest, norm(f.map(Double.init)))) }
+            for (a, b) in zip(given, truth.h) {
+                #expect(abs(Double(a) - b) <= 1e-6 * max(largest, norm(f.map(Double.init))))
+            }
         }
     }
 
@@ -140,7 +144,8 @@ internal import Verification
         func loss(_ x: [Double], _ f: [Double]) -> Double {
             dot(g, OrthogonalAddReference.forward(x, update: f, columns: columns, centred: centred, epsilon: 0.1))
         }
-        let (dx, df) = OrthogonalAddReference.backward(g, x: x, update: f, columns: columns, centred: centred, epsilon: 0.1)
+        let (dx, df) = OrthogonalAddReference.backward(
+            g, x: x, update: f, columns: columns, centred: centred, epsilon: 0.1)
         let step = 0x1p-17
         for index in x.indices {
             var (above, below) = (x, x)
@@ -164,7 +169,8 @@ internal import Verification
         let given = try orthogonalResidualAddBackward(
             Tensor(g), x: Tensor(x), update: Tensor(f), centred: centred, epsilon: 0)
         let truth = OrthogonalAddReference.backward(
-            g.map(Double.init), x: x.map(Double.init), update: f.map(Double.init), columns: 80, centred: centred, epsilon: 0)
+            g.map(Double.init), x: x.map(Double.init), update: f.map(Double.init), columns: 80, centred: centred,
+            epsilon: 0)
         for (given, truth) in [(given.input.array, truth.dx), (given.update.array, truth.dupdate)] {
             let largest = truth.map(abs).max() ?? 0
             for (a, b) in zip(given, truth) { #expect(abs(Double(a) - b) <= 1e-5 * largest) }
@@ -198,8 +204,10 @@ internal import Verification
         #expect(reason { _ = try orthogonalResidualAdd(x, update: x, epsilon: .nan) }?.reason == .invalidEpsilon)
         #expect(reason { _ = try orthogonalResidualAddBackward(other, x: x, update: x) }?.argument == "outputGradient")
         let vector = Tensor<Float>([1, 2])
-        #expect(reason { _ = try orthogonalResidualAdd(vector, update: vector, scope: .token) }?.reason == .invalidShape)
-        #expect(reason { _ = try orthogonalResidualAdd(vector, update: vector, scope: .global) }?.reason == .invalidShape)
+        #expect(
+            reason { _ = try orthogonalResidualAdd(vector, update: vector, scope: .token) }?.reason == .invalidShape)
+        #expect(
+            reason { _ = try orthogonalResidualAdd(vector, update: vector, scope: .global) }?.reason == .invalidShape)
         let empty = try Tensor<Float>(repeating: 0, shape: [2, 0])
         #expect(reason { _ = try orthogonalResidualAdd(empty, update: empty) }?.reason == .invalidShape)
         let none = try Tensor<Float>(repeating: 0, shape: [0, 3])

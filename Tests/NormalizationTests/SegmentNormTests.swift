@@ -17,7 +17,8 @@ internal import Verification
         for (rows, width, count) in [(1, 64, 12), (37, 5, 3), (1100, 8, 4), (20, 128, 8)] {
             inputs.append(
                 try .segments(
-                    Float.self, isRMS: isRMS, rows: rows, widths: Array(repeating: width, count: count), parameters: .shared))
+                    Float.self, isRMS: isRMS, rows: rows, widths: Array(repeating: width, count: count),
+                    parameters: .shared))
         }
         inputs.append(
             try .segments(
@@ -80,7 +81,8 @@ internal import Verification
                 == .invalidOffsets)
         #expect(failure { _ = try segmentedLayerNorm(x, segments: right, epsilon: -1) }?.reason == .invalidEpsilon)
         #expect(
-            failure { _ = try segmentedLayerNorm(x, segments: right, weight: Tensor<Float>([1, 2])) }?.argument == "weight")
+            failure { _ = try segmentedLayerNorm(x, segments: right, weight: Tensor<Float>([1, 2])) }?.argument
+                == "weight")
         #expect(failure { _ = try SegmentOffsets(widths: [2, -1]) }?.argument == "widths")
         #expect(failure { _ = try SegmentOffsets(widths: [.max, 1]) }?.argument == "widths")
         #expect(
@@ -197,15 +199,18 @@ internal import Verification
             do { try body() } catch { return error as? NormalizationError }
             return nil
         }
-        #expect(failure { _ = try neighbourhoodLayerNorm(x, offsets: SegmentOffsets([0, 2])) }?.reason == .invalidOffsets)
-        #expect(failure { _ = try neighbourhoodLayerNorm(x, offsets: SegmentOffsets([0, 4])) }?.reason == .invalidOffsets)
+        #expect(
+            failure { _ = try neighbourhoodLayerNorm(x, offsets: SegmentOffsets([0, 2])) }?.reason == .invalidOffsets)
+        #expect(
+            failure { _ = try neighbourhoodLayerNorm(x, offsets: SegmentOffsets([0, 4])) }?.reason == .invalidOffsets)
         #expect(failure { _ = try neighbourhoodLayerNorm(x, offsets: right, weight: x) }?.argument == "weight")
         #expect(failure { _ = try neighbourhoodLayerNorm(x, offsets: right, epsilon: .nan) }?.reason == .invalidEpsilon)
         let cube = try Tensor<Float>(repeating: 0, shape: [3, 1, 1])
         #expect(failure { _ = try neighbourhoodLayerNorm(cube, offsets: right) }?.reason == .invalidShape)
         let statistics = try layerNormWithStatistics(x).statistics
         #expect(
-            failure { _ = try neighbourhoodLayerNormBackward(x, x: x, offsets: right, statistics: statistics) }?.argument
+            failure { _ = try neighbourhoodLayerNormBackward(x, x: x, offsets: right, statistics: statistics) }?
+                .argument
                 == "statistics")
     }
 }

@@ -43,10 +43,13 @@ typedef struct call_problem {
     void *before[MOST_ARGUMENTS];  // what outputs hold before a call
 } call_problem;
 
-static int is_given(const call_problem *p, int i) { return *pointer_field((void *)p->args, p->table->arguments[i].pointer) != NULL; }
+static int is_given(const call_problem *p, int i) {
+    return *pointer_field((void *)p->args, p->table->arguments[i].pointer) != NULL;
+}
 
 static int64_t bytes_of(const call_problem *p, const argument *a) {
-    return argument_rows(p->table, a, p->args) * argument_cols(p->table, a, p->args) * argument_size_of(p->table, a, p->args);
+    return argument_rows(p->table, a, p->args) * argument_cols(p->table, a, p->args) *
+           argument_size_of(p->table, a, p->args);
 }
 
 static void set_pointer(void *args, const argument *a, void *base, int64_t stride) {
@@ -74,14 +77,16 @@ static void draw_problem(check *c, call_problem *p, int64_t rows, int64_t cols) 
         if (a->extent == SCRATCH) continue;
         int64_t lines = argument_rows(o, a, p->args), length = argument_cols(o, a, p->args);
         for (int64_t row = 0; row < lines; row++)
-            draw_numbers(c, (char *)p->packed[i] + row * length * argument_size_of(o, a, p->args), type_of(o, a, p->args),
-                         length, wild && a->extent == MATRIX ? PATTERNS : TAME_PATTERNS);
+            draw_numbers(c, (char *)p->packed[i] + row * length * argument_size_of(o, a, p->args),
+                         type_of(o, a, p->args), length, wild && a->extent == MATRIX ? PATTERNS : TAME_PATTERNS);
     }
     if (o->settle) o->settle(p->args, p->packed);
     for (int i = 0; i < o->count; i++) {
         const argument *a = &o->arguments[i];
-        if (a->extent == SCRATCH) *count_field(p->args, o->workspace_size) = (int64_t)o->workspace(p->args);
-        else if (a->direction == WRITTEN) memcpy(p->before[i], p->packed[i], (size_t)bytes_of(p, a));
+        if (a->extent == SCRATCH)
+            *count_field(p->args, o->workspace_size) = (int64_t)o->workspace(p->args);
+        else if (a->direction == WRITTEN)
+            memcpy(p->before[i], p->packed[i], (size_t)bytes_of(p, a));
     }
 }
 
@@ -135,8 +140,10 @@ static void compare(check *c, const call_problem *p, const guarded *homes, int32
     for (int i = 0; i < o->count; i++) {
         const argument *a = &o->arguments[i];
         if (!is_given(p, i) || replaced[i]) continue;
-        if (a->extent == SCRATCH) matrix_expect_around(c, a->name, matrices[i]);
-        else matrix_expect(c, a->name, matrices[i], p->packed[i]);
+        if (a->extent == SCRATCH)
+            matrix_expect_around(c, a->name, matrices[i]);
+        else
+            matrix_expect(c, a->name, matrices[i], p->packed[i]);
     }
 }
 
@@ -151,7 +158,8 @@ static void compare_shape(check *c, call_problem *p, const guarded *homes, int64
 }
 
 void check_operator(check *c, const operator_table *o) {
-    static const int64_t widths[] = {95, 127, 128, 129, 255, 256, 257, 511, 512, 513, 768, 1000, 1023, 1024, 1025, 2047, 2049, 4097, 16385, 33000};
+    static const int64_t widths[] = {95,  127,  128,  129,  255,  256,  257,  511,  512,   513,
+                                     768, 1000, 1023, 1024, 1025, 2047, 2049, 4097, 16385, 33000};
     static const int64_t heights[] = {15, 16, 17, 33, 64, 65, 130, 257, MAX_ROWS};
     size_t bytes = (MAX_ELEMENTS + 1) * sizeof(float) * 4;
     call_problem p = {.table = o};
@@ -163,7 +171,8 @@ void check_operator(check *c, const operator_table *o) {
         if (!p.packed[i] || !p.before[i]) exit(2);
     }
     for (int64_t cols = 1; cols <= 80; cols++)
-        for (int repeat = 0; repeat < (c->quick ? 2 : 8); repeat++) compare_shape(c, &p, homes, 1 + (cols + 5 * repeat) % 23, cols);
+        for (int repeat = 0; repeat < (c->quick ? 2 : 8); repeat++)
+            compare_shape(c, &p, homes, 1 + (cols + 5 * repeat) % 23, cols);
     for (int w = 0; w < 20; w++)
         for (int repeat = 0; repeat < (c->quick ? 1 : 8); repeat++)
             compare_shape(c, &p, homes, widths[w] > 5000 ? 1 : 1 + repeat, widths[w]);

@@ -53,8 +53,10 @@ static void check_argument(check *c, call_board *b, const argument *a, ck_run ru
     void **pointer = pointer_field(b->args, a->pointer);
     char *right = *pointer;
     *pointer = NULL;
-    if (a->need == REQUIRED) refuses(c, b, run, CK_NULL_POINTER, "is NULL", a->name);
-    else accepts(c, b, run, "is NULL", a->name);
+    if (a->need == REQUIRED)
+        refuses(c, b, run, CK_NULL_POINTER, "is NULL", a->name);
+    else
+        accepts(c, b, run, "is NULL", a->name);
     *pointer = right + 1;
     refuses(c, b, run, CK_MISALIGNED_POINTER, "is misaligned", a->name);
     if (a->extent != SCRATCH) {

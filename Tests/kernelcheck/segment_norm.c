@@ -79,14 +79,20 @@ static void draw_problem(check *c, segment_problem *p, int64_t rows, int64_t col
     memset(p->rstd, 0, MAX_ELEMENTS * sizeof(float));
 }
 
-static void *at(const segment_problem *p, float *base, int64_t column) { return (char *)base + column * type_size(p->type); }
+static void *at(const segment_problem *p, float *base, int64_t column) {
+    return (char *)base + column * type_size(p->type);
+}
 
 static ck_status enter_norm(const void *args, ck_run run) { return ck_layer_norm(args, run); }
 static ck_status enter_rms(const void *args, ck_run run) { return ck_rms_norm(args, run); }
 static ck_status enter_segments(const void *args, ck_run run) { return ck_segment_layer_norm(args, run); }
 static ck_status enter_rms_segments(const void *args, ck_run run) { return ck_segment_rms_norm(args, run); }
-static ck_status enter_segments_backward(const void *args, ck_run run) { return ck_segment_layer_norm_backward(args, run); }
-static ck_status enter_rms_segments_backward(const void *args, ck_run run) { return ck_segment_rms_norm_backward(args, run); }
+static ck_status enter_segments_backward(const void *args, ck_run run) {
+    return ck_segment_layer_norm_backward(args, run);
+}
+static ck_status enter_rms_segments_backward(const void *args, ck_run run) {
+    return ck_segment_rms_norm_backward(args, run);
+}
 static ck_status enter_csr(const void *args, ck_run run) { return ck_csr_layer_norm(args, run); }
 static ck_status enter_csr_backward(const void *args, ck_run run) { return ck_csr_layer_norm_backward(args, run); }
 
@@ -129,7 +135,8 @@ static void compare_forward(check *c, segment_problem *p, const segment_memory *
     int in_place = random_below(&c->random, 3) == 0;
     matrix x = place(c, &m->x, p->type, p->rows, p->cols, p->x);
     matrix y = in_place ? x : place(c, &m->y, p->type, p->rows, p->cols, NULL);
-    matrix mean = place(c, &m->mean, CK_F32, 1, saved, p->mean), low = place(c, &m->mean_low, CK_F32, 1, saved, p->mean_low);
+    matrix mean = place(c, &m->mean, CK_F32, 1, saved, p->mean),
+           low = place(c, &m->mean_low, CK_F32, 1, saved, p->mean_low);
     matrix rstd = place(c, &m->rstd, CK_F32, 1, saved, p->rstd);
     ck_segment_norm_args args = {
         .rows = p->rows,
@@ -188,14 +195,16 @@ static int64_t parameters(const segment_problem *p) { return p->shared ? p->cols
 static void compare_backward(check *c, segment_problem *p, const segment_memory *m) {
     entry_point entry = p->is_rms ? enter_rms_segments_backward : enter_segments_backward;
     ck_segment_norm_backward_args args = backward_args(p);
-    matrix workspace = matrix_place(&m->workspace, CK_F32, 1, (int64_t)args.workspace_size / 4, (int64_t)args.workspace_size / 4, FLUSH_END);
+    matrix workspace = matrix_place(&m->workspace, CK_F32, 1, (int64_t)args.workspace_size / 4,
+                                    (int64_t)args.workspace_size / 4, FLUSH_END);
     workspace = matrix_place(&m->workspace, CK_F32, 1, workspace.cols, workspace.cols, 0);
     args.workspace = workspace.base;
     memcpy(p->dweight, p->dweight_before, MAX_COLS * sizeof(float));
     memcpy(p->dbias, p->dbias_before, MAX_COLS * sizeof(float));
     if (!check_call(c, entry, &args, portable, CK_OK)) return;
 
-    matrix dy = place(c, &m->dy, p->type, p->rows, p->cols, p->dy), x = place(c, &m->x, p->type, p->rows, p->cols, p->x);
+    matrix dy = place(c, &m->dy, p->type, p->rows, p->cols, p->dy),
+           x = place(c, &m->x, p->type, p->rows, p->cols, p->x);
     int in_place = random_below(&c->random, 3) == 0;
     matrix dx = in_place ? dy : place(c, &m->y, p->type, p->rows, p->cols, NULL);
     matrix dweight = place(c, &m->dweight, CK_F32, 1, parameters(p), p->dweight_before);
@@ -241,8 +250,10 @@ static void compare_graph(check *c, segment_problem *p, const segment_memory *m)
                 .mean_low = p->mean_low + saved,
                 .rstd = p->rstd + saved,
             };
-            if (args.cols > 0) check_call(c, enter_norm, &args, portable, CK_OK);
-            else p->mean[saved] = p->mean_low[saved] = p->rstd[saved] = 0;
+            if (args.cols > 0)
+                check_call(c, enter_norm, &args, portable, CK_OK);
+            else
+                p->mean[saved] = p->mean_low[saved] = p->rstd[saved] = 0;
         }
     free(constant);
     int64_t saved = p->segments * p->rows;
@@ -301,7 +312,8 @@ static void compare_graph_backward(check *c, segment_problem *p, const segment_m
     memcpy(p->dweight, p->dweight_before, MAX_COLS * sizeof(float));
     memcpy(p->dbias, p->dbias_before, MAX_COLS * sizeof(float));
     if (!check_call(c, enter_csr_backward, &args, portable, CK_OK)) return;
-    matrix dy = place(c, &m->dy, p->type, p->rows, p->cols, p->dy), x = place(c, &m->x, p->type, p->rows, p->cols, p->x);
+    matrix dy = place(c, &m->dy, p->type, p->rows, p->cols, p->dy),
+           x = place(c, &m->x, p->type, p->rows, p->cols, p->x);
     matrix dx = place(c, &m->y, p->type, p->rows, p->cols, NULL);
     matrix dweight = place(c, &m->dweight, CK_F32, 1, p->rows, p->dweight_before);
     matrix dbias = place(c, &m->dbias, CK_F32, 1, p->rows, p->dbias_before);
@@ -313,7 +325,8 @@ static void compare_graph_backward(check *c, segment_problem *p, const segment_m
     args.dx_stride = dx.stride;
     args.dweight = dweight.base;
     args.dbias = dbias.base;
-    if (!check_call(c, enter_csr_backward, &args, (ck_run){c->isa, 1 + (int32_t)random_below(&c->random, 3)}, CK_OK)) return;
+    if (!check_call(c, enter_csr_backward, &args, (ck_run){c->isa, 1 + (int32_t)random_below(&c->random, 3)}, CK_OK))
+        return;
     matrix_expect(c, "graph's dx", dx, p->dx);
     matrix_expect(c, "graph's dweight", dweight, p->dweight);
     matrix_expect(c, "graph's dbias", dbias, p->dbias);
@@ -322,7 +335,8 @@ static void compare_graph_backward(check *c, segment_problem *p, const segment_m
 
 /// Offsets that do not cut the columns are refused by all entry points.
 static void check_offsets(check *c, segment_problem *p, const segment_memory *m) {
-    static const int64_t wrong[][4] = {{1, 3, 5, 9}, {0, 5, 3, 9}, {0, 3, 5, 8}, {0, 3, 5, 10}, {-1, 3, 5, 9}, {0, 10, 5, 9}, {0, -1, 5, 9}};
+    static const int64_t wrong[][4] = {{1, 3, 5, 9},  {0, 5, 3, 9},  {0, 3, 5, 8}, {0, 3, 5, 10},
+                                       {-1, 3, 5, 9}, {0, 10, 5, 9}, {0, -1, 5, 9}};
     ck_run run = {c->isa, 1};
     check_begin(c);
     draw_problem(c, p, 4, 9, 3);
@@ -331,21 +345,55 @@ static void check_offsets(check *c, segment_problem *p, const segment_memory *m)
     matrix workspace = matrix_place(&m->workspace, CK_F32, 1, 4096, 4096, 0);
     for (int i = 0; i < 7; i++) {
         memcpy(p->offsets, wrong[i], sizeof wrong[i]);
-        check_describe(c, "offsets %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, wrong[i][0], wrong[i][1], wrong[i][2], wrong[i][3]);
-        ck_segment_norm_args forward = {.rows = 4, .cols = 9, .segments = 3, .offsets = p->offsets, .x = p->x, .x_stride = 9, .y = p->y, .y_stride = 9};
+        check_describe(c, "offsets %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, wrong[i][0], wrong[i][1], wrong[i][2],
+                       wrong[i][3]);
+        ck_segment_norm_args forward = {.rows = 4,
+                                        .cols = 9,
+                                        .segments = 3,
+                                        .offsets = p->offsets,
+                                        .x = p->x,
+                                        .x_stride = 9,
+                                        .y = p->y,
+                                        .y_stride = 9};
         check_call(c, enter_segments, &forward, run, CK_BAD_OFFSETS);
-        ck_csr_layer_norm_args graph = {.heads = 4, .edges = 9, .nodes = 3, .offsets = p->offsets, .x = p->x, .x_stride = 9, .y = p->y, .y_stride = 9};
+        ck_csr_layer_norm_args graph = {.heads = 4,
+                                        .edges = 9,
+                                        .nodes = 3,
+                                        .offsets = p->offsets,
+                                        .x = p->x,
+                                        .x_stride = 9,
+                                        .y = p->y,
+                                        .y_stride = 9};
         check_call(c, enter_csr, &graph, run, CK_BAD_OFFSETS);
         ck_segment_norm_backward_args backward = backward_args(p);
         check_that(c, backward.workspace_size == 0, "memory for wrong offsets");
         backward.workspace = workspace.base;
         backward.workspace_size = 4096 * sizeof(float);
         check_call(c, enter_segments_backward, &backward, run, CK_BAD_OFFSETS);
-        ck_csr_layer_norm_backward_args graph_backward = {.heads = 4, .edges = 9, .nodes = 3, .offsets = p->offsets, .dy = p->dy, .dy_stride = 9, .x = p->x, .x_stride = 9, .mean = p->mean, .rstd = p->rstd, .dx = p->dx, .dx_stride = 9};
+        ck_csr_layer_norm_backward_args graph_backward = {.heads = 4,
+                                                          .edges = 9,
+                                                          .nodes = 3,
+                                                          .offsets = p->offsets,
+                                                          .dy = p->dy,
+                                                          .dy_stride = 9,
+                                                          .x = p->x,
+                                                          .x_stride = 9,
+                                                          .mean = p->mean,
+                                                          .rstd = p->rstd,
+                                                          .dx = p->dx,
+                                                          .dx_stride = 9};
         check_call(c, enter_csr_backward, &graph_backward, run, CK_BAD_OFFSETS);
     }
     static const int64_t right[] = {0, 3, 6, 9}, unequal[] = {0, 3, 5, 9};
-    ck_segment_norm_args shared = {.rows = 4, .cols = 9, .segments = 3, .offsets = unequal, .shared = 1, .x = p->x, .x_stride = 9, .y = p->y, .y_stride = 9};
+    ck_segment_norm_args shared = {.rows = 4,
+                                   .cols = 9,
+                                   .segments = 3,
+                                   .offsets = unequal,
+                                   .shared = 1,
+                                   .x = p->x,
+                                   .x_stride = 9,
+                                   .y = p->y,
+                                   .y_stride = 9};
     check_call(c, enter_segments, &shared, run, CK_BAD_OFFSETS);
     shared.offsets = right;
     check_call(c, enter_segments, &shared, run, CK_OK);
@@ -359,20 +407,23 @@ static void check_offsets(check *c, segment_problem *p, const segment_memory *m)
 
 void check_segment_norm(check *c) {
     segment_problem p = {0};
-    int64_t in_matrix = matrix_needs(CK_F32, MAX_ROWS, MAX_COLS + MAX_GAP), in_vector = matrix_needs(CK_F32, 1, MAX_ROWS * MAX_SEGMENTS + MAX_COLS);
+    int64_t in_matrix = matrix_needs(CK_F32, MAX_ROWS, MAX_COLS + MAX_GAP),
+            in_vector = matrix_needs(CK_F32, 1, MAX_ROWS * MAX_SEGMENTS + MAX_COLS);
     segment_memory m = {
-        guarded_make(in_matrix), guarded_make(in_matrix), guarded_make(in_matrix), guarded_make(in_vector), guarded_make(in_vector),
-        guarded_make(in_vector), guarded_make(in_vector), guarded_make(in_vector), guarded_make(matrix_needs(CK_F32, 1, 80 * MAX_COLS)),
+        guarded_make(in_matrix), guarded_make(in_matrix), guarded_make(in_matrix),
+        guarded_make(in_vector), guarded_make(in_vector), guarded_make(in_vector),
+        guarded_make(in_vector), guarded_make(in_vector), guarded_make(matrix_needs(CK_F32, 1, 80 * MAX_COLS)),
     };
     for (int i = 0; i < ARRAYS; i++)
         if (!(arrays_of(&p)[i] = calloc(MAX_ELEMENTS, sizeof(float)))) exit(2);
     for (int64_t k = 0; k < (c->quick ? 150 : 900); k++) {
         check_begin(c);
-        int64_t cols = k % 3 ? 1 + random_below(&c->random, 150) : 1 + random_below(&c->random, MAX_COLS - MAX_SEGMENTS);
+        int64_t cols =
+            k % 3 ? 1 + random_below(&c->random, 150) : 1 + random_below(&c->random, MAX_COLS - MAX_SEGMENTS);
         int64_t rows = 1 + random_below(&c->random, cols > 1000 ? 8 : MAX_ROWS);
         draw_problem(c, &p, rows, cols, 1 + random_below(&c->random, MAX_SEGMENTS));
-        check_describe(c, "rows %" PRId64 ", cols %" PRId64 ", segments %" PRId64 ", %s, shared %d, rms %d", p.rows, p.cols, p.segments,
-                       type_name(p.type), p.shared, p.is_rms);
+        check_describe(c, "rows %" PRId64 ", cols %" PRId64 ", segments %" PRId64 ", %s, shared %d, rms %d", p.rows,
+                       p.cols, p.segments, type_name(p.type), p.shared, p.is_rms);
         solve_forward(c, &p);
         compare_forward(c, &p, &m);
         compare_backward(c, &p, &m);
