@@ -30,6 +30,7 @@ static const family families[] = {
     {"norm_second_order", check_norm_second_order},
     {"orthogonal_add", check_orthogonal_add},
     {"segment_norm", check_segment_norm},
+    {"csr_norm", check_csr_norm},
     {"limits", check_limits},
     {"forks", check_forks},
 };
