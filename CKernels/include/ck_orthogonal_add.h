@@ -11,7 +11,7 @@
 /// Precision: binary32 throughout, by the arithmetic contract (the article "One answer"): the same bits on every
 /// instruction set and thread count. With rows of numbers from 1e-30 to 1e30 nothing over- or underflows on the way,
 /// also for epsilon 0: such rows are worked on times powers of two. With 16-bit storage the result is rounded once. A
-/// row of zeros as x gives exactly f. A NaN or an infinity stays in its row.
+/// row of zeros as x gives exactly f, unless centred. A NaN or an infinity stays in its row.
 #ifndef CK_ORTHOGONAL_ADD_H
 #define CK_ORTHOGONAL_ADD_H
 
