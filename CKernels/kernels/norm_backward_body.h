@@ -187,11 +187,6 @@ V_FN void gradient_block(const gradient_call *call, const gradient_row *rows, co
 /// 4 KiB apart, dy, x and dx of each take a way of the same set of the first cache level.
 #define TOGETHER 4
 
-V_FN target optional_target(void *at, int64_t offset, norm_kind kind) {
-    target none = {0, kind.type};
-    return at ? target_at((target){at, kind.type}, offset) : none;
-}
-
 V_FN void gradient_rows(gradient_call *call, int64_t begin, int count, int streaming, int fetch, norm_kind kind) {
     const ck_norm_backward_args *a = call->args;
     gradient_row rows[TOGETHER] = {0};
@@ -203,8 +198,8 @@ V_FN void gradient_rows(gradient_call *call, int64_t begin, int count, int strea
             .h = norm_row_at(a->x, a->x_stride, a->residual, &call->rule, row, kind),
             .dy = source_at((source){a->dy, kind.type}, row * a->dy_stride),
             .dsum = {0, kind.type},
-            .dx = optional_target(a->dx, row * a->dx_stride, kind),
-            .dbranch = optional_target(a->dbranch, row * a->dbranch_stride, kind),
+            .dx = optional_target(a->dx, kind.type, row * a->dx_stride),
+            .dbranch = optional_target(a->dbranch, kind.type, row * a->dbranch_stride),
             .fetch_input = fetch,
             .fetch_output = fetch && !streaming,
             .ahead = {count * a->dy_stride, count * a->x_stride, kind.residual ? count * a->residual->branch_stride : 0,

@@ -15,6 +15,10 @@ void check_promises(check *c);
 void check_norm(check *c);
 void check_norm_streaming(check *c);
 void check_norm_backward(check *c);
+void check_norm_second_order(check *c);
+void check_orthogonal_add(check *c);
+void check_segment_norm(check *c);
+void check_csr_norm(check *c);
 void check_limits(check *c);
 
 /// Conversions against the definition of each storage type: every number, every layout.

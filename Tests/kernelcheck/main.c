@@ -27,6 +27,10 @@ static const family families[] = {
     {"norm_backward", check_norm_backward},
     {"convert", check_convert},
     {"convert_layouts", check_convert_layouts},
+    {"norm_second_order", check_norm_second_order},
+    {"orthogonal_add", check_orthogonal_add},
+    {"segment_norm", check_segment_norm},
+    {"csr_norm", check_csr_norm},
     {"limits", check_limits},
     {"forks", check_forks},
 };
