@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "ck_layer_norm.h"
+#include "dispatch/channel_region.h"
 
 #define CK_KERNELS(KERNEL)                                                                                    \
     KERNEL(layer_norm, (const ck_layer_norm_args *args, int64_t begin, int64_t end, int streaming))           \
@@ -16,6 +17,15 @@
                                  float *weight_sums, float *bias_sums, int streaming))                        \
     KERNEL(merge_sums, (const float *sums, int64_t count, int64_t stride, float *result, int64_t begin,       \
                         int64_t end, int accumulate))                                                         \
+    KERNEL(channel_moments, (const ck_channel_region *region, int64_t begin, int64_t end))                    \
+    KERNEL(channel_coefficients, (const ck_channel_region *region, int64_t begin, int64_t end))               \
+    KERNEL(channel_norm, (const ck_channel_region *region, int64_t begin, int64_t end))                       \
+    KERNEL(channel_gradient_sums, (const ck_channel_region *region, int64_t begin, int64_t end))              \
+    KERNEL(channel_gradient_coefficients, (const ck_channel_region *region, int64_t begin, int64_t end))      \
+    KERNEL(channel_gradient, (const ck_channel_region *region, int64_t begin, int64_t end))                   \
+    KERNEL(channel_parameter_gradient, (const double *totals, int64_t regions, int64_t pitch, float *result,  \
+                                        int64_t begin, int64_t end, int accumulate))                          \
+    KERNEL(merge_moments, (const ck_moments *parts, int64_t count, ck_moments *result))                       \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \
                         int streaming))                                                                       \
     KERNEL(limit_fma, (int64_t steps, float *sink))

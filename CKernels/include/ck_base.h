@@ -33,6 +33,8 @@ typedef enum ck_status {
     CK_ISA_UNAVAILABLE,      ///< this build or this machine does not have the instruction set asked for
     CK_BAD_THREADS,          ///< a negative thread count
     CK_UNKNOWN_TYPE,         ///< not a value of ck_type
+    CK_UNKNOWN_LAYOUT,       ///< not a value of ck_layout
+    CK_BAD_MOMENTS,          ///< moments of a negative count, or of no elements where some are needed, or a negative m2
 } ck_status;
 
 /// One sentence for a status; never NULL, also for values that are not a ck_status.

@@ -3,8 +3,10 @@
 #define CKERNELS_H
 
 #include "ck_base.h"
+#include "ck_channel_norm.h"
 #include "ck_inspect.h"
 #include "ck_layer_norm.h"
 #include "ck_limits.h"
+#include "ck_moments.h"
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "math/lane_sums.h"
 #include "math/storage.h"
+#include "math/moments.h"
 
 #include "kernels/layer_norm_moments.h"
 
@@ -17,6 +18,12 @@
 #include "kernels/layer_norm_body.h"
 #include "kernels/layer_norm_backward_body.h"
 #include "kernels/merge_sums_body.h"
+#include "kernels/channel_region_access.h"
+#include "kernels/channel_moments_body.h"
+#include "kernels/channel_coefficients_body.h"
+#include "kernels/channel_norm_body.h"
+#include "kernels/channel_gradient_sums_body.h"
+#include "kernels/channel_gradient_body.h"
 #include "kernels/limits_body.h"
 
 #define CK_ENTRY(name, parameters) .name = CK_JOIN(name, CK_SUFFIX),
