@@ -23,7 +23,7 @@ static void run_region(const void *context, int64_t region, ck_run run) {
     r.task = call->task;
     r.streaming = call->streaming;
     r.x = (const char *)a->x + before * size;
-    r.out = (char *)a->y + before * size;
+    r.out = a->y ? (char *)a->y + before * size : 0;
     r.weight = a->weight;
     r.bias = a->bias;
     r.epsilon = a->epsilon;
@@ -31,7 +31,7 @@ static void run_region(const void *context, int64_t region, ck_run run) {
     r.moments = a->moments ? a->moments + set : 0;
     if (!r.given) ck_run_elements(&r, call->table->channel_moments, 1, 1, run);
     ck_run_groups(&r, call->table->channel_coefficients, CK_TABLES, run);
-    ck_run_elements(&r, call->table->channel_norm, 0, 2, run);
+    if (r.out) ck_run_elements(&r, call->table->channel_norm, 0, 2, run);
 }
 
 static ck_status check(const ck_channel_norm_args *a) {
@@ -53,7 +53,7 @@ static ck_status check(const ck_channel_norm_args *a) {
     CK_CHECK(ck_check_optional(areas[MOMENTS]));
     if (s->samples == 0) return CK_OK;
     CK_CHECK(ck_check_pointer(areas[X]));
-    CK_CHECK(ck_check_pointer(areas[Y]));
+    CK_CHECK(a->moments && !a->given ? ck_check_optional(areas[Y]) : ck_check_pointer(areas[Y]));
     CK_CHECK(ck_check_optional(areas[WEIGHT]));
     CK_CHECK(ck_check_optional(areas[BIAS]));
     if (a->given) CK_CHECK(ck_check_given_moments(s, a->given));

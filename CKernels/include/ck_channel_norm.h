@@ -57,7 +57,7 @@ typedef struct ck_channel_norm_args {
     const float *weight;      ///< [channels], or NULL for ones
     const float *bias;        ///< [channels], or NULL for zeros
     float epsilon;            ///< >= 0, finite
-    void *y;                  ///< may be x itself
+    void *y;                  ///< may be x itself, or NULL where only the moments of x are wanted
     ck_moments *moments;      ///< [regions, groups] or NULL: the moments by which was normalized
     void *workspace;          ///< ck_channel_norm_workspace bytes, 64-byte aligned
     size_t workspace_size;

@@ -21,12 +21,7 @@ public struct LayerNorm: Sendable {
     /// - Throws: `NormalizationError` if `featureCount` is less than 1 or `epsilon` is not a finite
     ///   number of at least 0.
     public init(featureCount: Int, epsilon: Float = 1e-5, backend: Backend = .automatic) throws(NormalizationError) {
-        let count = try Shape([featureCount]).validatedCount(
-            argument: "featureCount", elementSize: MemoryLayout<Float>.stride)
-        guard count > 0 else {
-            throw NormalizationError(
-                .invalidShape, argument: "featureCount", expected: "at least 1", given: "\(featureCount)")
-        }
+        try validate(featureCount: featureCount, argument: "featureCount")
         try validate(epsilon: epsilon)
         weight = try Tensor(repeating: 1, shape: [featureCount])
         bias = try Tensor(repeating: 0, shape: [featureCount])

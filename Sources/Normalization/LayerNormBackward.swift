@@ -101,7 +101,7 @@ public func layerNormBackward(
 }
 
 extension Tensor<Float> {
-    fileprivate mutating func put(_ sums: [Float], accumulating: Bool) {
+    mutating func put(_ sums: [Float], accumulating: Bool) {
         assign(accumulating ? zip(array, sums).map { $0 + $1 } : sums)
     }
 }

@@ -16,6 +16,10 @@ public struct NormalizationError: Error, Hashable, Sendable {
         case unsupportedLayout
         /// Epsilon is negative, infinite or NaN.
         case invalidEpsilon
+        /// Moments of no elements, or with a negative sum of squares.
+        case invalidMoments
+        /// A weight that a division would need to be other than 0.
+        case invalidWeight
         /// A thread count below one.
         case invalidThreadCount
         /// This build or this machine does not have the instruction set.
