@@ -53,6 +53,7 @@ const char *ck_status_text(ck_status status) {
     case CK_UNKNOWN_TYPE: return "not a type of elements";
     case CK_UNKNOWN_LAYOUT: return "not a layout of channels";
     case CK_BAD_MOMENTS: return "moments of too few elements, or with a negative sum of squares";
+    case CK_BAD_PARAMETER: return "a number is NaN, infinite or outside its range";
     }
     return "not a status of this library";
 }

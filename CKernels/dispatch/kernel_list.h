@@ -8,13 +8,13 @@
 
 #include <stdint.h>
 
-#include "ck_layer_norm.h"
+#include "ck_norm.h"
 #include "dispatch/channel_region.h"
 
 #define CK_KERNELS(KERNEL)                                                                                    \
-    KERNEL(layer_norm, (const ck_layer_norm_args *args, int64_t begin, int64_t end, int streaming))           \
-    KERNEL(layer_norm_backward, (const ck_layer_norm_backward_args *args, int64_t begin, int64_t end,         \
-                                 float *weight_sums, float *bias_sums, int streaming))                        \
+    KERNEL(norm, (const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, int streaming))       \
+    KERNEL(norm_backward, (const ck_norm_backward_args *args, int is_centred, int64_t begin, int64_t end,     \
+                           float *sums, int64_t pitch, int streaming))                                        \
     KERNEL(merge_sums, (const float *sums, int64_t count, int64_t stride, float *result, int64_t begin,       \
                         int64_t end, int accumulate))                                                         \
     KERNEL(channel_moments, (const ck_channel_region *region, int64_t begin, int64_t end))                    \
@@ -25,6 +25,8 @@
     KERNEL(channel_gradient, (const ck_channel_region *region, int64_t begin, int64_t end))                   \
     KERNEL(channel_parameter_gradient, (const double *totals, int64_t regions, int64_t pitch, float *result,  \
                                         int64_t begin, int64_t end, int accumulate))                          \
+    KERNEL(row_moments, (const ck_row_moments_args *args, int64_t begin, int64_t end))                        \
+    KERNEL(normalize_rows, (const ck_normalize_rows_args *args, int64_t begin, int64_t end, int streaming))   \
     KERNEL(merge_moments, (const ck_moments *parts, int64_t count, ck_moments *result))                       \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \
                         int streaming))                                                                       \

@@ -35,6 +35,7 @@ typedef enum ck_status {
     CK_UNKNOWN_TYPE,         ///< not a value of ck_type
     CK_UNKNOWN_LAYOUT,       ///< not a value of ck_layout
     CK_BAD_MOMENTS,          ///< moments of a negative count, or of no elements where some are needed, or a negative m2
+    CK_BAD_PARAMETER,        ///< a number that is NaN, infinite or outside its range
 } ck_status;
 
 /// One sentence for a status; never NULL, also for values that are not a ck_status.

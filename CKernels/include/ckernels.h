@@ -5,7 +5,7 @@
 #include "ck_base.h"
 #include "ck_channel_norm.h"
 #include "ck_inspect.h"
-#include "ck_layer_norm.h"
+#include "ck_norm.h"
 #include "ck_limits.h"
 #include "ck_moments.h"
 

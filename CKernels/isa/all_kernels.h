@@ -8,15 +8,17 @@
 #include "math/lane_sums.h"
 #include "math/storage.h"
 #include "math/moments.h"
+#include "math/philox.h"
 
-#include "kernels/layer_norm_moments.h"
-
-#include "kernels/layer_norm_row.h"
-#include "kernels/layer_norm_rare_row.h"
-#include "kernels/layer_norm_short_body.h"
-#include "kernels/layer_norm_streamed_body.h"
-#include "kernels/layer_norm_body.h"
-#include "kernels/layer_norm_backward_body.h"
+#include "kernels/norm_input.h"
+#include "kernels/norm_moments.h"
+#include "kernels/norm_row.h"
+#include "kernels/norm_quantized_row.h"
+#include "kernels/norm_rare_row.h"
+#include "kernels/norm_short_body.h"
+#include "kernels/norm_streamed_body.h"
+#include "kernels/norm_body.h"
+#include "kernels/norm_backward_body.h"
 #include "kernels/merge_sums_body.h"
 #include "kernels/channel_region_access.h"
 #include "kernels/channel_moments_body.h"
@@ -24,6 +26,7 @@
 #include "kernels/channel_norm_body.h"
 #include "kernels/channel_gradient_sums_body.h"
 #include "kernels/channel_gradient_body.h"
+#include "kernels/row_moments_body.h"
 #include "kernels/limits_body.h"
 
 #define CK_ENTRY(name, parameters) .name = CK_JOIN(name, CK_SUFFIX),

@@ -32,31 +32,47 @@ V_FN double set_scale(double mean, double q, double root) {
 /// Binary32, but not beyond its largest number.
 V_FN float bounded(double a) { return (float)(a > 0x1.fffffep127 ? 0x1.fffffep127 : a < -0x1.fffffep127 ? -0x1.fffffep127 : a); }
 
+/// How the elements of a set are normalized.
+typedef struct set_rule {
+    float scale, centre, low;
+    double factor, root;
+} set_rule;
+
+V_FN set_rule set_rule_of(ck_moments m, float epsilon) {
+    double q = m.m2 / (double)m.count + epsilon, root = sqrt(q), scale = set_scale(m.mean, q, root);
+    float centre = (float)(m.mean * scale);
+    return (set_rule){
+        .scale = (float)scale,
+        .centre = centre,
+        .low = (float)(m.mean * scale - centre),
+        .factor = q == 0.0 ? 0.0 : 1.0 / (root * scale),
+        .root = root,
+    };
+}
+
 /// The coefficients of channels begin ..< end, whose moments are m.
 V_FN void set_coefficients(const ck_channel_region *r, ck_moments m, int64_t begin, int64_t end) {
-    double q = m.m2 / (double)m.count + r->epsilon, root = sqrt(q), scale = set_scale(m.mean, q, root);
-    double factor = q == 0.0 ? 0.0 : 1.0 / (root * scale), centre = (float)(m.mean * scale);
+    set_rule rule = set_rule_of(m, r->epsilon);
     for (int64_t c = begin; c < end; c++) {
-        double weight = r->weight ? r->weight[c] : 1.0;
-        float bias = r->bias ? r->bias[c] : 0.0f;
+        float weight = r->weight ? r->weight[c] : 1.0f, bias = r->bias ? r->bias[c] : 0.0f;
         if (r->task == CK_INVERT) {
             plane(r, CK_SCALE)[c] = 1.0f;
             plane(r, CK_CENTRE)[c] = bias;
             plane(r, CK_LOW)[c] = 0.0f;
-            plane(r, CK_FACTOR)[c] = (float)(root / weight);
+            plane(r, CK_FACTOR)[c] = (float)(rule.root / weight);
             plane(r, CK_OFFSET)[c] = (float)m.mean;
             continue;
         }
-        plane(r, CK_SCALE)[c] = (float)scale;
-        plane(r, CK_CENTRE)[c] = (float)centre;
-        plane(r, CK_LOW)[c] = (float)(m.mean * scale - centre);
+        plane(r, CK_SCALE)[c] = rule.scale;
+        plane(r, CK_CENTRE)[c] = rule.centre;
+        plane(r, CK_LOW)[c] = rule.low;
         if (r->task == CK_NORMALIZE) {
-            plane(r, CK_FACTOR)[c] = bounded(factor * weight);
+            plane(r, CK_FACTOR)[c] = bounded(rule.factor * weight);
             plane(r, CK_OFFSET)[c] = bias;
         } else {
-            plane(r, CK_FACTOR)[c] = bounded(factor);
-            plane(r, CK_RSTD)[c] = (float)(factor * scale);
-            plane(r, CK_WEIGHT)[c] = (float)weight;
+            plane(r, CK_FACTOR)[c] = bounded(rule.factor);
+            plane(r, CK_RSTD)[c] = (float)(rule.factor * rule.scale);
+            plane(r, CK_WEIGHT)[c] = weight;
         }
     }
 }

@@ -139,10 +139,3 @@ CK_KERNEL(channel_parameter_gradient)(const double *totals, int64_t regions, int
         result[c] = accumulate ? result[c] + (float)sum : (float)sum;
     }
 }
-
-/// ((p0 + p1) + p2) + ...
-CK_KERNEL(merge_moments)(const ck_moments *parts, int64_t count, ck_moments *result) {
-    ck_moments total = {0};
-    for (int64_t k = 0; k < count; k++) total = moments_merged(total, parts[k]);
-    *result = total;
-}

@@ -64,24 +64,24 @@ V_FN void gradient_sums_of_runs(ck_type type, const ck_channel_region *r, int64_
             .low = v_set(plane(r, CK_LOW)[c]),
             .factor = v_set(plane(r, CK_FACTOR)[c]),
         };
-        float e = run_sample_mean(g.dy, n);
+        float e = sample_mean(&(norm_row){.x = g.dy}, n, UNSCALED, (norm_kind){.type = type});
         g.dy_centre = v_set(e);
         sum_gradient_run(&g, n, e, table_row(r, 0, run / channels) + c, r->parts * r->pitch);
     }
 }
 
-typedef struct gradient_column_sums {
+typedef struct gradient_columns_of_strip {
     float dy_centre[CK_STRIP], dy[CK_STRIP], product[CK_STRIP], xhat[CK_STRIP];
-} gradient_column_sums;
+} gradient_columns_of_strip;
 
-V_FN void begin_gradient_columns(gradient_column_sums *s, source dy, int64_t pitch, int64_t rows, int64_t i, int64_t left) {
+V_FN void begin_gradient_columns(gradient_columns_of_strip *s, source dy, int64_t pitch, int64_t rows, int64_t i, int64_t left) {
     v_store(s->dy_centre + i, column_sample_mean(dy, pitch, rows, i, left));
     v_store(s->dy + i, v_zero());
     v_store(s->product + i, v_zero());
     v_store(s->xhat + i, v_zero());
 }
 
-V_FN void add_gradient_columns(gradient_column_sums *s, const ck_channel_region *r, column_strip strip, source dy, source x,
+V_FN void add_gradient_columns(gradient_columns_of_strip *s, const ck_channel_region *r, column_strip strip, source dy, source x,
                                int64_t rows, int64_t i, int64_t left) {
     int64_t c = strip.first + i, pitch = r->shape.channels;
     vf scale = load_left(plane(r, CK_SCALE) + c, left), centre = load_left(plane(r, CK_CENTRE) + c, left);
@@ -99,7 +99,7 @@ V_FN void add_gradient_columns(gradient_column_sums *s, const ck_channel_region 
     v_store(s->xhat + i, v_add(v_load(s->xhat + i), xhat_sum));
 }
 
-V_FN void add_gradient_tile(gradient_column_sums *s, const ck_channel_region *r, column_strip strip, source dy, source x,
+V_FN void add_gradient_tile(gradient_columns_of_strip *s, const ck_channel_region *r, column_strip strip, source dy, source x,
                             int64_t row, int64_t rows) {
     int64_t i = 0;
     dy = source_at(dy, row * r->shape.channels);
@@ -111,7 +111,7 @@ V_FN void add_gradient_tile(gradient_column_sums *s, const ck_channel_region *r,
 V_FN void gradient_sums_of_strip(ck_type type, const ck_channel_region *r, column_strip strip) {
     source dy = strip_source(r, strip, r->dy, type), x = strip_source(r, strip, r->x, type);
     int64_t i = 0, row = 0;
-    gradient_column_sums s;
+    gradient_columns_of_strip s;
     for (; i + 16 <= strip.width; i += 16) begin_gradient_columns(&s, dy, r->shape.channels, strip.rows, i, 16);
     if (i < strip.width) begin_gradient_columns(&s, dy, r->shape.channels, strip.rows, i, strip.width - i);
     for (; row + CK_TILE <= strip.rows; row += CK_TILE) add_gradient_tile(&s, r, strip, dy, x, row, CK_TILE);

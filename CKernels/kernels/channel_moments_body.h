@@ -7,38 +7,8 @@
 // rows, of which every column is summed by itself, CK_TILE rows at a time. Parts whose sums do not serve are summed
 // again in binary64. Bound: bandwidth; in the caches one load, two additions and a multiplication a vector.
 
-/// Sums of deviations and of their squares.
-typedef struct run_sums {
-    lanes sum, squares;
-} run_sums;
-
-V_FN void run_block(run_sums *s, source x, int64_t i, int64_t left, vf centre, int k) {
-    for (int last = k + V_TOGETHER; k < last; k++) {
-        int64_t rest = left - 16 * k;
-        vf d = keep_left(rest, v_sub(read_left(x, i + 16 * k, rest), centre));
-        s->sum.v[k] = v_add(s->sum.v[k], d);
-        s->squares.v[k] = v_fma(d, d, s->squares.v[k]);
-    }
-}
-
-V_FN run_sums run_deviations(source x, int64_t n, vf centre) {
-    row_lanes sum = row_lanes_zero(), squares = row_lanes_zero();
-    for (int64_t c = 0; c < n; c += CHUNK) {
-        run_sums chunk = {lanes_zero(), lanes_zero()};
-        int64_t end = lesser(c + CHUNK, n);
-        for (int k = 0; k < 4; k += V_TOGETHER) {
-            int64_t i = c;
-            for (; i + BLOCK <= end; i += BLOCK) run_block(&chunk, x, i, BLOCK, centre, k);
-            if (i < end) run_block(&chunk, x, i, end - i, centre, k);
-        }
-        row_lanes_add(&sum, &chunk.sum, c);
-        row_lanes_add(&squares, &chunk.squares, c);
-    }
-    return (run_sums){row_lanes_total(&sum, n), row_lanes_total(&squares, n)};
-}
-
 /// In binary64: mean = sum(x) / n, then m2 = sum((x - mean)^2); element i in lane i mod 16.
-static __attribute__((noinline)) ck_moments CK_JOIN(careful_run, CK_SUFFIX)(source x, int64_t n) {
+V_SLOW ck_moments CK_JOIN(careful_run, CK_SUFFIX)(source x, int64_t n) {
     double sum[16] = {0}, squares[16] = {0}, mean;
     float e[16];
     for (int64_t i = 0; i < n; i += 16) {
@@ -55,9 +25,11 @@ static __attribute__((noinline)) ck_moments CK_JOIN(careful_run, CK_SUFFIX)(sour
 
 V_FN ck_moments run_moments(source x, int64_t n) {
     ck_moments m;
-    float centre = run_sample_mean(x, n);
-    run_sums s = run_deviations(x, n, v_set(centre));
-    int serves = moments_of_sums(&m, centre, lanes_fold(&s.sum), lanes_fold(&s.squares), n);
+    norm_row row = {.x = x};
+    norm_kind kind = {.type = x.type};
+    float centre = sample_mean(&row, n, UNSCALED, kind);
+    deviations d = row_deviations(&row, n, centre, UNSCALED, 1, kind);
+    int serves = moments_of_sums(&m, centre, lanes_fold(&d.sum), lanes_fold(&d.squares), n);
     return serves ? m : CK_JOIN(careful_run, CK_SUFFIX)(x, n);
 }
 
@@ -71,18 +43,18 @@ V_FN void moments_of_runs(ck_type type, const ck_channel_region *r, int64_t begi
 }
 
 /// Sums of the columns of a strip.
-typedef struct column_sums {
+typedef struct moment_columns {
     float centre[CK_STRIP], sum[CK_STRIP], squares[CK_STRIP];
-} column_sums;
+} moment_columns;
 
-V_FN void begin_columns(column_sums *s, source x, int64_t pitch, int64_t rows, int64_t i, int64_t left) {
+V_FN void begin_columns(moment_columns *s, source x, int64_t pitch, int64_t rows, int64_t i, int64_t left) {
     v_store(s->centre + i, column_sample_mean(x, pitch, rows, i, left));
     v_store(s->sum + i, v_zero());
     v_store(s->squares + i, v_zero());
 }
 
 /// Adds some rows, from +0, and these sums to those of the part.
-V_FN void add_columns(column_sums *s, source x, int64_t pitch, int64_t rows, int64_t i, int64_t left) {
+V_FN void add_columns(moment_columns *s, source x, int64_t pitch, int64_t rows, int64_t i, int64_t left) {
     vf centre = v_load(s->centre + i), sum = v_zero(), squares = v_zero();
     for (int64_t row = 0; row < rows; row++) {
         vf d = v_sub(read_left(x, row * pitch + i, left), centre);
@@ -93,14 +65,14 @@ V_FN void add_columns(column_sums *s, source x, int64_t pitch, int64_t rows, int
     v_store(s->squares + i, v_add(v_load(s->squares + i), squares));
 }
 
-V_FN void add_tile(column_sums *s, source x, int64_t pitch, int64_t rows, int64_t width) {
+V_FN void add_tile(moment_columns *s, source x, int64_t pitch, int64_t rows, int64_t width) {
     int64_t i = 0;
     for (; i + 16 <= width; i += 16) add_columns(s, x, pitch, rows, i, 16);
     if (i < width) add_columns(s, x, pitch, rows, i, width - i);
 }
 
 /// 16 columns in binary64, row by row; of those whose bit in `wanted` is set, mean and m2 are written.
-static __attribute__((noinline)) void CK_JOIN(careful_columns, CK_SUFFIX)(source x, int64_t pitch, int64_t rows, int64_t left,
+V_SLOW void CK_JOIN(careful_columns, CK_SUFFIX)(source x, int64_t pitch, int64_t rows, int64_t left,
                                                                           uint32_t wanted, double *mean, double *m2) {
     double sum[16] = {0}, squares[16] = {0};
     float e[16];
@@ -123,7 +95,7 @@ static __attribute__((noinline)) void CK_JOIN(careful_columns, CK_SUFFIX)(source
 V_FN void moments_of_strip(ck_type type, const ck_channel_region *r, column_strip strip) {
     int64_t pitch = r->shape.channels, rows = strip.rows, i = 0, row = 0;
     source x = strip_source(r, strip, r->x, type);
-    column_sums s;
+    moment_columns s;
     for (; i + 16 <= strip.width; i += 16) begin_columns(&s, x, pitch, rows, i, 16);
     if (i < strip.width) begin_columns(&s, x, pitch, rows, i, strip.width - i);
     for (; row + CK_TILE <= rows; row += CK_TILE) add_tile(&s, source_at(x, row * pitch), pitch, CK_TILE, strip.width);

@@ -52,13 +52,3 @@ V_FN vf column_sample_mean(source x, int64_t pitch, int64_t rows, int64_t column
     for (int64_t k = 0; k < size; k++) sum = v_add(sum, read_left(x, column_sample_row(rows, k) * pitch + column, left));
     return v_div(sum, v_set((float)size));
 }
-
-/// The mean of the sample of a run: as that of a row of layer normalization.
-V_FN float run_sample_mean(source x, int64_t n) {
-    lanes sample;
-    for (int k = 0; k < 4; k++) {
-        int64_t i = sample_start(n, k);
-        sample.v[k] = read_left(x, i, n > BLOCK ? 16 : n - i);
-    }
-    return mean_of_sample(lanes_fold(&sample), n);
-}

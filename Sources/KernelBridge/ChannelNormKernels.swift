@@ -73,28 +73,6 @@ package enum ChannelNormKernels {
             try check(status)
         }
     }
-
-    /// As `Sequence.merged()`, by the kernels.
-    package static func merged(_ parts: [Moments]) throws(NormalizationError) -> Moments {
-        var result = ck_moments()
-        let status = unsafe parts.map(ck_moments.init).withUnsafeBufferPointer { parts in
-            unsafe ck_moments_merge(parts.baseAddress, Int64(parts.count), &result)
-        }
-        try check(status)
-        return Moments(result)
-    }
-}
-
-extension ck_moments {
-    fileprivate init(_ moments: Moments) {
-        self.init(count: Int64(moments.count), mean: moments.mean, m2: moments.sumOfSquaredDeviations)
-    }
-}
-
-extension Moments {
-    fileprivate init(_ moments: ck_moments) {
-        self.init(count: Int(moments.count), mean: moments.mean, sumOfSquaredDeviations: moments.m2)
-    }
 }
 
 extension Tensor<Float> {

@@ -25,10 +25,10 @@ extension ChannelNormReference {
         var weightSums = [Double](repeating: 0, count: shape.channels)
         var biasSums = weightSums
         for (set, (region, group)) in sets.enumerated() {
-            let a = coefficients(moments[set])
-            let factor = Self.bounded(a.factor)
+            let rule = Rule(moments[set], epsilon: epsilon)
+            let (factor, reciprocal) = (rule.boundedFactor, Scalar(rule.factor * Double(rule.scale)))
             let sums = channels(of: group).map { channel in
-                channelSums(dy, parts(region: region, channel: channel)) { a.deviation(x[$0]) * factor }
+                channelSums(dy, parts(region: region, channel: channel)) { rule.deviation(x[$0]) * factor }
             }
             let n = Double(shape.regions[region] * shape.positions) * Double(shape.channelsPerGroup)
             let xbar = areConstant ? 0 : sums.reduce(0) { $0 + $1.xhat } / n
@@ -48,7 +48,7 @@ extension ChannelNormReference {
             for channel in channels(of: group) {
                 for element in parts(region: region, channel: channel).flatMap({ Array($0.elements) }) {
                     let t = (-high).addingProduct(dy[element], weight?[channel] ?? 1) - low
-                    dx[element] = t.addingProduct(-(a.deviation(x[element]) * factor), h) * Scalar(a.reciprocal)
+                    dx[element] = t.addingProduct(-(rule.deviation(x[element]) * factor), h) * reciprocal
                 }
             }
         }

@@ -25,45 +25,7 @@ package struct ChannelNormReference<Scalar: ReferenceScalar> {
         group * shape.channelsPerGroup..<(group + 1) * shape.channelsPerGroup
     }
 
-    /// What an element of a set is multiplied by and added to.
-    struct Coefficients {
-        var scale: Scalar = 1
-        var centre: Scalar
-        var low: Scalar
-        /// 1 / (root * scale), and 1 / root.
-        var factor: Double
-        var reciprocal: Double
-
-        func deviation(_ x: Scalar) -> Scalar { (-centre).addingProduct(x, scale) - low }
-    }
-
-    func coefficients(_ moments: Moments) -> Coefficients {
-        let q = moments.variance + Double(epsilon)
-        let root = q.squareRoot()
-        let scale = Self.scale(mean: moments.mean, q: q, root: root)
-        let centre = Scalar(moments.mean * scale)
-        let factor = q == 0 ? 0 : 1 / (root * scale)
-        return Coefficients(
-            scale: Scalar(scale), centre: centre, low: Scalar(moments.mean * scale - Double(centre)), factor: factor,
-            reciprocal: factor * scale)
-    }
-
-    /// 1, or the power of two that brings a set near 1 whose squares left the range of `Scalar`.
-    private static func scale(mean: Double, q: Double, root: Double) -> Double {
-        let ordinary = Scalar.ordinaryVariances
-        if q == 0 || !(q <= 0x1p1000) || (q >= Double(ordinary.lowerBound) && q <= Double(ordinary.upperBound)) {
-            return 1
-        }
-        let larger = max(abs(mean), root)
-        let limit = Scalar.scalingExponentLimit
-        let exponent = larger.isFinite ? Int(larger.exponent) : limit
-        return Double(sign: .plus, exponent: -min(max(exponent, -limit), limit), significand: 1)
-    }
-
-    static func bounded(_ value: Double) -> Scalar {
-        let largest = Double(Scalar.greatestFiniteMagnitude)
-        return Scalar(value > largest ? largest : value < -largest ? -largest : value)
-    }
+    typealias Rule = SetRule<Scalar>
 
     /// y = (x - mean) / sqrt(variance + epsilon) * weight + bias, by the moments of x or by given ones.
     @_specialize(where Scalar == Float)
@@ -72,12 +34,12 @@ package struct ChannelNormReference<Scalar: ReferenceScalar> {
         let moments = given ?? self.moments(of: x)
         var y = [Scalar](repeating: 0, count: x.count)
         for (set, (region, group)) in sets.enumerated() {
-            let a = coefficients(moments[set])
+            let rule = Rule(moments[set], epsilon: epsilon)
             for channel in channels(of: group) {
-                let factor = Self.bounded(a.factor * Double(weight?[channel] ?? 1))
+                let factor = Rule.bounded(rule.factor * Double(weight?[channel] ?? 1))
                 for part in parts(region: region, channel: channel) {
                     for element in part.elements {
-                        y[element] = (bias?[channel] ?? 0).addingProduct(a.deviation(x[element]), factor)
+                        y[element] = (bias?[channel] ?? 0).addingProduct(rule.deviation(x[element]), factor)
                     }
                 }
             }
@@ -86,10 +48,12 @@ package struct ChannelNormReference<Scalar: ReferenceScalar> {
     }
 
     /// y = (x - bias) * (sqrt(variance + epsilon) / weight) + mean, the inverse of `forward`.
+    @_specialize(where Scalar == Float)
+    @_specialize(where Scalar == Double)
     package func inverse(_ x: [Scalar], given moments: [Moments]) -> [Scalar] {
         var y = [Scalar](repeating: 0, count: x.count)
         for (set, (region, group)) in sets.enumerated() {
-            let root = (moments[set].variance + Double(epsilon)).squareRoot()
+            let root = Rule(moments[set], epsilon: epsilon).root
             for channel in channels(of: group) {
                 let factor = Scalar(root / Double(weight?[channel] ?? 1))
                 for part in parts(region: region, channel: channel) {

@@ -70,41 +70,46 @@ extension ChannelNormReference {
     }
 
     /// The moments of every set of `x`.
+    @_specialize(where Scalar == Float)
+    @_specialize(where Scalar == Double)
     package func moments(of x: [Scalar]) -> [Moments] {
         sets.map { region, group in
             channels(of: group).map { channel in
-                parts(region: region, channel: channel).map { moments(of: x, $0) }.merged()
+                parts(region: region, channel: channel).map { $0.moments(of: x) }.merged()
             }.merged()
         }
     }
+}
 
-    private func moments(of x: [Scalar], _ part: ChannelPart) -> Moments {
-        let centre = part.sampleMean(x)
-        var deviations = PartSum<Scalar>(part)
+extension ChannelPart {
+    /// The moments of the part's elements of `x`.
+    func moments<Scalar: ReferenceScalar>(of x: [Scalar]) -> Moments {
+        let centre = sampleMean(x)
+        var deviations = PartSum<Scalar>(self)
         var squares = deviations
-        for element in part.elements {
+        for element in elements {
             let d = x[element] - centre
             deviations.add(d)
             squares.add(d, times: d)
         }
-        let n = Double(part.count)
+        let n = Double(count)
         let delta = deviations.total / n
         let shift = deviations.total * delta
         let m2 = squares.total - shift
         let ordinary = Scalar.ordinaryVariances
         let serves = shift <= m2 && m2 >= Double(ordinary.lowerBound) * n && m2 <= Double(ordinary.upperBound) * n
         return serves
-            ? Moments(count: part.count, mean: Double(centre) + delta, sumOfSquaredDeviations: m2)
-            : carefulMoments(of: x, part)
+            ? Moments(count: count, mean: Double(centre) + delta, sumOfSquaredDeviations: m2)
+            : carefulMoments(of: x)
     }
 
     /// In `Double`: the mean, then the squared deviations from it. A run in 16 lanes, a column from its first to its
     /// last row.
-    private func carefulMoments(of x: [Scalar], _ part: ChannelPart) -> Moments {
-        let width = part.isRun ? 16 : 1
+    private func carefulMoments<Scalar: ReferenceScalar>(of x: [Scalar]) -> Moments {
+        let width = isRun ? 16 : 1
         func sum(_ term: (Double) -> Double) -> Double {
             var lanes = [Double](repeating: 0, count: width)
-            for (index, element) in part.elements.enumerated() { lanes[index % width] += term(Double(x[element])) }
+            for (index, element) in elements.enumerated() { lanes[index % width] += term(Double(x[element])) }
             var half = width / 2
             while half > 0 {
                 for lane in 0..<half { lanes[lane] += lanes[lane + half] }
@@ -112,8 +117,8 @@ extension ChannelNormReference {
             }
             return lanes[0]
         }
-        let mean = sum { $0 } / Double(part.count)
+        let mean = sum { $0 } / Double(count)
         return Moments(
-            count: part.count, mean: mean, sumOfSquaredDeviations: sum { ($0 - mean) * ($0 - mean) })
+            count: count, mean: mean, sumOfSquaredDeviations: sum { ($0 - mean) * ($0 - mean) })
     }
 }

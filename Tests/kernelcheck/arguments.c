@@ -42,6 +42,7 @@ void check_arguments(check *c) {
     check_inspection(c);
     check_layer_norm_arguments(c, &b);
     check_layer_norm_backward_arguments(c, &b);
+    check_channel_norm_arguments(c, &b);
     check_limits_arguments(c, &b);
     board_free(&b);
 }

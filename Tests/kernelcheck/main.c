@@ -24,6 +24,7 @@ static const family families[] = {
     {"layer_norm", check_layer_norm},
     {"layer_norm_streaming", check_layer_norm_streaming},
     {"layer_norm_backward", check_layer_norm_backward},
+    {"channel_norm", check_channel_norm},
     {"limits", check_limits},
     {"forks", check_forks},
 };
