@@ -23,20 +23,25 @@ V_SLOW ck_moments CK_JOIN(careful_run, CK_SUFFIX)(source x, int64_t n) {
     return (ck_moments){n, mean, lanes_fold_wide(squares)};
 }
 
-V_FN ck_moments run_moments(source x, int64_t n) {
-    ck_moments m;
-    norm_row row = {.x = x};
-    norm_kind kind = {.type = x.type};
+V_FN void find_run_moments(ck_type type, source x, int64_t n, ck_moments *m) {
+    norm_row row = {.x = {x.at, type}};
+    norm_kind kind = {.type = type};
     float centre = sample_mean(&row, n, UNSCALED, kind);
     deviations d = row_deviations(&row, n, centre, UNSCALED, 1, kind);
-    int serves = moments_of_sums(&m, centre, lanes_fold(&d.sum), lanes_fold(&d.squares), n);
-    return serves ? m : CK_JOIN(careful_run, CK_SUFFIX)(x, n);
+    if (!moments_of_sums(m, centre, lanes_fold(&d.sum), lanes_fold(&d.squares), n)) *m = CK_JOIN(careful_run, CK_SUFFIX)(x, n);
 }
 
-V_FN void moments_of_runs(ck_type type, const ck_channel_region *r, int64_t begin, int64_t end) {
+V_SLOW ck_moments CK_JOIN(run_moments, CK_SUFFIX)(source x, int64_t n) {
+    ck_moments m;
+    BY_TYPE(x.type, find_run_moments, x, n, &m);
+    return m;
+}
+
+V_FN void moments_of_runs(const ck_channel_region *r, int64_t begin, int64_t end) {
     int64_t n = r->shape.positions, channels = r->shape.channels;
+    source x = {r->x, r->shape.type};
     for (int64_t run = begin; run < end; run++) {
-        ck_moments m = run_moments(source_at((source){r->x, type}, run * n), n);
+        ck_moments m = CK_JOIN(run_moments, CK_SUFFIX)(source_at(x, run * n), n);
         table_row(r, CK_MEANS, run / channels)[run % channels] = m.mean;
         table_row(r, CK_SQUARES, run / channels)[run % channels] = m.m2;
     }
@@ -121,6 +126,6 @@ V_FN void moments_of_strips(ck_type type, const ck_channel_region *r, int64_t be
 
 /// Runs, or strips of parts, begin ..< end.
 CK_KERNEL(channel_moments)(const ck_channel_region *r, int64_t begin, int64_t end) {
-    if (r->shape.layout == CK_CHANNELS_FIRST) BY_TYPE(r->shape.type, moments_of_runs, r, begin, end);
+    if (r->shape.layout == CK_CHANNELS_FIRST) moments_of_runs(r, begin, end);
     else BY_TYPE(r->shape.type, moments_of_strips, r, begin, end);
 }

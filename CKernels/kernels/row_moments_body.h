@@ -4,13 +4,10 @@
 //
 // with the rule of a set of channel_coefficients_body.h. Bound: bandwidth.
 
-V_FN void moments_of_rows(ck_type type, const ck_row_moments_args *a, int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++)
-        a->moments[row] = run_moments(source_at((source){a->x, type}, row * a->x_stride), a->cols);
-}
-
 CK_KERNEL(row_moments)(const ck_row_moments_args *a, int64_t begin, int64_t end) {
-    BY_TYPE(a->type, moments_of_rows, a, begin, end);
+    source x = {a->x, a->type};
+    for (int64_t row = begin; row < end; row++)
+        a->moments[row] = CK_JOIN(run_moments, CK_SUFFIX)(source_at(x, row * a->x_stride), a->cols);
 }
 
 /// A set's rule in all lanes.

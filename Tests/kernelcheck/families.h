@@ -16,6 +16,7 @@ void check_layer_norm(check *c);
 void check_layer_norm_streaming(check *c);
 void check_layer_norm_backward(check *c);
 void check_channel_norm(check *c);
+void check_row_moments(check *c);
 void check_limits(check *c);
 
 /// Calls in forked children.

@@ -25,6 +25,7 @@ static const family families[] = {
     {"layer_norm_streaming", check_layer_norm_streaming},
     {"layer_norm_backward", check_layer_norm_backward},
     {"channel_norm", check_channel_norm},
+    {"row_moments", check_row_moments},
     {"limits", check_limits},
     {"forks", check_forks},
 };
