@@ -28,6 +28,7 @@
     KERNEL(row_moments, (const ck_row_moments_args *args, int64_t begin, int64_t end))                        \
     KERNEL(normalize_rows, (const ck_normalize_rows_args *args, int64_t begin, int64_t end, int streaming))   \
     KERNEL(merge_moments, (const ck_moments *parts, int64_t count, ck_moments *result))                       \
+    KERNEL(convert, (const void *x, ck_type x_type, void *y, ck_type y_type, int64_t count, int streaming))   \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \
                         int streaming))                                                                       \
     KERNEL(limit_fma, (int64_t steps, float *sink))

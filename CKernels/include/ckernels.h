@@ -4,6 +4,7 @@
 
 #include "ck_base.h"
 #include "ck_channel_norm.h"
+#include "ck_convert.h"
 #include "ck_inspect.h"
 #include "ck_norm.h"
 #include "ck_limits.h"

@@ -13,7 +13,7 @@
 #include "kernels/norm_input.h"
 #include "kernels/norm_moments.h"
 #include "kernels/norm_row.h"
-#include "kernels/norm_quantized_row.h"
+#include "kernels/norm_special_row.h"
 #include "kernels/norm_rare_row.h"
 #include "kernels/norm_short_body.h"
 #include "kernels/norm_streamed_body.h"
@@ -27,6 +27,7 @@
 #include "kernels/channel_gradient_sums_body.h"
 #include "kernels/channel_gradient_body.h"
 #include "kernels/row_moments_body.h"
+#include "kernels/convert_body.h"
 #include "kernels/limits_body.h"
 
 #define CK_ENTRY(name, parameters) .name = CK_JOIN(name, CK_SUFFIX),

@@ -19,8 +19,8 @@ package enum ChannelNormKernels {
             var arguments = unsafe ck_channel_norm_args()
             unsafe arguments.shape = shape
             unsafe arguments.x = UnsafeRawPointer(x.pointer)
-            unsafe arguments.weight = weight.pointer
-            unsafe arguments.bias = bias.pointer
+            unsafe arguments.weight = weight.floatPointer
+            unsafe arguments.bias = bias.floatPointer
             unsafe arguments.epsilon = epsilon
             unsafe arguments.y = output.map { unsafe UnsafeMutableRawPointer($0.mutablePointer) }
             unsafe arguments.workspace = UnsafeMutableRawPointer(workspace.mutablePointer)
@@ -58,7 +58,7 @@ package enum ChannelNormKernels {
             unsafe arguments.dy = UnsafeRawPointer(dy.pointer)
             unsafe arguments.x = UnsafeRawPointer(x.pointer)
             unsafe arguments.are_given = areConstant ? 1 : 0
-            unsafe arguments.weight = weight.pointer
+            unsafe arguments.weight = weight.floatPointer
             unsafe arguments.epsilon = epsilon
             unsafe arguments.dx = UnsafeMutableRawPointer(dx.mutablePointer)
             unsafe arguments.dweight = dweight.map { unsafe $0.mutablePointer }
@@ -98,12 +98,7 @@ extension ChannelShape {
     }
 }
 
-extension StorageType {
-    var code: ck_type {
-        switch self {
-        case .float32: CK_F32
-        case .bfloat16: CK_BF16
-        case .float16: CK_F16
-        }
-    }
+extension Optional where Wrapped == Tensor<Float> {
+    /// The address of an optional vector's first element, or nil.
+    var floatPointer: UnsafePointer<Float>? { unsafe rawPointer()?.assumingMemoryBound(to: Float.self) }
 }

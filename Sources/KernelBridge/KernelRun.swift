@@ -19,13 +19,27 @@ func check(_ status: ck_status) throws(NormalizationError) {
     throw NormalizationError(reason, argument: "backend", expected: "a call that the kernels accept", given: text)
 }
 
-extension Optional where Wrapped == Tensor<Float> {
+extension StorageType {
+    var code: ck_type {
+        switch self {
+        case .float32: CK_F32
+        case .bfloat16: CK_BF16
+        case .float16: CK_F16
+        }
+    }
+}
+
+extension Optional {
     /// The address of an optional tensor's first element, or nil.
-    var pointer: UnsafePointer<Float>? {
+    func rawPointer<Element>() -> UnsafeRawPointer? where Wrapped == Tensor<Element> {
         switch self {
         case .none: nil
-        case .some(let tensor): unsafe tensor.pointer
+        case .some(let tensor): unsafe UnsafeRawPointer(tensor.pointer)
         }
+    }
+    /// The address to write to; the caller has made the tensor unique.
+    func rawMutablePointer<Element>() -> UnsafeMutableRawPointer? where Wrapped == Tensor<Element> {
+        unsafe UnsafeMutableRawPointer(mutating: rawPointer())
     }
 }
 

@@ -38,8 +38,8 @@ package enum RowMomentsKernels {
             unsafe arguments.x = UnsafeRawPointer(x.pointer)
             unsafe arguments.x_stride = Int64(columns)
             unsafe arguments.moments = moments.baseAddress
-            unsafe arguments.weight = weight.pointer
-            unsafe arguments.bias = bias.pointer
+            unsafe arguments.weight = weight.floatPointer
+            unsafe arguments.bias = bias.floatPointer
             unsafe arguments.epsilon = epsilon
             unsafe arguments.y = UnsafeMutableRawPointer(output.mutablePointer)
             unsafe arguments.y_stride = Int64(columns)

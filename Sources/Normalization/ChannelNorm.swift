@@ -117,7 +117,7 @@ public func channelDenormalize<Element: KernelElement>(
     try validate(parameter: weight, columns: shape.channels, argument: "weight")
     try validate(parameter: bias, columns: shape.channels, argument: "bias")
     if let weight, weight.array.contains(0) {
-        throw NormalizationError(.invalidWeight, argument: "weight", expected: "no 0", given: "0")
+        throw NormalizationError(.invalidParameter, argument: "weight", expected: "no 0", given: "0")
     }
     var x = Tensor<Element>(uninitializedLike: y.shape)
     if shape.samples == 0 { return x }

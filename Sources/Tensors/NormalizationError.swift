@@ -18,8 +18,8 @@ public struct NormalizationError: Error, Hashable, Sendable {
         case invalidEpsilon
         /// Moments of no elements, or with a negative sum of squares.
         case invalidMoments
-        /// A weight that a division would need to be other than 0.
-        case invalidWeight
+        /// A number that is NaN, infinite or outside its range.
+        case invalidParameter
         /// A thread count below one.
         case invalidThreadCount
         /// This build or this machine does not have the instruction set.

@@ -19,6 +19,10 @@ void check_channel_norm(check *c);
 void check_row_moments(check *c);
 void check_limits(check *c);
 
+/// Conversions against the definition of each storage type: every number, every layout.
+void check_convert(check *c);
+void check_convert_layouts(check *c);
+
 /// Calls in forked children.
 void check_forks(check *c);
 
