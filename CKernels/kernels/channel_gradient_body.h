@@ -102,22 +102,30 @@ V_FN void gradient_runs(ck_type type, const ck_channel_region *r, int64_t begin,
     }
 }
 
-V_FN void gradient_tile(ck_type type, const ck_channel_region *r, int64_t row, int64_t rows, int streaming) {
-    int64_t channels = r->shape.channels;
-    for (int64_t i = 0; i < channels; i += 16) {
-        int64_t left = lesser(16, channels - i), at = row * channels + i;
-        gradient_coefficients a = column_gradient_coefficients(r, i, left);
-        source dy = {r->dy, type}, x = {r->x, type};
-        for (int64_t k = 0; k < rows; k++, at += channels)
-            write_left((target){r->out, type}, at, left, channel_gradient(read_left(dy, at, left), read_left(x, at, left), a),
-                       streaming);
+V_FN void gradient_columns(const ck_channel_region *r, source dy, source x, target dx, int64_t rows, int64_t i, int64_t left,
+                           int streaming) {
+    gradient_coefficients a = column_gradient_coefficients(r, i, left);
+    int64_t pitch = r->shape.channels;
+    for (int64_t row = 0; row < rows; row++, i += pitch) {
+        fetch_columns(dy, pitch, i);
+        fetch_columns(x, pitch, i);
+        if (!streaming) fetch_columns_to_write(dx, pitch, i);
+        write_left(dx, i, left, channel_gradient(read_left(dy, i, left), read_left(x, i, left), a), streaming);
     }
 }
 
+V_FN void gradient_tile(ck_type type, const ck_channel_region *r, int64_t row, int64_t rows, int streaming) {
+    int64_t channels = r->shape.channels, first = row * channels, i = 0;
+    source dy = source_at((source){r->dy, type}, first), x = source_at((source){r->x, type}, first);
+    target dx = target_at((target){r->out, type}, first);
+    for (; i + 16 <= channels; i += 16) gradient_columns(r, dy, x, dx, rows, i, 16, streaming);
+    if (i < channels) gradient_columns(r, dy, x, dx, rows, i, channels - i, 0);
+}
+
 V_FN void gradient_tiles(ck_type type, const ck_channel_region *r, int64_t begin, int64_t end, int streaming) {
-    int64_t last = lesser(end * CK_TILE, region_rows(r));
-    for (int64_t row = begin * CK_TILE; row < last; row += CK_TILE)
-        gradient_tile(type, r, row, lesser(CK_TILE, last - row), streaming);
+    int64_t row = begin * CK_TILE, last = lesser(end * CK_TILE, region_rows(r));
+    for (; row + CK_TILE <= last; row += CK_TILE) gradient_tile(type, r, row, CK_TILE, streaming);
+    if (row < last) gradient_tile(type, r, row, last - row, streaming);
 }
 
 /// Runs, or tiles of rows, begin ..< end.

@@ -12,7 +12,10 @@ struct Verify: ParsableCommand {
         let cases = try LayerNormVerification.realCases() + LayerNormVerification.syntheticCases()
         print("operator".padded(to: 22) + "data".padded(to: 38) + "backend   compared  different")
         var total = BitComparison()
-        let rows = try LayerNormVerification.verify(cases) + ChannelNormVerification.verify(ChannelNormVerification.cases())
+        let rows =
+            try LayerNormVerification.verify(cases)
+            + ChannelNormVerification.verify(ChannelNormVerification.cases())
+            + RowMomentsVerification.verify(LayerNormVerification.syntheticCases())
         for row in rows {
             print(
                 row.operation.padded(to: 22) + row.data.padded(to: 38) + row.backend.padded(to: 10)
