@@ -105,13 +105,8 @@ V_FN void gradient_runs(ck_type type, const ck_channel_region *r, int64_t begin,
 V_FN void gradient_columns(const ck_channel_region *r, source dy, source x, target dx, int64_t rows, int64_t i, int64_t left,
                            int streaming) {
     gradient_coefficients a = column_gradient_coefficients(r, i, left);
-    int64_t pitch = r->shape.channels;
-    for (int64_t row = 0; row < rows; row++, i += pitch) {
-        fetch_columns(dy, pitch, i);
-        fetch_columns(x, pitch, i);
-        if (!streaming) fetch_columns_to_write(dx, pitch, i);
+    for (int64_t row = 0; row < rows; row++, i += r->shape.channels)
         write_left(dx, i, left, channel_gradient(read_left(dy, i, left), read_left(x, i, left), a), streaming);
-    }
 }
 
 V_FN void gradient_tile(ck_type type, const ck_channel_region *r, int64_t row, int64_t rows, int streaming) {

@@ -88,8 +88,6 @@ V_FN void add_gradient_columns(gradient_columns_of_strip *s, const ck_channel_re
     vf low = load_left(plane(r, CK_LOW) + c, left), factor = load_left(plane(r, CK_FACTOR) + c, left);
     vf dy_centre = v_load(s->dy_centre + i), dy_sum = v_zero(), product_sum = v_zero(), xhat_sum = v_zero();
     for (int64_t row = 0; row < rows; row++) {
-        fetch_columns(dy, pitch, row * pitch + i);
-        fetch_columns(x, pitch, row * pitch + i);
         vf t = v_sub(read_left(dy, row * pitch + i, left), dy_centre);
         vf xhat = channel_xhat(read_left(x, row * pitch + i, left), scale, centre, low, factor);
         dy_sum = v_add(dy_sum, t);

@@ -63,7 +63,6 @@ V_FN void add_columns(moment_columns *s, source x, int64_t pitch, int64_t rows, 
     vf centre = v_load(s->centre + i), sum = v_zero(), squares = v_zero();
     for (int64_t row = 0; row < rows; row++) {
         vf d = v_sub(read_left(x, row * pitch + i, left), centre);
-        fetch_columns(x, pitch, row * pitch + i);
         sum = v_add(sum, d);
         squares = v_fma(d, d, squares);
     }

@@ -30,12 +30,8 @@ V_FN void normalize_columns(const ck_channel_region *r, source x, target y, int6
     channel_affine a = {load_left(plane(r, CK_SCALE) + i, left), load_left(plane(r, CK_CENTRE) + i, left),
                         load_left(plane(r, CK_LOW) + i, left), load_left(plane(r, CK_FACTOR) + i, left),
                         load_left(plane(r, CK_OFFSET) + i, left)};
-    int64_t pitch = r->shape.channels;
-    for (int64_t row = 0; row < rows; row++, i += pitch) {
-        fetch_columns(x, pitch, i);
-        if (!streaming) fetch_columns_to_write(y, pitch, i);
+    for (int64_t row = 0; row < rows; row++, i += r->shape.channels)
         write_left(y, i, left, channel_normalized(read_left(x, i, left), a), streaming);
-    }
 }
 
 /// CK_TILE rows, or what is left of the region.

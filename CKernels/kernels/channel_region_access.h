@@ -52,8 +52,3 @@ V_FN vf column_sample_mean(source x, int64_t pitch, int64_t rows, int64_t column
     for (int64_t k = 0; k < size; k++) sum = v_add(sum, read_left(x, column_sample_row(rows, k) * pitch + column, left));
     return v_div(sum, v_set((float)size));
 }
-
-/// Asks for what a tile some tiles on holds of the same columns. (4096x256 in the last cache level: without it the
-/// moments take 1.5 times as long.)
-V_FN void fetch_columns(source x, int64_t pitch, int64_t i) { v_fetch(source_at(x, 2 * CK_TILE * pitch + i).at); }
-V_FN void fetch_columns_to_write(target y, int64_t pitch, int64_t i) { v_fetch_to_write(target_at(y, 2 * CK_TILE * pitch + i).at); }

@@ -24,7 +24,7 @@ extension ChannelNormReference {
         var dx = [Scalar](repeating: 0, count: x.count)
         var weightSums = [Double](repeating: 0, count: shape.channels)
         var biasSums = weightSums
-        for (set, (region, group)) in sets.enumerated() {
+        for (set, (region, group)) in sets.enumerated() where shape.regions[region] > 0 {
             let rule = Rule(moments[set], epsilon: epsilon)
             let (factor, reciprocal) = (rule.boundedFactor, Scalar(rule.factor * Double(rule.scale)))
             let sums = channels(of: group).map { channel in
