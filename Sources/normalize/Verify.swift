@@ -13,7 +13,7 @@ struct Verify: ParsableCommand {
         print("operator".padded(to: 22) + "data".padded(to: 38) + "backend   compared  different")
         var total = BitComparison()
         let rows =
-            try LayerNormVerification.verify(cases)
+            try LayerNormVerification.verify(cases) + RowNormVerification.verify()
             + ChannelNormVerification.verify(ChannelNormVerification.cases())
             + RowMomentsVerification.verify(LayerNormVerification.syntheticCases())
         for row in rows {

@@ -44,7 +44,8 @@ internal import Verification
         let y = (0..<8).flatMap { row in
             shards.flatMap { shard in Array(shard.array[row * shard.shape[1]..<(row + 1) * shard.shape[1]]) }
         }
-        let truth = PlainLayerNorm<Double>.forward(
+        let truth = PlainNorm<Double>.forward(
+            .layerNorm,
             input.x.array.map(Double.init), columns: columns, weight: nil, bias: nil, epsilon: 1e-5)
         #expect(LayerNormAccuracy.worstError(y, truth, columns: columns) <= LayerNormAccuracy.forwardBound)
     }
