@@ -45,8 +45,7 @@ internal import Verification
             shards.flatMap { shard in Array(shard.array[row * shard.shape[1]..<(row + 1) * shard.shape[1]]) }
         }
         let truth = PlainNorm<Double>.forward(
-            .layerNorm,
-            input.x.array.map(Double.init), columns: columns, weight: nil, bias: nil, epsilon: 1e-5)
+            .layerNorm, input.x.array.map(Double.init), columns: columns, weight: nil, bias: nil, epsilon: 1e-5)
         #expect(LayerNormAccuracy.worstError(y, truth, columns: columns) <= LayerNormAccuracy.forwardBound)
     }
 
