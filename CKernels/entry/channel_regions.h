@@ -164,7 +164,8 @@ static inline void ck_run_regions(const void *context, int64_t begin, int64_t en
 
 /// Every region: small ones whole on one thread, so that they stay in its caches from stage to stage; others one after
 /// the other, each stage on all threads.
-static inline void ck_for_regions(const ck_channel_shape *s, int tensors, ck_run run, ck_region_function function, const void *call) {
+static inline void ck_for_regions(const ck_channel_shape *s, int tensors, ck_run run, ck_region_function function,
+                                  const void *call) {
     int64_t bytes = tensors * ck_channel_elements(s) * ck_size_of(s->type);
     ck_region_loop loop = {function, call, run.isa};
     if (!s->region_samples && s->regions > 1 && bytes / s->regions <= 1 << 20)

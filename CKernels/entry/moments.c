@@ -24,7 +24,9 @@ ck_status ck_moments_merge(const ck_moments *parts, int64_t count, ck_moments *r
 
 /// Rows that stay on one thread: some KiB.
 static int64_t rows_per_block(int64_t cols) { return 1 + 4096 / cols; }
-static int64_t block_count(int64_t rows, int64_t cols) { return rows / rows_per_block(cols) + (rows % rows_per_block(cols) != 0); }
+static int64_t block_count(int64_t rows, int64_t cols) {
+    return rows / rows_per_block(cols) + (rows % rows_per_block(cols) != 0);
+}
 
 typedef struct moments_call {
     const ck_row_moments_args *args;

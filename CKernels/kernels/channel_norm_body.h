@@ -26,7 +26,8 @@ V_FN void normalize_runs(ck_type type, const ck_channel_region *r, int64_t begin
     }
 }
 
-V_FN void normalize_columns(const ck_channel_region *r, source x, target y, int64_t rows, int64_t i, int64_t left, int streaming) {
+V_FN void normalize_columns(const ck_channel_region *r, source x, target y, int64_t rows, int64_t i, int64_t left,
+                            int streaming) {
     channel_affine a = {load_left(plane(r, CK_SCALE) + i, left), load_left(plane(r, CK_CENTRE) + i, left),
                         load_left(plane(r, CK_LOW) + i, left), load_left(plane(r, CK_FACTOR) + i, left),
                         load_left(plane(r, CK_OFFSET) + i, left)};

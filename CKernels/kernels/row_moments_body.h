@@ -15,7 +15,8 @@ typedef struct row_rule {
     vf scale, centre, low, factor;
 } row_rule;
 
-V_FN void normalize_columns_by(const ck_normalize_rows_args *a, row_rule r, source x, target y, int64_t i, int64_t left, int streaming) {
+V_FN void normalize_columns_by(const ck_normalize_rows_args *a, row_rule r, source x, target y, int64_t i, int64_t left,
+                               int streaming) {
     vf xhat = channel_xhat(read_left(x, i, left), r.scale, r.centre, r.low, r.factor);
     vf weight = a->weight ? load_left(a->weight + i, left) : v_set(1.0f);
     vf bias = a->bias ? load_left(a->bias + i, left) : v_zero();
