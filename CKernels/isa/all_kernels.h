@@ -7,6 +7,7 @@
 
 #include "math/lane_sums.h"
 #include "math/storage.h"
+#include "math/moments.h"
 #include "math/philox.h"
 
 #include "kernels/norm_input.h"
@@ -25,6 +26,13 @@
 #include "kernels/orthogonal_add_body.h"
 #include "kernels/orthogonal_add_backward_body.h"
 #include "kernels/merge_sums_body.h"
+#include "kernels/channel_region_access.h"
+#include "kernels/channel_moments_body.h"
+#include "kernels/channel_coefficients_body.h"
+#include "kernels/channel_norm_body.h"
+#include "kernels/channel_gradient_sums_body.h"
+#include "kernels/channel_gradient_body.h"
+#include "kernels/row_moments_body.h"
 #include "kernels/convert_body.h"
 #include "kernels/row_sums_body.h"
 #include "kernels/limits_body.h"
