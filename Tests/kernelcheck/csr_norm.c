@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "families.h"
+#include "norm_problem.h"
 #include "segment_problem.h"
 
 static const ck_run portable = {CK_ISA_PORTABLE, 1};
@@ -40,7 +41,7 @@ static void compare_graph(check *c, segment_problem *p, const segment_memory *m)
                 .rstd = p->rstd + saved,
             };
             if (args.cols > 0)
-                check_call(c, enter_norm, &args, portable, CK_OK);
+                check_call(c, enter_layer_norm, &args, portable, CK_OK);
             else
                 p->mean[saved] = p->mean_low[saved] = p->rstd[saved] = 0;
         }

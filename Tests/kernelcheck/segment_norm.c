@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "families.h"
+#include "norm_problem.h"
 #include "segment_problem.h"
 
 static const ck_run portable = {CK_ISA_PORTABLE, 1};
@@ -37,7 +38,7 @@ static void solve_forward(check *c, segment_problem *p) {
             .mean_low = p->mean_low + saved,
             .rstd = p->rstd + saved,
         };
-        if (args.cols > 0) check_call(c, p->is_rms ? enter_rms_norm : enter_norm, &args, portable, CK_OK);
+        if (args.cols > 0) check_call(c, p->is_rms ? enter_rms_norm : enter_layer_norm, &args, portable, CK_OK);
     }
 }
 

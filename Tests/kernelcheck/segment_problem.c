@@ -115,5 +115,3 @@ void *segment_column(const segment_problem *p, float *base, int64_t column) {
 
 ck_run segment_run(check *c) { return (ck_run){c->isa, 1 + (int32_t)random_below(&c->random, 3)}; }
 
-ck_status enter_norm(const void *args, ck_run run) { return ck_layer_norm(args, run); }
-ck_status enter_rms_norm(const void *args, ck_run run) { return ck_rms_norm(args, run); }

@@ -42,7 +42,5 @@ void *segment_column(const segment_problem *p, float *base, int64_t column);
 /// One to three threads of the instruction set under test.
 ck_run segment_run(check *c);
 
-ck_status enter_norm(const void *args, ck_run run);
-ck_status enter_rms_norm(const void *args, ck_run run);
 
 #endif
