@@ -16,6 +16,8 @@
                                  float *weight_sums, float *bias_sums, int streaming))                        \
     KERNEL(merge_sums, (const float *sums, int64_t count, int64_t stride, float *result, int64_t begin,       \
                         int64_t end, int accumulate))                                                         \
+    KERNEL(exp_1ulp, (const float *x, float *y, int64_t count, int streaming))                                \
+    KERNEL(tanh_2ulp, (const float *x, float *y, int64_t count, int streaming))                               \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \
                         int streaming))                                                                       \
     KERNEL(limit_fma, (int64_t steps, float *sink))

@@ -6,5 +6,6 @@
 #include "ck_inspect.h"
 #include "ck_layer_norm.h"
 #include "ck_limits.h"
+#include "ck_math.h"
 
 #endif

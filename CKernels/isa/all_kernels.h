@@ -6,6 +6,8 @@
 #define CK_KERNEL(name) static void CK_JOIN(name, CK_SUFFIX)
 
 #include "math/lane_sums.h"
+#include "math/exp.h"
+#include "math/tanh.h"
 
 #include "kernels/layer_norm_moments.h"
 
@@ -16,6 +18,7 @@
 #include "kernels/layer_norm_body.h"
 #include "kernels/layer_norm_backward_body.h"
 #include "kernels/merge_sums_body.h"
+#include "kernels/functions_body.h"
 #include "kernels/limits_body.h"
 
 #define CK_ENTRY(name, parameters) .name = CK_JOIN(name, CK_SUFFIX),

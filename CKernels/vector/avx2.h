@@ -46,6 +46,29 @@ V_FN vf v_sqrt(vf a) { return v_pair(_mm256_sqrt_ps(a.lo), _mm256_sqrt_ps(a.hi))
 V_FN vf v_floor_zero(vf a) {
     return v_pair(_mm256_max_ps(_mm256_setzero_ps(), a.lo), _mm256_max_ps(_mm256_setzero_ps(), a.hi));
 }
+V_FN vf v_at_least(vf a, vf b) { return v_pair(_mm256_max_ps(b.lo, a.lo), _mm256_max_ps(b.hi, a.hi)); }
+V_FN vf v_at_most(vf a, vf b) { return v_pair(_mm256_min_ps(b.lo, a.lo), _mm256_min_ps(b.hi, a.hi)); }
+V_FN vf v_where_less(vf a, vf b, vf x, vf y) {
+    return v_pair(_mm256_blendv_ps(y.lo, x.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ)),
+                  _mm256_blendv_ps(y.hi, x.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ)));
+}
+V_FN vf v_abs(vf a) {
+    __m256 sign = _mm256_set1_ps(-0.0f);
+    return v_pair(_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, a.hi));
+}
+V_FN __m256 v_copy_sign8(__m256 a, __m256 b) {
+    __m256 sign = _mm256_set1_ps(-0.0f);
+    return _mm256_or_ps(_mm256_andnot_ps(sign, a), _mm256_and_ps(sign, b));
+}
+V_FN vf v_copy_sign(vf a, vf b) { return v_pair(v_copy_sign8(a.lo, b.lo), v_copy_sign8(a.hi, b.hi)); }
+V_FN __m256 v_power_of_two8(__m256i k) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(k, _mm256_set1_epi32(127)), 23));
+}
+V_FN __m256 v_scale_by_power8(__m256 a, __m256 k) {  // two steps, of which the first one is exact
+    __m256i power = _mm256_cvtps_epi32(k), half = _mm256_srai_epi32(power, 1);
+    return _mm256_mul_ps(_mm256_mul_ps(a, v_power_of_two8(half)), v_power_of_two8(_mm256_sub_epi32(power, half)));
+}
+V_FN vf v_scale_by_power(vf a, vf k) { return v_pair(v_scale_by_power8(a.lo, k.lo), v_scale_by_power8(a.hi, k.hi)); }
 V_FN vf v_fma(vf a, vf b, vf c) {
     return v_pair(_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi));
 }

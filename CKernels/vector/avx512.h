@@ -24,6 +24,15 @@ V_FN vf v_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 V_FN vf v_div(vf a, vf b) { return _mm512_div_ps(a, b); }
 V_FN vf v_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 V_FN vf v_floor_zero(vf a) { return _mm512_max_ps(_mm512_setzero_ps(), a); }
+V_FN vf v_at_least(vf a, vf b) { return _mm512_max_ps(b, a); }
+V_FN vf v_at_most(vf a, vf b) { return _mm512_min_ps(b, a); }
+V_FN vf v_where_less(vf a, vf b, vf x, vf y) { return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), x); }
+V_FN vf v_abs(vf a) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a); }
+V_FN vf v_copy_sign(vf a, vf b) {  // the sign from b, the other bits from a
+    __m512i sign = _mm512_set1_epi32(INT32_MIN);
+    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(sign, _mm512_castps_si512(b), _mm512_castps_si512(a), 0xca));
+}
+V_FN vf v_scale_by_power(vf a, vf k) { return _mm512_scalef_ps(a, k); }
 V_FN vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 V_FN vf v_fms(vf a, vf b, vf c) { return _mm512_fmsub_ps(a, b, c); }
 V_FN vf v_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }

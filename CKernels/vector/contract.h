@@ -20,6 +20,13 @@
 //   v_add v_sub v_mul (a, b)  a + b, a - b, a * b
 //   v_div v_sqrt              a / b, the square root of a, correctly rounded
 //   v_floor_zero(a)           +0.0 where a < 0, else a (also if it is a NaN)
+//   v_at_least(a, b)          b where a < b, else a (also if it is a NaN)
+//   v_at_most(a, b)           b where a > b, else a (also if it is a NaN)
+//   v_where_less(a, b, x, y)  x where a < b, else y
+//   v_abs(a)                  a without its sign
+//   v_copy_sign(a, b)         a with the sign of b
+//   v_scale_by_power(a, k)    a * 2^k, rounded once, for an integer |k| <= 252 and an |a| from 2^-100 to 2^100 or 0;
+//                             NaN where a is one, whatever k is
 //   v_fma(a, b, c)            a * b + c, rounded once
 //   v_fms(a, b, c)           a * b - c, rounded once
 //   v_fnma(a, b, c)           c - a * b, rounded once

@@ -73,6 +73,36 @@ V_FN vf v_floor_zero(vf a) {
     EACH_QUARTER a.val[q] = vmaxq_f32(vdupq_n_f32(0.0f), a.val[q]);
     return a;
 }
+V_FN vf v_at_least(vf a, vf b) {
+    EACH_QUARTER a.val[q] = vbslq_f32(vcltq_f32(a.val[q], b.val[q]), b.val[q], a.val[q]);
+    return a;
+}
+V_FN vf v_at_most(vf a, vf b) {
+    EACH_QUARTER a.val[q] = vbslq_f32(vcgtq_f32(a.val[q], b.val[q]), b.val[q], a.val[q]);
+    return a;
+}
+V_FN vf v_where_less(vf a, vf b, vf x, vf y) {
+    EACH_QUARTER y.val[q] = vbslq_f32(vcltq_f32(a.val[q], b.val[q]), x.val[q], y.val[q]);
+    return y;
+}
+V_FN vf v_abs(vf a) {
+    EACH_QUARTER a.val[q] = vabsq_f32(a.val[q]);
+    return a;
+}
+V_FN vf v_copy_sign(vf a, vf b) {
+    EACH_QUARTER a.val[q] = vbslq_f32(vdupq_n_u32(0x80000000), b.val[q], a.val[q]);
+    return a;
+}
+V_FN float32x4_t v_power_of_two4(int32x4_t k) {
+    return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(k, vdupq_n_s32(127)), 23));
+}
+V_FN vf v_scale_by_power(vf a, vf k) {
+    EACH_QUARTER {  // two steps, of which the first one is exact
+        int32x4_t power = vcvtq_s32_f32(k.val[q]), half = vshrq_n_s32(power, 1);
+        a.val[q] = vmulq_f32(vmulq_f32(a.val[q], v_power_of_two4(half)), v_power_of_two4(vsubq_s32(power, half)));
+    }
+    return a;
+}
 V_FN vf v_fma(vf a, vf b, vf c) {
     EACH_QUARTER c.val[q] = vfmaq_f32(c.val[q], a.val[q], b.val[q]);
     return c;

@@ -17,6 +17,10 @@ void check_layer_norm_streaming(check *c);
 void check_layer_norm_backward(check *c);
 void check_limits(check *c);
 
+/// Functions of one number against float64 and the contract's words.
+void check_exp(check *c);
+void check_tanh(check *c);
+
 /// Calls in forked children.
 void check_forks(check *c);
 

@@ -1,7 +1,8 @@
 // main.c: kernelcheck: every family of checks on every instruction set that this machine has.
 //
-//     kernelcheck [--seed N] [--isa NAME] [--family NAME] [--quick] [--list]
+//     kernelcheck [--seed N] [--isa NAME] [--family NAME] [--quick | --exhaustive] [--list]
 //
+// --exhaustive takes every float there is, where a family checks a function of one number: some minutes each.
 // To check a new operator, write its family in a file of its own, declare it in families.h and add it
 // to the table below. The exit code is 0 if nothing failed, 1 if something did, 2 for a bad command line.
 
@@ -25,6 +26,8 @@ static const family families[] = {
     {"layer_norm_streaming", check_layer_norm_streaming},
     {"layer_norm_backward", check_layer_norm_backward},
     {"limits", check_limits},
+    {"exp", check_exp},
+    {"tanh", check_tanh},
     {"forks", check_forks},
 };
 enum { FAMILIES = sizeof families / sizeof *families };
@@ -32,11 +35,11 @@ enum { FAMILIES = sizeof families / sizeof *families };
 typedef struct options {
     uint64_t seed;
     const char *isa, *family;
-    int quick, list;
+    int quick, exhaustive, list;
 } options;
 
 static int usage(void) {
-    fprintf(stderr, "usage: kernelcheck [--seed N] [--isa NAME] [--family NAME] [--quick] [--list]\n");
+    fprintf(stderr, "usage: kernelcheck [--seed N] [--isa NAME] [--family NAME] [--quick | --exhaustive] [--list]\n");
     return 2;
 }
 
@@ -45,6 +48,8 @@ static int parse(int count, char **words, options *o) {
         const char *word = words[i], *value = i + 1 < count ? words[i + 1] : NULL;
         if (strcmp(word, "--quick") == 0)
             o->quick = 1;
+        else if (strcmp(word, "--exhaustive") == 0)
+            o->exhaustive = 1;
         else if (strcmp(word, "--list") == 0)
             o->list = 1;
         else if (!value)
@@ -80,7 +85,8 @@ static int list(ck_inspection machine) {
 
 /// Runs one family on one instruction set; whether it passed.
 static int run(const family *f, ck_isa isa, const options *o) {
-    check c = check_in_process((check){.family = f->name, .isa = isa, .seed = o->seed, .quick = o->quick}, f->function);
+    check start = {.family = f->name, .isa = isa, .seed = o->seed, .quick = o->quick, .exhaustive = o->exhaustive};
+    check c = check_in_process(start, f->function);
     printf("%-22s %-9s %8" PRId64 " comparisons", f->name, ck_isa_name(isa), c.comparisons);
     if (c.failures > 0) printf(", %" PRId64 " FAILURES", c.failures);
     if (c.comparisons == 0) printf(": NOTHING WAS COMPARED");
