@@ -50,6 +50,7 @@ const char *ck_status_text(ck_status status) {
     case CK_UNKNOWN_ISA: return "not an instruction set of this library";
     case CK_ISA_UNAVAILABLE: return "this build or this machine does not have the instruction set";
     case CK_BAD_THREADS: return "the thread count is negative";
+    case CK_UNKNOWN_TYPE: return "not a type of elements";
     }
     return "not a status of this library";
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "ck_layer_norm.h"
+#include "ck_softmax.h"
 
 #define CK_KERNELS(KERNEL)                                                                                    \
     KERNEL(layer_norm, (const ck_layer_norm_args *args, int64_t begin, int64_t end, int streaming))           \
@@ -16,6 +17,9 @@
                                  float *weight_sums, float *bias_sums, int streaming))                        \
     KERNEL(merge_sums, (const float *sums, int64_t count, int64_t stride, float *result, int64_t begin,       \
                         int64_t end, int accumulate))                                                         \
+    KERNEL(softmax, (const ck_softmax_args *args, int64_t begin, int64_t end, int streaming))                 \
+    KERNEL(softmax_backward, (const ck_softmax_backward_args *args, int64_t begin, int64_t end,               \
+                              int streaming))                                                                 \
     KERNEL(exp_1ulp, (const float *x, float *y, int64_t count, int streaming))                                \
     KERNEL(tanh_2ulp, (const float *x, float *y, int64_t count, int streaming))                               \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \

@@ -16,32 +16,47 @@
         if (status_ != CK_OK) return status_;         \
     } while (0)
 
-/// Memory of an argument: rows of `length` floats, `stride` floats apart.
+/// Memory of an argument: rows of `length` elements, `stride` elements apart, of `size` bytes each.
 typedef struct ck_area {
-    const float *base;
-    int64_t rows, length, stride;
+    const void *base;
+    int64_t rows, length, stride, size;
 } ck_area;
 
-static inline ck_area ck_vector_area(const float *base, int64_t length) { return (ck_area){base, 1, length, length}; }
+static inline int64_t ck_size_of(ck_type type) { return type == CK_F32 ? 4 : 2; }
 
-/// Counts, stride and size: rows of at least one float that neither overlap nor leave the address space.
+static inline ck_area ck_matrix_area(const void *base, ck_type type, int64_t rows, int64_t cols, int64_t stride) {
+    return (ck_area){base, rows, cols, stride, ck_size_of(type)};
+}
+static inline ck_area ck_vector_area(const void *base, ck_type type, int64_t length) {
+    return ck_matrix_area(base, type, 1, length, length);
+}
+
+static inline ck_status ck_check_type(ck_type type) {
+    return type == CK_F32 || type == CK_BF16 || type == CK_F16 ? CK_OK : CK_UNKNOWN_TYPE;
+}
+
+/// Counts, stride and size: rows of at least one element that neither overlap nor leave the address space.
 static inline ck_status ck_check_shape(int64_t rows, int64_t cols, int64_t stride) {
-    int64_t last, floats, bytes;
+    int64_t last, elements, bytes;
     if (rows < 0 || cols <= 0) return CK_BAD_SHAPE;
     if (stride < cols) return CK_BAD_STRIDE;
-    if (__builtin_mul_overflow(rows > 0 ? rows - 1 : 0, stride, &last) || __builtin_add_overflow(last, cols, &floats) ||
-        __builtin_mul_overflow(floats, 4 * (int64_t)sizeof(float), &bytes))  // room to count the traffic of four tensors
+    if (__builtin_mul_overflow(rows > 0 ? rows - 1 : 0, stride, &last) || __builtin_add_overflow(last, cols, &elements) ||
+        __builtin_mul_overflow(elements, 8 * (int64_t)sizeof(float), &bytes))  // room to count the traffic of eight tensors
         return CK_SIZE_OVERFLOW;
     return CK_OK;
+}
+
+/// From the first to after the last byte of an area with rows.
+static inline uintptr_t ck_area_bytes(ck_area a) {
+    return ((uintptr_t)(a.rows - 1) * (uintptr_t)a.stride + (uintptr_t)a.length) * (uintptr_t)a.size;
 }
 
 /// A pointer to an area whose shape has been checked: there, aligned, and not wrapping around.
 static inline ck_status ck_check_pointer(ck_area a) {
     uintptr_t end;
     if (!a.base) return CK_NULL_POINTER;
-    if ((uintptr_t)a.base % sizeof(float) != 0) return CK_MISALIGNED_POINTER;
-    uintptr_t bytes = ((uintptr_t)(a.rows - 1) * (uintptr_t)a.stride + (uintptr_t)a.length) * sizeof(float);
-    return __builtin_add_overflow((uintptr_t)a.base, bytes, &end) ? CK_SIZE_OVERFLOW : CK_OK;
+    if ((uintptr_t)a.base % (uintptr_t)a.size != 0) return CK_MISALIGNED_POINTER;
+    return __builtin_add_overflow((uintptr_t)a.base, ck_area_bytes(a), &end) ? CK_SIZE_OVERFLOW : CK_OK;
 }
 
 /// As ck_check_pointer, but NULL is fine.
@@ -52,20 +67,18 @@ static inline ck_status ck_check_optional(ck_area a) { return a.base ? ck_check_
 static inline int ck_areas_overlap(ck_area a, ck_area b) {
     if (!a.base || !b.base || a.rows == 0 || b.rows == 0) return 0;
     uintptr_t a0 = (uintptr_t)a.base, b0 = (uintptr_t)b.base;
-    uintptr_t a1 = a0 + ((uintptr_t)(a.rows - 1) * (uintptr_t)a.stride + (uintptr_t)a.length) * sizeof(float);
-    uintptr_t b1 = b0 + ((uintptr_t)(b.rows - 1) * (uintptr_t)b.stride + (uintptr_t)b.length) * sizeof(float);
-    if (a1 <= b0 || b1 <= a0) return 0;
-    if (a.stride != b.stride) return 1;
-    uintptr_t pitch = (uintptr_t)a.stride * sizeof(float);
+    if (a0 + ck_area_bytes(a) <= b0 || b0 + ck_area_bytes(b) <= a0) return 0;
+    uintptr_t pitch = (uintptr_t)(a.stride * a.size);
+    if (pitch != (uintptr_t)(b.stride * b.size)) return 1;
     uintptr_t shift = b0 >= a0 ? (b0 - a0) % pitch : (pitch - (a0 - b0) % pitch) % pitch;
-    return shift < (uintptr_t)a.length * sizeof(float) || shift + (uintptr_t)b.length * sizeof(float) > pitch;
+    return shift < (uintptr_t)(a.length * a.size) || shift + (uintptr_t)(b.length * b.size) > pitch;
 }
 
 /// CK_OVERLAP if `output` meets any of `others`, unless it is exactly the one at index `in_place` (-1: none).
 static inline ck_status ck_check_output(ck_area output, const ck_area *others, int count, int in_place) {
     for (int i = 0; output.base && i < count; i++) {
         int same = i == in_place && others[i].base == output.base &&
-                   (others[i].stride == output.stride || output.rows == 1);
+                   others[i].size == output.size && (others[i].stride == output.stride || output.rows == 1);
         if (!same && ck_areas_overlap(output, others[i])) return CK_OVERLAP;
     }
     return CK_OK;
@@ -77,9 +90,7 @@ static inline ck_status ck_check_epsilon(float epsilon) {
 
 static inline ck_status ck_check_threads(ck_run run) { return run.threads < 0 ? CK_BAD_THREADS : CK_OK; }
 
-/// Whether rows written at `base` may use streaming stores: every one starts at a cache line.
-static inline int ck_is_line_aligned(const void *base, int64_t stride) {
-    return (uintptr_t)base % 64 == 0 && stride % 16 == 0;
-}
+/// Whether rows written there may use streaming stores: every one starts at a cache line.
+static inline int ck_is_line_aligned(ck_area a) { return (uintptr_t)a.base % 64 == 0 && a.stride * a.size % 64 == 0; }
 
 #endif

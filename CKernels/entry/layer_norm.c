@@ -28,10 +28,10 @@ static ck_status check(const ck_layer_norm_args *a) {
     CK_CHECK(ck_check_epsilon(a->epsilon));
     if (a->rows == 0) return CK_OK;
 
-    ck_area y = {a->y, a->rows, a->cols, a->y_stride};
+    ck_area y = ck_matrix_area(a->y, CK_F32, a->rows, a->cols, a->y_stride);
     ck_area areas[] = {
-        {a->x, a->rows, a->cols, a->x_stride}, ck_vector_area(a->weight, a->cols), ck_vector_area(a->bias, a->cols),
-        ck_vector_area(a->mean, a->rows),      ck_vector_area(a->mean_low, a->rows), ck_vector_area(a->rstd, a->rows),
+        ck_matrix_area(a->x, CK_F32, a->rows, a->cols, a->x_stride), ck_vector_area(a->weight, CK_F32, a->cols), ck_vector_area(a->bias, CK_F32, a->cols),
+        ck_vector_area(a->mean, CK_F32, a->rows),      ck_vector_area(a->mean_low, CK_F32, a->rows), ck_vector_area(a->rstd, CK_F32, a->rows),
     };
     enum { X, WEIGHT, BIAS, MEAN, MEAN_LOW, RSTD, AREAS };
     CK_CHECK(ck_check_pointer(areas[X]));
@@ -58,7 +58,7 @@ ck_status ck_layer_norm(const ck_layer_norm_args *args, ck_run run) {
     int64_t bytes = 2 * args->rows * args->cols * (int64_t)sizeof(float);
     int64_t size = rows_per_block(args->cols), blocks = (args->rows + size - 1) / size;
     call.streaming = bytes > cached_bytes(blocks, bytes, run.threads) && args->x != args->y &&
-                     ck_is_line_aligned(args->y, args->y_stride);
+                     ck_is_line_aligned(ck_matrix_area(args->y, CK_F32, args->rows, args->cols, args->y_stride));
     ck_run_blocks(blocks, bytes, run.threads, run_rows, &call);
     return CK_OK;
 }

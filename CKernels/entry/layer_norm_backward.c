@@ -73,16 +73,16 @@ static ck_status check(const ck_layer_norm_backward_args *a, int wants_sums) {
     size_t needed = ck_layer_norm_backward_workspace(a->rows, a->cols);
 
     enum { DY, X, WEIGHT, MEAN, MEAN_LOW, RSTD, DWEIGHT, DBIAS, WORKSPACE, AREAS };
-    ck_area dx = {a->dx, a->rows, a->cols, a->dx_stride};
+    ck_area dx = ck_matrix_area(a->dx, CK_F32, a->rows, a->cols, a->dx_stride);
     ck_area areas[AREAS] = {
-        [DY] = {a->dy, a->rows, a->cols, a->dy_stride},
-        [X] = {a->x, a->rows, a->cols, a->x_stride},
-        [WEIGHT] = ck_vector_area(a->weight, a->cols),
-        [MEAN] = ck_vector_area(a->mean, a->rows),
-        [MEAN_LOW] = ck_vector_area(a->mean_low, a->rows),
-        [RSTD] = ck_vector_area(a->rstd, a->rows),
-        [DWEIGHT] = ck_vector_area(a->dweight, a->cols),
-        [DBIAS] = ck_vector_area(a->dbias, a->cols),
+        [DY] = ck_matrix_area(a->dy, CK_F32, a->rows, a->cols, a->dy_stride),
+        [X] = ck_matrix_area(a->x, CK_F32, a->rows, a->cols, a->x_stride),
+        [WEIGHT] = ck_vector_area(a->weight, CK_F32, a->cols),
+        [MEAN] = ck_vector_area(a->mean, CK_F32, a->rows),
+        [MEAN_LOW] = ck_vector_area(a->mean_low, CK_F32, a->rows),
+        [RSTD] = ck_vector_area(a->rstd, CK_F32, a->rows),
+        [DWEIGHT] = ck_vector_area(a->dweight, CK_F32, a->cols),
+        [DBIAS] = ck_vector_area(a->dbias, CK_F32, a->cols),
     };
     CK_CHECK(ck_check_optional(areas[DWEIGHT]));
     CK_CHECK(ck_check_optional(areas[DBIAS]));
@@ -97,7 +97,7 @@ static ck_status check(const ck_layer_norm_backward_args *a, int wants_sums) {
     CK_CHECK(ck_check_optional(dx));
     if (wants_sums) {
         CK_CHECK(check_workspace(a, needed));
-        areas[WORKSPACE] = ck_vector_area(a->workspace, (int64_t)(needed / sizeof(float)));
+        areas[WORKSPACE] = ck_vector_area(a->workspace, CK_F32, (int64_t)(needed / sizeof(float)));
     }
     CK_CHECK(ck_check_output(dx, areas, AREAS, DY));
     for (int i = DWEIGHT; i < AREAS; i++) CK_CHECK(ck_check_output(areas[i], areas, i, -1));
@@ -122,7 +122,7 @@ ck_status ck_layer_norm_backward(const ck_layer_norm_backward_args *args, ck_run
     int64_t bytes = 3 * args->rows * args->cols * (int64_t)sizeof(float);
     call.blocks = block_count(args->rows);
     call.streaming = bytes > ck_last_cache() / 2 && args->dx && args->dx != args->dy &&
-                     ck_is_line_aligned(args->dx, args->dx_stride);
+                     ck_is_line_aligned(ck_matrix_area(args->dx, CK_F32, args->rows, args->cols, args->dx_stride));
     if (wants_sums) {
         call.weight_sums = args->workspace;
         call.bias_sums = call.weight_sums + call.blocks * sum_stride(args->cols);

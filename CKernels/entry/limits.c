@@ -29,13 +29,13 @@ ck_status ck_limit_copy(const float *source, const float *second, float *destina
     copy_call call = {NULL, source, second, destination, count, streaming};
     if (count == 0) return CK_OK;
     CK_CHECK(ck_check_shape(1, count, count));
-    ck_area from[] = {ck_vector_area(source, count), ck_vector_area(second, count)};
-    ck_area to = ck_vector_area(destination, count);
+    ck_area from[] = {ck_vector_area(source, CK_F32, count), ck_vector_area(second, CK_F32, count)};
+    ck_area to = ck_vector_area(destination, CK_F32, count);
     CK_CHECK(ck_check_pointer(from[0]));
     CK_CHECK(ck_check_optional(from[1]));
     CK_CHECK(ck_check_pointer(to));
     CK_CHECK(ck_check_output(to, from, 2, -1));
-    if (streaming && !ck_is_line_aligned(destination, count)) return CK_MISALIGNED_POINTER;
+    if (streaming && !ck_is_line_aligned(to)) return CK_MISALIGNED_POINTER;
     CK_CHECK(ck_check_threads(run));
     CK_CHECK(ck_select(run.isa, &call.table));
     int64_t blocks = count / FLOATS_PER_BLOCK + (count % FLOATS_PER_BLOCK != 0);
@@ -62,7 +62,7 @@ static void run_fma(const void *context, int64_t begin, int64_t end) {
 ck_status ck_limit_fma(int64_t steps, float *sink, ck_run run) {
     fma_call call = {.steps = steps, .sink = sink};
     if (steps < 0) return CK_BAD_SHAPE;
-    CK_CHECK(ck_check_pointer(ck_vector_area(sink, 1)));
+    CK_CHECK(ck_check_pointer(ck_vector_area(sink, CK_F32, 1)));
     CK_CHECK(ck_check_threads(run));
     CK_CHECK(ck_select(run.isa, &call.table));
     ck_run_blocks(run.threads > 1 ? run.threads : 1, 0, run.threads, run_fma, &call);

@@ -28,7 +28,7 @@ static void run_map(const void *context, int64_t begin, int64_t end) {
 static ck_status check(const map_call *call, ck_run run) {
     if (call->count == 0) return CK_OK;
     CK_CHECK(ck_check_shape(1, call->count, call->count));
-    ck_area x = ck_vector_area(call->x, call->count), y = ck_vector_area(call->y, call->count);
+    ck_area x = ck_vector_area(call->x, CK_F32, call->count), y = ck_vector_area(call->y, CK_F32, call->count);
     CK_CHECK(ck_check_pointer(x));
     CK_CHECK(ck_check_pointer(y));
     CK_CHECK(ck_check_output(y, &x, 1, 0));
@@ -38,7 +38,7 @@ static ck_status check(const map_call *call, ck_run run) {
 static void map(map_call call, ck_run run) {
     int64_t blocks = call.count / FLOATS_PER_BLOCK + (call.count % FLOATS_PER_BLOCK != 0);
     int64_t bytes = 2 * call.count * (int64_t)sizeof(float);
-    call.streaming = bytes > ck_last_cache() && call.x != call.y && ck_is_line_aligned(call.y, 0);
+    call.streaming = bytes > ck_last_cache() && call.x != call.y && ck_is_line_aligned(ck_vector_area(call.y, CK_F32, 0));
     ck_run_blocks(blocks, bytes, run.threads, run_map, &call);
 }
 

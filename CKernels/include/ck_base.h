@@ -32,10 +32,19 @@ typedef enum ck_status {
     CK_UNKNOWN_ISA,          ///< not a value of ck_isa
     CK_ISA_UNAVAILABLE,      ///< this build or this machine does not have the instruction set asked for
     CK_BAD_THREADS,          ///< a negative thread count
+    CK_UNKNOWN_TYPE,         ///< not a value of ck_type
 } ck_status;
 
 /// One sentence for a status; never NULL, also for values that are not a ck_status.
 CK_API const char *ck_status_text(ck_status status);
+
+/// How numbers are stored. Arithmetic is binary32 for all of them: what is stored otherwise is widened exactly when it
+/// is read, and rounded once, to nearest even, when it is written.
+typedef enum ck_type {
+    CK_F32 = 0,  ///< IEEE binary32, float
+    CK_BF16,     ///< bfloat16: the upper half of a binary32
+    CK_F16,      ///< IEEE binary16
+} ck_type;
 
 /// The instruction sets that kernels are compiled for. All of them give the same bits.
 typedef enum ck_isa {

@@ -7,5 +7,6 @@
 #include "ck_layer_norm.h"
 #include "ck_limits.h"
 #include "ck_math.h"
+#include "ck_softmax.h"
 
 #endif

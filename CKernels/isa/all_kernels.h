@@ -6,8 +6,10 @@
 #define CK_KERNEL(name) static void CK_JOIN(name, CK_SUFFIX)
 
 #include "math/lane_sums.h"
+#include "math/storage.h"
 #include "math/exp.h"
 #include "math/tanh.h"
+#include "math/softmax.h"
 
 #include "kernels/layer_norm_moments.h"
 
@@ -18,6 +20,10 @@
 #include "kernels/layer_norm_body.h"
 #include "kernels/layer_norm_backward_body.h"
 #include "kernels/merge_sums_body.h"
+#include "kernels/softmax_passes.h"
+#include "kernels/softmax_group_body.h"
+#include "kernels/softmax_body.h"
+#include "kernels/softmax_backward_body.h"
 #include "kernels/functions_body.h"
 #include "kernels/limits_body.h"
 

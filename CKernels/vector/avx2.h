@@ -31,11 +31,82 @@ V_FN void v_stream(float *p, vf a) {
     _mm256_stream_ps(p + 8, a.hi);
 }
 V_FN void v_stream_end(void) { _mm_sfence(); }
-V_FN void v_fetch(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
-V_FN void v_fetch_to_write(const float *p) { __builtin_prefetch(p, 1, 2); }
+V_FN void v_fetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+V_FN void v_fetch_to_write(const void *p) { __builtin_prefetch(p, 1, 2); }
 V_FN vf v_keep_n(int64_t n, vf a) {
     return v_pair(_mm256_and_ps(a.lo, _mm256_castsi256_ps(v_first8(n))),
                   _mm256_and_ps(a.hi, _mm256_castsi256_ps(v_first8(n - 8))));
+}
+V_FN vf v_keep_n_or(int64_t n, vf a, vf b) {
+    return v_pair(_mm256_blendv_ps(b.lo, a.lo, _mm256_castsi256_ps(v_first8(n))),
+                  _mm256_blendv_ps(b.hi, a.hi, _mm256_castsi256_ps(v_first8(n - 8))));
+}
+V_FN __m256 v_keep_bits8(uint32_t bits, __m256 a) {
+    __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    __m256i kept = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), lane), lane);
+    return _mm256_and_ps(a, _mm256_castsi256_ps(kept));
+}
+V_FN vf v_keep_bits(uint32_t bits, vf a) { return v_pair(v_keep_bits8(bits, a.lo), v_keep_bits8(bits >> 8, a.hi)); }
+
+typedef __m256i vh;
+
+V_FN vh vh_load(const uint16_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+V_FN void vh_store(uint16_t *p, vh a) { _mm256_storeu_si256((__m256i *)p, a); }
+V_FN void vh_stream(uint16_t *p, vh a) { _mm256_stream_si256((__m256i *)p, a); }
+/// Pairs by masks; the last one of an odd number by itself.
+V_FN vh vh_load_n(const uint16_t *p, int64_t n) {
+    if (n >= 16) return vh_load(p);
+    if (n <= 0) return _mm256_setzero_si256();
+    __m256i pairs = _mm256_maskload_epi32((const int *)p, v_first8(n / 2));
+    if (n % 2 == 0) return pairs;
+    __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i last = _mm256_cmpeq_epi32(index, _mm256_set1_epi32((int)(n / 2)));
+    return _mm256_or_si256(pairs, _mm256_and_si256(last, _mm256_set1_epi32(p[n - 1])));
+}
+V_FN void vh_store_n(uint16_t *p, int64_t n, vh a) {
+    if (n >= 16) {
+        vh_store(p, a);
+        return;
+    }
+    if (n <= 0) return;
+    _mm256_maskstore_epi32((int *)p, v_first8(n / 2), a);
+    if (n % 2 == 0) return;
+    uint16_t lanes[16];
+    vh_store(lanes, a);
+    p[n - 1] = lanes[n - 1];
+}
+
+V_FN vf v_widen_bf16(vh a) {
+    __m256i lo = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(a)), hi = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(a, 1));
+    return v_pair(_mm256_castsi256_ps(_mm256_slli_epi32(lo, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(hi, 16)));
+}
+V_FN __m256i v_round_bf16_8(__m256 a) {
+    __m256i bits = _mm256_castps_si256(a), odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
+    __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    __m256 is_nan = _mm256_cmp_ps(a, a, _CMP_UNORD_Q);
+    return _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(is_nan)), 16);
+}
+V_FN vh v_round_bf16(vf a) {
+    return _mm256_permute4x64_epi64(_mm256_packus_epi32(v_round_bf16_8(a.lo), v_round_bf16_8(a.hi)), 0xd8);
+}
+V_FN vf v_widen_f16(vh a) {
+    return v_pair(_mm256_cvtph_ps(_mm256_castsi256_si128(a)), _mm256_cvtph_ps(_mm256_extracti128_si256(a, 1)));
+}
+V_FN vh v_round_f16(vf a) {
+    return _mm256_set_m128i(_mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT), _mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT));
+}
+V_FN void v_store_s8_n(int8_t *p, int64_t n, vf a) {
+    __m256i words = _mm256_packs_epi32(_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi));
+    words = _mm256_permute4x64_epi64(words, 0xd8);
+    __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    if (n >= 16) {
+        _mm_storeu_si128((__m128i *)p, bytes);
+        return;
+    }
+    int8_t lanes[16];
+    _mm_storeu_si128((__m128i *)lanes, bytes);
+    for (int64_t l = 0; l < n; l++) p[l] = lanes[l];
 }
 
 V_FN vf v_add(vf a, vf b) { return v_pair(_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)); }
@@ -101,21 +172,33 @@ V_FN float v_fold_add(vf a) {
     return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
 }
 
+V_FN float v_fold_most(vf a) {
+    __m256 e = _mm256_max_ps(a.lo, a.hi);
+    __m128 q = _mm_max_ps(_mm256_castps256_ps128(e), _mm256_extractf128_ps(e, 1));
+    q = _mm_max_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
+}
+
 // Each step halves the lanes of a row and puts two rows into one register.
-V_FN __m256 v_fold_4(vf a, vf b) {
-    __m256 p = _mm256_add_ps(a.lo, a.hi), q = _mm256_add_ps(b.lo, b.hi);
-    return _mm256_add_ps(_mm256_permute2f128_ps(p, q, 0x20), _mm256_permute2f128_ps(p, q, 0x31));
+V_FN __m256 v_add8(__m256 a, __m256 b) { return _mm256_add_ps(a, b); }
+V_FN __m256 v_most8(__m256 a, __m256 b) { return _mm256_max_ps(a, b); }
+typedef __m256 (*v_folding)(__m256 a, __m256 b);
+V_FN __m256 v_fold_4(v_folding fold, vf a, vf b) {
+    __m256 p = fold(a.lo, a.hi), q = fold(b.lo, b.hi);
+    return fold(_mm256_permute2f128_ps(p, q, 0x20), _mm256_permute2f128_ps(p, q, 0x31));
 }
-V_FN __m256 v_fold_2(__m256 a, __m256 b) {
-    return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
+V_FN __m256 v_fold_2(v_folding fold, __m256 a, __m256 b) {
+    return fold(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
 }
-V_FN __m256 v_fold_1(__m256 a, __m256 b) {
-    return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xdd));
+V_FN __m256 v_fold_1(v_folding fold, __m256 a, __m256 b) {
+    return fold(_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xdd));
 }
-V_FN __m256 v_fold_add_rows8(const vf *r) {
-    return v_fold_1(v_fold_2(v_fold_4(r[0], r[4]), v_fold_4(r[1], r[5])), v_fold_2(v_fold_4(r[2], r[6]), v_fold_4(r[3], r[7])));
+V_FN __m256 v_fold_rows8(v_folding fold, const vf *r) {
+    __m256 first = v_fold_2(fold, v_fold_4(fold, r[0], r[4]), v_fold_4(fold, r[1], r[5]));
+    return v_fold_1(fold, first, v_fold_2(fold, v_fold_4(fold, r[2], r[6]), v_fold_4(fold, r[3], r[7])));
 }
-V_FN vf v_fold_add_rows(const vf *rows) { return v_pair(v_fold_add_rows8(rows), v_fold_add_rows8(rows + 8)); }
+V_FN vf v_fold_add_rows(const vf *rows) { return v_pair(v_fold_rows8(v_add8, rows), v_fold_rows8(v_add8, rows + 8)); }
+V_FN vf v_fold_most_rows(const vf *rows) { return v_pair(v_fold_rows8(v_most8, rows), v_fold_rows8(v_most8, rows + 8)); }
 
 V_FN float v_fold_magnitude(vf a) {
     __m256 e = v_magnitude8(a.lo, a.hi);

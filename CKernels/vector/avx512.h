@@ -14,9 +14,33 @@ V_FN void v_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
 V_FN void v_store_n(float *p, int64_t n, vf a) { _mm512_mask_storeu_ps(p, v_first(n), a); }
 V_FN void v_stream(float *p, vf a) { _mm512_stream_ps(p, a); }
 V_FN void v_stream_end(void) { _mm_sfence(); }
-V_FN void v_fetch(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
-V_FN void v_fetch_to_write(const float *p) { __builtin_prefetch(p, 1, 2); }
+V_FN void v_fetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+V_FN void v_fetch_to_write(const void *p) { __builtin_prefetch(p, 1, 2); }
 V_FN vf v_keep_n(int64_t n, vf a) { return _mm512_maskz_mov_ps(v_first(n), a); }
+V_FN vf v_keep_n_or(int64_t n, vf a, vf b) { return _mm512_mask_mov_ps(b, v_first(n), a); }
+V_FN vf v_keep_bits(uint32_t bits, vf a) { return _mm512_maskz_mov_ps((__mmask16)bits, a); }
+
+typedef __m256i vh;
+
+V_FN vh vh_load(const uint16_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+V_FN vh vh_load_n(const uint16_t *p, int64_t n) { return _mm256_maskz_loadu_epi16(v_first(n), p); }
+V_FN void vh_store(uint16_t *p, vh a) { _mm256_storeu_si256((__m256i *)p, a); }
+V_FN void vh_store_n(uint16_t *p, int64_t n, vh a) { _mm256_mask_storeu_epi16(p, v_first(n), a); }
+V_FN void vh_stream(uint16_t *p, vh a) { _mm256_stream_si256((__m256i *)p, a); }
+
+V_FN vf v_widen_bf16(vh a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(a), 16)); }
+V_FN vh v_round_bf16(vf a) {
+    __m512i bits = _mm512_castps_si512(a), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+    __mmask16 is_nan = _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
+    rounded = _mm512_mask_or_epi32(rounded, is_nan, bits, _mm512_set1_epi32(0x400000));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
+}
+V_FN vf v_widen_f16(vh a) { return _mm512_cvtph_ps(a); }
+V_FN vh v_round_f16(vf a) { return _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT); }
+V_FN void v_store_s8_n(int8_t *p, int64_t n, vf a) {
+    _mm512_mask_cvtsepi32_storeu_epi8(p, v_first(n), _mm512_cvtps_epi32(a));
+}
 
 V_FN vf v_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 V_FN vf v_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
@@ -54,19 +78,28 @@ V_FN float v_fold_add(vf a) {
     return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
 }
 
+V_FN float v_fold_most(vf a) { return _mm512_reduce_max_ps(a); }
+
 // Each step halves the lanes of a row and puts two rows into one vector.
-V_FN vf v_fold_8(vf a, vf b) { return v_add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee)); }
-V_FN vf v_fold_4(vf a, vf b) { return v_add(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd)); }
-V_FN vf v_fold_2(vf a, vf b) { return v_add(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee)); }
-V_FN vf v_fold_1(vf a, vf b) { return v_add(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd)); }
-V_FN vf v_fold_add_rows(const vf *rows) {
+typedef vf (*v_folding)(vf a, vf b);
+V_FN vf v_fold_8(v_folding fold, vf a, vf b) {
+    return fold(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+}
+V_FN vf v_fold_4(v_folding fold, vf a, vf b) {
+    return fold(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+}
+V_FN vf v_fold_2(v_folding fold, vf a, vf b) { return fold(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee)); }
+V_FN vf v_fold_1(v_folding fold, vf a, vf b) { return fold(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd)); }
+V_FN vf v_fold_rows(v_folding fold, const vf *rows) {
     vf quarter[4];
     for (int k = 0; k < 4; k++) {
         const vf *r = rows + k;  // rows k, k + 4, k + 8, k + 12 end in one quarter of the result
-        quarter[k] = v_fold_4(v_fold_8(r[0], r[4]), v_fold_8(r[8], r[12]));
+        quarter[k] = v_fold_4(fold, v_fold_8(fold, r[0], r[4]), v_fold_8(fold, r[8], r[12]));
     }
-    return v_fold_1(v_fold_2(quarter[0], quarter[1]), v_fold_2(quarter[2], quarter[3]));
+    return v_fold_1(fold, v_fold_2(fold, quarter[0], quarter[1]), v_fold_2(fold, quarter[2], quarter[3]));
 }
+V_FN vf v_fold_add_rows(const vf *rows) { return v_fold_rows(v_add, rows); }
+V_FN vf v_fold_most_rows(const vf *rows) { return v_fold_rows(v_at_least, rows); }
 
 V_FN float v_fold_magnitude(vf a) {
     return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(_mm512_castps_si512(a)))));

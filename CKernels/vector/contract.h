@@ -14,9 +14,17 @@
 //   v_store_n(p, n, a)        the first n lanes; writes nothing else
 //   v_stream(p, a)            v_store past the caches; p is a multiple of 64 bytes
 //   v_stream_end()            orders the streamed stores before what follows
-//   v_fetch(p)                asks for the cache line at p, into the second cache level
+//   v_fetch(p)                asks for the cache line at p, into the second cache level (any address)
 //   v_fetch_to_write(p)       v_fetch of a line that will be written
 //   v_keep_n(n, a)            the first n lanes of a, +0.0 in the others
+//   v_keep_n_or(n, a, b)      the first n lanes of a, those of b in the others
+//   v_keep_bits(bits, a)      lane l of a where bit l of `bits` is set, +0.0 in the others
+//   vh_load vh_load_n vh_store vh_store_n vh_stream
+//                             the same for `vh`, 16 patterns of 16 bits (uint16_t); vh_stream wants 32 bytes
+//   v_widen_bf16(h)           bfloat16 numbers, widened exactly; v_widen_f16: those of binary16
+//   v_round_bf16(a)           to bfloat16, nearest even: too large becomes infinity, subnormals stay, a NaN
+//   v_round_f16(a)            stays a NaN; and to binary16
+//   v_store_s8_n(p, n, a)     the first n lanes to int8_t, nearest even; every lane is within -127.5 ... 127.5
 //   v_add v_sub v_mul (a, b)  a + b, a - b, a * b
 //   v_div v_sqrt              a / b, the square root of a, correctly rounded
 //   v_floor_zero(a)           +0.0 where a < 0, else a (also if it is a NaN)
@@ -35,6 +43,8 @@
 //   v_fold_add(a)             lane j += lane j + 8, then 4, 2, 1; lane 0
 //   v_fold_add_rows(rows)     lane l = v_fold_add(rows[l]), for 16 vectors
 //   v_fold_magnitude(a)       the largest lane, compared as v_magnitude does
+//   v_fold_most(a)            the largest lane, of two zeros either one; no lane is a NaN
+//   v_fold_most_rows(rows)    lane l = v_fold_most(rows[l]), for 16 vectors
 //   s_sqrt(a)                 the correctly rounded square root of one float
 //   s_fma(a, b, c)            a * b + c of floats, rounded once
 //

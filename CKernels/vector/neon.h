@@ -37,16 +37,90 @@ V_FN void v_store_n(float *p, int64_t n, vf a) {
 }
 V_FN void v_stream(float *p, vf a) { v_store(p, a); }
 V_FN void v_stream_end(void) {}
-V_FN void v_fetch(const float *p) { __builtin_prefetch(p, 0, 2); }
-V_FN void v_fetch_to_write(const float *p) { __builtin_prefetch(p, 1, 2); }
-V_FN vf v_keep_n(int64_t n, vf a) {
-    static const int32_t index[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    int32x4_t count = vdupq_n_s32(n <= 0 ? 0 : n >= 16 ? 16 : (int32_t)n);
+V_FN void v_fetch(const void *p) { __builtin_prefetch(p, 0, 2); }
+V_FN void v_fetch_to_write(const void *p) { __builtin_prefetch(p, 1, 2); }
+V_FN uint32x4_t v_first4(int64_t n) {
+    static const int32_t index[4] = {0, 1, 2, 3};
+    return vcltq_s32(vld1q_s32(index), vdupq_n_s32(n <= 0 ? 0 : n >= 4 ? 4 : (int32_t)n));
+}
+V_FN vf v_keep_n_or(int64_t n, vf a, vf b) {
+    EACH_QUARTER b.val[q] = vbslq_f32(v_first4(n - 4 * q), a.val[q], b.val[q]);
+    return b;
+}
+V_FN vf v_keep_n(int64_t n, vf a) { return v_keep_n_or(n, a, v_zero()); }
+V_FN vf v_keep_bits(uint32_t bits, vf a) {
+    static const uint32_t lane[4] = {1, 2, 4, 8};
     EACH_QUARTER {
-        uint32x4_t kept = vcltq_s32(vld1q_s32(index + 4 * q), count);
+        uint32x4_t kept = vtstq_u32(vdupq_n_u32(bits >> 4 * q), vld1q_u32(lane));
         a.val[q] = vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a.val[q]), kept));
     }
     return a;
+}
+
+typedef uint16x8x2_t vh;
+
+V_FN vh vh_load(const uint16_t *p) { return (vh){{vld1q_u16(p), vld1q_u16(p + 8)}}; }
+V_FN void vh_store(uint16_t *p, vh a) {
+    vst1q_u16(p, a.val[0]);
+    vst1q_u16(p + 8, a.val[1]);
+}
+V_FN vh vh_load_n(const uint16_t *p, int64_t n) {
+    if (n >= 16) return vh_load(p);
+    uint16_t lanes[16] = {0};
+    for (int64_t l = 0; l < n; l++) lanes[l] = p[l];
+    return vh_load(lanes);
+}
+V_FN void vh_store_n(uint16_t *p, int64_t n, vh a) {
+    if (n >= 16) {
+        vh_store(p, a);
+        return;
+    }
+    uint16_t lanes[16];
+    vh_store(lanes, a);
+    for (int64_t l = 0; l < n; l++) p[l] = lanes[l];
+}
+V_FN void vh_stream(uint16_t *p, vh a) { vh_store(p, a); }
+
+/// Quarter q of 16 patterns.
+V_FN uint16x4_t vh_quarter(vh a, int q) { return q % 2 ? vget_high_u16(a.val[q / 2]) : vget_low_u16(a.val[q / 2]); }
+V_FN vh vh_of_quarters(const uint16x4_t *r) { return (vh){{vcombine_u16(r[0], r[1]), vcombine_u16(r[2], r[3])}}; }
+
+V_FN vf v_widen_bf16(vh a) {
+    vf r;
+    EACH_QUARTER r.val[q] = vreinterpretq_f32_u32(vshll_n_u16(vh_quarter(a, q), 16));
+    return r;
+}
+V_FN vh v_round_bf16(vf a) {
+    uint16x4_t r[4];
+    EACH_QUARTER {
+        uint32x4_t bits = vreinterpretq_u32_f32(a.val[q]), odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+        uint32x4_t rounded = vaddq_u32(vaddq_u32(bits, vdupq_n_u32(0x7fff)), odd);
+        uint32x4_t is_number = vceqq_f32(a.val[q], a.val[q]), quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
+        r[q] = vshrn_n_u32(vbslq_u32(is_number, rounded, quiet), 16);
+    }
+    return vh_of_quarters(r);
+}
+V_FN vf v_widen_f16(vh a) {
+    vf r;
+    EACH_QUARTER r.val[q] = vcvt_f32_f16(vreinterpret_f16_u16(vh_quarter(a, q)));
+    return r;
+}
+V_FN vh v_round_f16(vf a) {
+    uint16x4_t r[4];
+    EACH_QUARTER r[q] = vreinterpret_u16_f16(vcvt_f16_f32(a.val[q]));
+    return vh_of_quarters(r);
+}
+V_FN void v_store_s8_n(int8_t *p, int64_t n, vf a) {
+    int16x8_t lo = vcombine_s16(vmovn_s32(vcvtnq_s32_f32(a.val[0])), vmovn_s32(vcvtnq_s32_f32(a.val[1])));
+    int16x8_t hi = vcombine_s16(vmovn_s32(vcvtnq_s32_f32(a.val[2])), vmovn_s32(vcvtnq_s32_f32(a.val[3])));
+    int8x16_t bytes = vcombine_s8(vmovn_s16(lo), vmovn_s16(hi));
+    if (n >= 16) {
+        vst1q_s8(p, bytes);
+        return;
+    }
+    int8_t lanes[16];
+    vst1q_s8(lanes, bytes);
+    for (int64_t l = 0; l < n; l++) p[l] = lanes[l];
 }
 
 V_FN vf v_add(vf a, vf b) {
@@ -142,6 +216,14 @@ V_FN vf v_fold_add_rows(const vf *rows) {
     float sums[16];
     for (int l = 0; l < 16; l++) sums[l] = v_fold_add(rows[l]);
     return v_load(sums);
+}
+V_FN float v_fold_most(vf a) {
+    return vmaxvq_f32(vmaxq_f32(vmaxq_f32(a.val[0], a.val[2]), vmaxq_f32(a.val[1], a.val[3])));
+}
+V_FN vf v_fold_most_rows(const vf *rows) {
+    float most[16];
+    for (int l = 0; l < 16; l++) most[l] = v_fold_most(rows[l]);
+    return v_load(most);
 }
 V_FN float v_fold_magnitude(vf a) {
     uint32x4_t m = vdupq_n_u32(0);

@@ -26,9 +26,88 @@ V_FN void v_store_n(float *p, int64_t n, vf a) {
 V_FN void v_store(float *p, vf a) { v_store_n(p, 16, a); }
 V_FN void v_stream(float *p, vf a) { v_store(p, a); }
 V_FN void v_stream_end(void) {}
-V_FN void v_fetch(const float *p) { __builtin_prefetch(p, 0, 2); }
-V_FN void v_fetch_to_write(const float *p) { __builtin_prefetch(p, 1, 2); }
+V_FN void v_fetch(const void *p) { __builtin_prefetch(p, 0, 2); }
+V_FN void v_fetch_to_write(const void *p) { __builtin_prefetch(p, 1, 2); }
 V_FN vf v_keep_n(int64_t n, vf a) { return v_load_n(a.lane, n); }
+V_FN vf v_keep_n_or(int64_t n, vf a, vf b) {
+    EACH_LANE if (l < n) b.lane[l] = a.lane[l];
+    return b;
+}
+V_FN vf v_keep_bits(uint32_t bits, vf a) {
+    EACH_LANE if (!(bits >> l & 1)) a.lane[l] = 0.0f;
+    return a;
+}
+
+typedef struct vh {
+    uint16_t lane[16];
+} vh;
+
+V_FN vh vh_load_n(const uint16_t *p, int64_t n) {
+    vh r;
+    EACH_LANE r.lane[l] = l < n ? p[l] : 0;
+    return r;
+}
+V_FN vh vh_load(const uint16_t *p) { return vh_load_n(p, 16); }
+V_FN void vh_store_n(uint16_t *p, int64_t n, vh a) {
+    EACH_LANE if (l < n) p[l] = a.lane[l];
+}
+V_FN void vh_store(uint16_t *p, vh a) { vh_store_n(p, 16, a); }
+V_FN void vh_stream(uint16_t *p, vh a) { vh_store(p, a); }
+
+V_FN uint32_t s_bits(float a) {
+    uint32_t bits;
+    memcpy(&bits, &a, 4);
+    return bits;
+}
+V_FN float s_float(uint32_t bits) {
+    float a;
+    memcpy(&a, &bits, 4);
+    return a;
+}
+
+V_FN vf v_widen_bf16(vh a) {
+    vf r;
+    EACH_LANE r.lane[l] = s_float((uint32_t)a.lane[l] << 16);
+    return r;
+}
+V_FN vh v_round_bf16(vf a) {
+    vh r;
+    EACH_LANE {
+        uint32_t bits = s_bits(a.lane[l]);
+        int is_nan = (bits & 0x7fffffff) > 0x7f800000;
+        r.lane[l] = (uint16_t)((is_nan ? bits | 0x400000 : bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    }
+    return r;
+}
+
+/// Exponents of binary16 are 112 below those of binary32; a multiplication by 2^112 also gives subnormals theirs.
+V_FN float s_widen_f16(uint16_t h) {
+    float magnitude = s_float((uint32_t)(h & 0x7fff) << 13) * 0x1p112f;
+    if ((h & 0x7c00) == 0x7c00) magnitude = s_float(0x7f800000 | (uint32_t)(h & 0x3ff) << 13);
+    return s_float(s_bits(magnitude) | (uint32_t)(h & 0x8000) << 16);
+}
+/// Subnormal results are multiples of 2^-24, the last place of numbers from 0.5 on: an addition rounds to them.
+V_FN uint16_t s_round_f16(float a) {
+    uint32_t bits = s_bits(a), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    if (magnitude > 0x7f800000) return (uint16_t)(sign | 0x7e00);
+    if (magnitude >= 0x477ff000) return (uint16_t)(sign | 0x7c00);  // from 65520 on
+    if (magnitude < 0x38800000) return (uint16_t)(sign | (s_bits(s_float(magnitude) + 0.5f) - 0x3f000000));
+    return (uint16_t)(sign | (((magnitude + 0xfff + (magnitude >> 13 & 1)) >> 13) - (112 << 10)));
+}
+V_FN vf v_widen_f16(vh a) {
+    vf r;
+    EACH_LANE r.lane[l] = s_widen_f16(a.lane[l]);
+    return r;
+}
+V_FN vh v_round_f16(vf a) {
+    vh r;
+    EACH_LANE r.lane[l] = s_round_f16(a.lane[l]);
+    return r;
+}
+/// Numbers around 1.5 * 2^23 are whole: an addition rounds to them.
+V_FN void v_store_s8_n(int8_t *p, int64_t n, vf a) {
+    EACH_LANE if (l < n) p[l] = (int8_t)((int32_t)s_bits(a.lane[l] + 0x1.8p23f) - 0x4b400000);
+}
 
 V_FN vf v_add(vf a, vf b) {
     EACH_LANE a.lane[l] += b.lane[l];
@@ -107,12 +186,8 @@ V_FN int v_outside(int64_t n, vf a, float lo, float hi) {
 }
 
 V_FN float s_magnitude(float m, float a) {
-    uint32_t mb, ab;
-    memcpy(&mb, &m, 4);
-    memcpy(&ab, &a, 4);
-    ab &= 0x7fffffff;
-    if (ab > mb) memcpy(&m, &ab, 4);
-    return m;
+    uint32_t bits = s_bits(a) & 0x7fffffff;
+    return bits > s_bits(m) ? s_float(bits) : m;
 }
 V_FN vf v_magnitude(vf m, vf a) {
     EACH_LANE m.lane[l] = s_magnitude(m.lane[l], a.lane[l]);
@@ -128,6 +203,16 @@ V_FN vf v_fold_add_rows(const vf *rows) {
     vf sums;
     EACH_LANE sums.lane[l] = v_fold_add(rows[l]);
     return sums;
+}
+V_FN float v_fold_most(vf a) {
+    for (int l = 1; l < 16; l++)
+        if (a.lane[l] > a.lane[0]) a.lane[0] = a.lane[l];
+    return a.lane[0];
+}
+V_FN vf v_fold_most_rows(const vf *rows) {
+    vf most;
+    EACH_LANE most.lane[l] = v_fold_most(rows[l]);
+    return most;
 }
 V_FN float v_fold_magnitude(vf a) {
     for (int l = 1; l < 16; l++) a.lane[0] = s_magnitude(a.lane[0], a.lane[l]);
