@@ -51,6 +51,7 @@ const char *ck_status_text(ck_status status) {
     case CK_ISA_UNAVAILABLE: return "this build or this machine does not have the instruction set";
     case CK_BAD_THREADS: return "the thread count is negative";
     case CK_UNKNOWN_TYPE: return "not a type of elements";
+    case CK_BAD_PARAMETER: return "a number is NaN, infinite or outside its range";
     }
     return "not a status of this library";
 }

@@ -8,13 +8,13 @@
 
 #include <stdint.h>
 
-#include "ck_layer_norm.h"
+#include "ck_norm.h"
 #include "ck_softmax.h"
 
 #define CK_KERNELS(KERNEL)                                                                                    \
-    KERNEL(layer_norm, (const ck_layer_norm_args *args, int64_t begin, int64_t end, int streaming))           \
-    KERNEL(layer_norm_backward, (const ck_layer_norm_backward_args *args, int64_t begin, int64_t end,         \
-                                 float *weight_sums, float *bias_sums, int streaming))                        \
+    KERNEL(norm, (const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, int streaming))       \
+    KERNEL(norm_backward, (const ck_norm_backward_args *args, int is_centred, int64_t begin, int64_t end,     \
+                           float *sums, int64_t pitch, int streaming))                                        \
     KERNEL(merge_sums, (const float *sums, int64_t count, int64_t stride, float *result, int64_t begin,       \
                         int64_t end, int accumulate))                                                         \
     KERNEL(softmax, (const ck_softmax_args *args, int64_t begin, int64_t end, int streaming))                 \

@@ -33,6 +33,7 @@ typedef enum ck_status {
     CK_ISA_UNAVAILABLE,      ///< this build or this machine does not have the instruction set asked for
     CK_BAD_THREADS,          ///< a negative thread count
     CK_UNKNOWN_TYPE,         ///< not a value of ck_type
+    CK_BAD_PARAMETER,        ///< a number that is NaN, infinite or outside its range
 } ck_status;
 
 /// One sentence for a status; never NULL, also for values that are not a ck_status.

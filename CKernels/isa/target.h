@@ -15,6 +15,8 @@
 #endif
 
 #define V_FN static inline __attribute__((always_inline))
+/// For what a row needs once at most and no loop should carry.
+#define V_SLOW static __attribute__((noinline))
 
 #define CK_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)

@@ -61,8 +61,8 @@ V_FN void gradient_columns(const softmax_gradient *written, const softmax_gradie
     if (n - i >= BLOCK) {
         if (written) gradient_output_block(written, i, BLOCK);
         if (summed) {
-            fetch_elements(summed->dy, i + 2 * CHUNK);
-            fetch_elements(summed->y, i + 2 * CHUNK);
+            fetch_block(summed->dy, i, 2 * AHEAD);
+            fetch_block(summed->y, i, 2 * AHEAD);
             gradient_sum_block(sum, summed, i, BLOCK);
         }
         return;

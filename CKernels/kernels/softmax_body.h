@@ -33,7 +33,7 @@ V_FN void softmax_columns(const softmax_stations *s, lanes *sum, most_lanes *mos
         else output_block(s->written, i + s->head, left - s->head);
     }
     if (left >= BLOCK) {
-        for (int far = 2; far <= 8 && s->fetch; far *= 2) fetch_elements(s->searched->x, i + far * CHUNK);
+        for (int far = 2; far <= 8 && s->fetch; far *= 2) fetch_block(s->searched->x, i, far * AHEAD);
         if (s->summed) exp_block(sum, s->summed, i, BLOCK);
         if (s->searched) most_block(most, s->searched->x, i, BLOCK);
         return;

@@ -49,8 +49,8 @@ V_FN void softmax_group(const ck_softmax_args *a, int64_t begin, int count, floa
         };
         lanes sum = lanes_zero();
         for (int64_t i = 0; i < whole; i += BLOCK) {
-            if (fetch) fetch_elements(source_at(p.x, count * a->x_stride), i);
-            if (fetch && !streaming) fetch_elements_to_write(p.y, i);
+            if (fetch) fetch_block(source_at(p.x, count * a->x_stride), i, 0);
+            if (fetch && !streaming) fetch_block_to_write(p.y, i, 0);
             exp_block(&sum, &p, i, BLOCK);
         }
         if (whole < n) exp_block(&sum, &p, whole, n - whole);

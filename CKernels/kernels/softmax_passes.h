@@ -53,15 +53,6 @@ V_FN void output_block(const softmax_pass *p, int64_t i, int64_t left) {
         write_left(p->y, i + 16 * k, left - 16 * k, softmax_output(p, i + 16 * k, left - 16 * k), p->streaming);
 }
 
-/// Asks for 64 elements that are read or written in some time.
-V_FN void fetch_elements(source s, int64_t i) {
-    for (int64_t line = 0; line < size_of(s.type); line++) v_fetch((const char *)s.at + i * size_of(s.type) + 64 * line);
-}
-V_FN void fetch_elements_to_write(target t, int64_t i) {
-    for (int64_t line = 0; line < size_of(t.type); line++)
-        v_fetch_to_write((const char *)t.at + i * size_of(t.type) + 64 * line);
-}
-
 V_FN void save_log_sum_exp(const ck_softmax_args *a, int64_t row, softmax_row r) {
     if (a->log_sum_exp) a->log_sum_exp[row] = r.log_sum_exp;
 }

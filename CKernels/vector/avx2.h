@@ -54,7 +54,7 @@ V_FN vh vh_load(const uint16_t *p) { return _mm256_loadu_si256((const __m256i *)
 V_FN void vh_store(uint16_t *p, vh a) { _mm256_storeu_si256((__m256i *)p, a); }
 V_FN void vh_stream(uint16_t *p, vh a) { _mm256_stream_si256((__m256i *)p, a); }
 /// Pairs by masks; the last one of an odd number by itself.
-V_FN vh vh_load_n(const uint16_t *p, int64_t n) {
+V_SLOW vh vh_load_n(const uint16_t *p, int64_t n) {
     if (n >= 16) return vh_load(p);
     if (n <= 0) return _mm256_setzero_si256();
     __m256i pairs = _mm256_maskload_epi32((const int *)p, v_first8(n / 2));
@@ -63,7 +63,7 @@ V_FN vh vh_load_n(const uint16_t *p, int64_t n) {
     __m256i last = _mm256_cmpeq_epi32(index, _mm256_set1_epi32((int)(n / 2)));
     return _mm256_or_si256(pairs, _mm256_and_si256(last, _mm256_set1_epi32(p[n - 1])));
 }
-V_FN void vh_store_n(uint16_t *p, int64_t n, vh a) {
+V_SLOW void vh_store_n(uint16_t *p, int64_t n, vh a) {
     if (n >= 16) {
         vh_store(p, a);
         return;

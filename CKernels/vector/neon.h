@@ -64,13 +64,13 @@ V_FN void vh_store(uint16_t *p, vh a) {
     vst1q_u16(p, a.val[0]);
     vst1q_u16(p + 8, a.val[1]);
 }
-V_FN vh vh_load_n(const uint16_t *p, int64_t n) {
+V_SLOW vh vh_load_n(const uint16_t *p, int64_t n) {
     if (n >= 16) return vh_load(p);
     uint16_t lanes[16] = {0};
     for (int64_t l = 0; l < n; l++) lanes[l] = p[l];
     return vh_load(lanes);
 }
-V_FN void vh_store_n(uint16_t *p, int64_t n, vh a) {
+V_SLOW void vh_store_n(uint16_t *p, int64_t n, vh a) {
     if (n >= 16) {
         vh_store(p, a);
         return;

@@ -8,7 +8,7 @@
 int main(void) {
     const float x[4] = {1, 1, 3, 3};
     float y[4];
-    ck_layer_norm_args args = {.rows = 1, .cols = 4, .x = x, .x_stride = 4, .y = y, .y_stride = 4};
+    ck_norm_args args = {.rows = 1, .cols = 4, .x = x, .x_stride = 4, .y = y, .y_stride = 4};
     ck_status status = ck_layer_norm(&args, (ck_run){0});
     const char *version = ck_inspect().version;
     printf("ckernels %s: %s, %g %g %g %g\n", version, ck_status_text(status), y[0], y[1], y[2], y[3]);

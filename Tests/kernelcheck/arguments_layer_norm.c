@@ -9,9 +9,9 @@
 enum { ROWS = 6, COLS = 7, STRIDE = 9 };
 
 /// A call that is right in every argument; each check changes one thing.
-static ck_layer_norm_args right_args(const board *b) {
+static ck_norm_args right_args(const board *b) {
     float *f = b->floats;
-    return (ck_layer_norm_args){
+    return (ck_norm_args){
         .rows = ROWS,
         .cols = COLS,
         .x = f,
@@ -27,7 +27,7 @@ static ck_layer_norm_args right_args(const board *b) {
     };
 }
 
-#define CHANGED(verdict, ...) CHANGED_CALL(ck_layer_norm_args, right_args(b), verdict, __VA_ARGS__)
+#define CHANGED(verdict, ...) CHANGED_CALL(ck_norm_args, right_args(b), verdict, __VA_ARGS__)
 #define REFUSES(status, ...) CHANGED(board_refuses(c, b, enter_layer_norm, &a, run, status), __VA_ARGS__)
 #define ACCEPTS(...) CHANGED(board_accepts(c, b, enter_layer_norm, &a, run), __VA_ARGS__)
 
@@ -112,12 +112,12 @@ static void check_overlaps(check *c, board *b) {
     REFUSES(CK_OVERLAP, a.y = (float *)a.weight);
     REFUSES(CK_OVERLAP, a.y = (float *)a.weight + COLS - 1);
     REFUSES(CK_OVERLAP, a.y = (float *)a.bias);
-    REFUSES(CK_OVERLAP, a.bias = a.y + SPAN - 1);
+    REFUSES(CK_OVERLAP, a.bias = (float *)a.y + SPAN - 1);
 
     // The saved moments may lie on nothing else.
     REFUSES(CK_OVERLAP, a.mean = a.y);
-    REFUSES(CK_OVERLAP, a.mean_low = a.y + SPAN - 1);
-    REFUSES(CK_OVERLAP, a.rstd = a.y - ROWS + 1);
+    REFUSES(CK_OVERLAP, a.mean_low = (float *)a.y + SPAN - 1);
+    REFUSES(CK_OVERLAP, a.rstd = (float *)a.y - ROWS + 1);
     REFUSES(CK_OVERLAP, a.mean = x);
     REFUSES(CK_OVERLAP, a.mean_low = (float *)a.weight);
     REFUSES(CK_OVERLAP, a.rstd = (float *)a.bias + COLS - 1);
@@ -142,8 +142,8 @@ static void check_columns_side_by_side(check *c, board *b) {
         CHANGED((problem_solve(c, &p), board_accepts(c, b, enter_layer_norm, &a, run)), a.x = x; a.y = y;
                 a.x_stride = a.y_stride = WIDE; a.weight = NULL; a.bias = NULL);
         for (int row = 0; row < ROWS; row++) {
-            check_row(c, "y", row, y + row * WIDE, p.y + row * COLS, COLS);
-            check_row(c, "x", row, x + row * WIDE, p.x + row * COLS, COLS);
+            check_row(c, "y", CK_F32, row, y + row * WIDE, p.y + row * COLS, COLS);
+            check_row(c, "x", CK_F32, row, x + row * WIDE, p.x + row * COLS, COLS);
         }
         problem_free(&p);
     }

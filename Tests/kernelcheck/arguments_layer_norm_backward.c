@@ -10,9 +10,9 @@
 enum { ROWS = 18, COLS = 7, STRIDE = 9, SPAN = (ROWS - 1) * STRIDE + COLS };
 
 /// A call that is right in every argument; each check changes one thing.
-static ck_layer_norm_backward_args right_args(const board *b) {
+static ck_norm_backward_args right_args(const board *b) {
     float *f = b->floats;
-    return (ck_layer_norm_backward_args){
+    return (ck_norm_backward_args){
         .rows = ROWS,
         .cols = COLS,
         .dy = f,
@@ -28,11 +28,11 @@ static ck_layer_norm_backward_args right_args(const board *b) {
         .dweight = f + 7 * PLACE,
         .dbias = f + 8 * PLACE,
         .workspace = f + 9 * PLACE,
-        .workspace_size = ck_layer_norm_backward_workspace(ROWS, COLS),
+        .workspace_size = ck_norm_backward_workspace(ROWS, COLS, 0),
     };
 }
 
-#define CHANGED(verdict, ...) CHANGED_CALL(ck_layer_norm_backward_args, right_args(b), verdict, __VA_ARGS__)
+#define CHANGED(verdict, ...) CHANGED_CALL(ck_norm_backward_args, right_args(b), verdict, __VA_ARGS__)
 #define REFUSES(status, ...) CHANGED(board_refuses(c, b, enter_layer_norm_backward, &a, run, status), __VA_ARGS__)
 #define ACCEPTS(...) CHANGED(board_accepts(c, b, enter_layer_norm_backward, &a, run), __VA_ARGS__)
 
@@ -102,20 +102,20 @@ static void check_no_rows(check *c, board *b) {
     REFUSES(CK_OK, a.rows = 0; a.dweight = NULL; a.dbias = NULL);
     REFUSES(CK_OVERLAP, a.rows = 0; a.dbias = a.dweight + 1);
     ACCEPTS(a.rows = 0; a.dy = NULL; a.x = NULL; a.mean = NULL; a.rstd = NULL; a.dx = NULL; a.workspace = NULL);
-    ck_layer_norm_backward_args a = right_args(b);
-    check_row(c, "dweight", 0, a.dweight, zeros, COLS);
-    check_row(c, "dbias", 0, a.dbias, zeros, COLS);
+    ck_norm_backward_args a = right_args(b);
+    check_row(c, "dweight", CK_F32, 0, a.dweight, zeros, COLS);
+    check_row(c, "dbias", CK_F32, 0, a.dbias, zeros, COLS);
     memcpy(a.dweight, b->before + (a.dweight - b->floats), sizeof zeros);
     memcpy(a.dbias, b->before + (a.dbias - b->floats), sizeof zeros);
-    check_row(c, "the whole board", 0, b->floats, b->before, PLACE * BOARD_PLACES);
+    check_row(c, "the whole board", CK_F32, 0, b->floats, b->before, PLACE * BOARD_PLACES);
     board_restore(b);
 }
 
 static void check_overlaps(check *c, board *b) {
     ACCEPTS(a.dx = (float *)a.dy);
     ACCEPTS(a.dx = (float *)a.dy; a.rows = 1; a.dx_stride = STRIDE + 5);
-    ACCEPTS(a.dy = a.dx - SPAN);
-    ACCEPTS(a.dy = a.dx + SPAN; a.dweight = NULL);
+    ACCEPTS(a.dy = (float *)a.dx - SPAN);
+    ACCEPTS(a.dy = (float *)a.dx + SPAN; a.dweight = NULL);
     ACCEPTS(a.x = a.dy);
     ACCEPTS(a.dy_stride = a.x_stride = a.dx_stride = 2 * COLS; a.rows = 16; a.dx = (float *)a.dy + COLS);
     ACCEPTS(a.dy_stride = a.x_stride = a.dx_stride = 2 * COLS; a.rows = 16; a.dx = (float *)a.x + COLS);
@@ -149,7 +149,7 @@ static void check_overlaps(check *c, board *b) {
     REFUSES(CK_OVERLAP, a.workspace = (float *)a.weight);
     REFUSES(CK_OVERLAP, a.workspace = (float *)a.mean);
     REFUSES(CK_OVERLAP, a.workspace = (float *)a.rstd);
-    REFUSES(CK_OVERLAP, a.workspace = a.dx + 128);
+    REFUSES(CK_OVERLAP, a.workspace = (float *)a.dx + 128);
     REFUSES(CK_OVERLAP, a.dweight = (float *)a.workspace);
     REFUSES(CK_OVERLAP, a.dbias = (float *)((char *)a.workspace + a.workspace_size) - 1);
     ACCEPTS(a.dbias = (float *)((char *)a.workspace + a.workspace_size));
@@ -158,13 +158,13 @@ static void check_overlaps(check *c, board *b) {
 static void check_workspace_query(check *c) {
     check_begin(c);
     check_describe(c, "ck_layer_norm_backward_workspace");
-    check_that(c, ck_layer_norm_backward_workspace(0, COLS) == 0, "memory for no rows");
-    check_that(c, ck_layer_norm_backward_workspace(-1, COLS) == 0, "memory for -1 rows");
-    check_that(c, ck_layer_norm_backward_workspace(ROWS, 0) == 0, "memory for no columns");
-    check_that(c, ck_layer_norm_backward_workspace(INT64_MAX, INT64_MAX) == 0, "memory for a size that is refused");
-    check_that(c, ck_layer_norm_backward_workspace(INT64_MAX / 2, 1) == 0, "memory for a size that is refused");
+    check_that(c, ck_norm_backward_workspace(0, COLS, 0) == 0, "memory for no rows");
+    check_that(c, ck_norm_backward_workspace(-1, COLS, 0) == 0, "memory for -1 rows");
+    check_that(c, ck_norm_backward_workspace(ROWS, 0, 0) == 0, "memory for no columns");
+    check_that(c, ck_norm_backward_workspace(INT64_MAX, INT64_MAX, 0) == 0, "memory for a size that is refused");
+    check_that(c, ck_norm_backward_workspace(INT64_MAX / 2, 1, 0) == 0, "memory for a size that is refused");
     for (int64_t rows = 1; rows < 5000; rows = rows * 2 + 1)
-        check_that(c, ck_layer_norm_backward_workspace(rows, COLS) % 64 == 0,
+        check_that(c, ck_norm_backward_workspace(rows, COLS, 0) % 64 == 0,
                    "a size that aligned_alloc does not take");
 }
 

@@ -9,7 +9,7 @@
 enum { FLOATS = PLACE * BOARD_PLACES, BYTES = FLOATS * sizeof(float) };
 
 board board_make(void) {
-    board b = {.memory = guarded_make(FLOATS), .before = malloc(BYTES)};
+    board b = {.memory = guarded_make(BYTES), .before = malloc(BYTES)};
     if (!b.before) {
         perror("kernelcheck: memory");
         exit(2);

@@ -47,21 +47,15 @@ void check_that(check *c, int holds, const char *what) {
     if (!holds) check_fail(c, "%s", what);
 }
 
-static uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static int is_nan(uint32_t bits) { return (bits & 0x7fffffff) > 0x7f800000; }
-
-int check_row(check *c, const char *name, int64_t row, const float *found, const float *expected, int64_t count) {
-    if (memcmp(found, expected, (size_t)count * sizeof(float)) == 0) return 1;
+int check_row(check *c, const char *name, ck_type type, int64_t row, const void *found, const void *expected,
+              int64_t count) {
+    if (memcmp(found, expected, (size_t)(count * type_size(type))) == 0) return 1;
     for (int64_t i = 0; i < count; i++) {
-        uint32_t a = bits_of(found[i]), b = bits_of(expected[i]);
-        if (a == b || (is_nan(a) && is_nan(b))) continue;
-        check_fail(c, "%s[%" PRId64 "][%" PRId64 "] is %.9g (%08" PRIx32 "), not %.9g (%08" PRIx32 ")", name, row, i,
-                   (double)found[i], a, (double)expected[i], b);
+        uint32_t a = type_bits(type, found, i), b = type_bits(type, expected, i);
+        if (a == b || (type_is_nan(type, a) && type_is_nan(type, b))) continue;
+        int digits = 2 * (int)type_size(type);
+        check_fail(c, "%s[%" PRId64 "][%" PRId64 "] is %.9g (%0*" PRIx32 "), not %.9g (%0*" PRIx32 ")", name, row, i,
+                   (double)type_widen(type, a), digits, a, (double)type_widen(type, b), digits, b);
         return 0;
     }
     return 1;

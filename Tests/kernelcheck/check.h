@@ -8,6 +8,7 @@
 
 #include "ckernels.h"
 #include "random.h"
+#include "storage_types.h"
 
 typedef struct check {
     const char *family;
@@ -37,7 +38,8 @@ void check_that(check *c, int holds, const char *what);
 
 /// Compares by bits, but NaNs are equal to each other; whether all are equal. The first difference is
 /// a failure. Does not count: a matrix counts once.
-int check_row(check *c, const char *name, int64_t row, const float *found, const float *expected, int64_t count);
+int check_row(check *c, const char *name, ck_type type, int64_t row, const void *found, const void *expected,
+              int64_t count);
 
 /// An entry point of the library behind one type.
 typedef ck_status (*entry_point)(const void *args, ck_run run);

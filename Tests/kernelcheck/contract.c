@@ -25,8 +25,7 @@ static float deviation(float x, contract_moments r) { return fmaf(x, r.scale, -r
 /// The mean of the row's sample, times scale.
 static float sample_mean(const float *x, int64_t n, float scale) {
     contract_sum sum = {0};
-    for (int64_t j = 0; j < contract_sample_size(n); j++)
-        contract_add(&sum, x[contract_sample_column(n, j)] * scale);
+    for (int64_t j = 0; j < contract_sample_size(n); j++) contract_add(&sum, x[contract_sample_column(n, j)] * scale);
     return contract_total(&sum) / (float)contract_sample_size(n);
 }
 
@@ -101,7 +100,7 @@ static void contract_forward(const layer_norm_problem *p) {
 }
 
 static void compare_forward(check *c, const layer_norm_problem *p, layer_norm_problem *found) {
-    ck_layer_norm_args args = {
+    ck_norm_args args = {
         .rows = p->rows,
         .cols = p->cols,
         .x = p->x,
@@ -117,18 +116,18 @@ static void compare_forward(check *c, const layer_norm_problem *p, layer_norm_pr
     };
     if (!check_call(c, enter_layer_norm, &args, (ck_run){c->isa, 1}, CK_OK)) return;
     for (int64_t row = 0; row < p->rows; row++)
-        check_row(c, "y", row, found->y + row * p->cols, p->y + row * p->cols, p->cols);
-    check_row(c, "mean", 0, found->mean, p->mean, p->rows);
-    check_row(c, "mean_low", 0, found->mean_low, p->mean_low, p->rows);
-    check_row(c, "rstd", 0, found->rstd, p->rstd, p->rows);
+        check_row(c, "y", CK_F32, row, found->y + row * p->cols, p->y + row * p->cols, p->cols);
+    check_row(c, "mean", CK_F32, 0, found->mean, p->mean, p->rows);
+    check_row(c, "mean_low", CK_F32, 0, found->mean_low, p->mean_low, p->rows);
+    check_row(c, "rstd", CK_F32, 0, found->rstd, p->rstd, p->rows);
     check_count(c);
 }
 
 static void compare_backward(check *c, const layer_norm_problem *p, layer_norm_problem *found) {
-    size_t size = ck_layer_norm_backward_workspace(p->rows, p->cols);
+    size_t size = ck_norm_backward_workspace(p->rows, p->cols, 0);
     memcpy(found->dweight, p->dweight_before, (size_t)p->cols * sizeof(float));
     memcpy(found->dbias, p->dbias_before, (size_t)p->cols * sizeof(float));
-    ck_layer_norm_backward_args args = {
+    ck_norm_backward_args args = {
         .rows = p->rows,
         .cols = p->cols,
         .dy = p->dy,
@@ -149,9 +148,9 @@ static void compare_backward(check *c, const layer_norm_problem *p, layer_norm_p
     };
     if (check_call(c, enter_layer_norm_backward, &args, (ck_run){c->isa, 1}, CK_OK)) {
         for (int64_t row = 0; row < p->rows; row++)
-            check_row(c, "dx", row, found->dx + row * p->cols, p->dx + row * p->cols, p->cols);
-        check_row(c, "dweight", 0, found->dweight, p->dweight, p->cols);
-        check_row(c, "dbias", 0, found->dbias, p->dbias, p->cols);
+            check_row(c, "dx", CK_F32, row, found->dx + row * p->cols, p->dx + row * p->cols, p->cols);
+        check_row(c, "dweight", CK_F32, 0, found->dweight, p->dweight, p->cols);
+        check_row(c, "dbias", CK_F32, 0, found->dbias, p->dbias, p->cols);
         check_count(c);
     }
     free(args.workspace);

@@ -21,6 +21,9 @@ void check_limits(check *c);
 void check_exp(check *c);
 void check_tanh(check *c);
 
+/// Softmax and log-softmax against the contract's words, forward and backward.
+void check_softmax(check *c);
+
 /// Calls in forked children.
 void check_forks(check *c);
 

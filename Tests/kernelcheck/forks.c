@@ -11,7 +11,7 @@
 enum { ROWS = 512, COLS = 1024 };
 
 static ck_status run(check *c, const layer_norm_problem *p, float *y) {
-    ck_layer_norm_args args = {
+    ck_norm_args args = {
         .rows = ROWS, .cols = COLS, .x = p->x, .x_stride = COLS, .epsilon = 1e-5f, .y = y, .y_stride = COLS};
     return ck_layer_norm(&args, (ck_run){c->isa, 2});
 }
@@ -36,7 +36,7 @@ void check_forks(check *c) {
     layer_norm_problem p = problem_make(ROWS, COLS, ROWS * COLS);
     check_begin(c);
     problem_draw(c, &p, ROWS, COLS, TAME);
-    ck_layer_norm_args serial = {
+    ck_norm_args serial = {
         .rows = ROWS, .cols = COLS, .x = p.x, .x_stride = COLS, .epsilon = 1e-5f, .y = p.dy, .y_stride = COLS};
     check_call(c, enter_layer_norm, &serial, (ck_run){c->isa, 1}, CK_OK);
     check_child(c, &p, p.dy, "before any team");

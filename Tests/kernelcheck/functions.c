@@ -73,7 +73,7 @@ static void check_piece(check *c, const function *f, walk *w) {
         w->last = w->y[i];
         w->expected[i] = f->contract(w->x[i]);
     }
-    check_row(c, f->name, 0, w->y, w->expected, w->count);
+    check_row(c, f->name, CK_F32, 0, w->y, w->expected, w->count);
     check_count(c);
     w->count = 0;
 }
@@ -89,7 +89,7 @@ static void walk_range(check *c, const function *f, walk *w, uint32_t first, uin
 }
 
 static void walk_floats(check *c, const function *f) {
-    guarded x = guarded_make(PIECE), y = guarded_make(PIECE);
+    guarded x = guarded_make(PIECE * sizeof(float)), y = guarded_make(PIECE * sizeof(float));
     walk w = {.x = x.first, .y = y.first, .expected = malloc(PIECE * sizeof(float))};
     check_begin(c);
     check_describe(c, "%s, floats in increasing order", f->name);
@@ -109,7 +109,8 @@ static void walk_floats(check *c, const function *f) {
 /// Every count up to some vectors, at every place, in place or not, on threads; the values are those of the walk.
 static void check_layouts(check *c, const function *f) {
     enum { MOST = 5000 };
-    guarded home_x = guarded_make(matrix_needs(1, MOST)), home_y = guarded_make(matrix_needs(1, MOST));
+    int64_t bytes = matrix_needs(CK_F32, 1, MOST);
+    guarded home_x = guarded_make(bytes), home_y = guarded_make(bytes);
     float *numbers = malloc(MOST * sizeof(float)), *expected = malloc(MOST * sizeof(float));
     for (int64_t count = 1; count <= MOST; count += 1 + count / 16) {
         check_begin(c);
@@ -119,8 +120,8 @@ static void check_layouts(check *c, const function *f) {
             numbers[i] = 20 * random_normal(&c->random);
             expected[i] = f->contract(numbers[i]);
         }
-        matrix x = matrix_place(&home_x, 1, count, count, (int)random_below(&c->random, PLACES));
-        matrix y = in_place ? x : matrix_place(&home_y, 1, count, count, (int)random_below(&c->random, PLACES));
+        matrix x = matrix_place(&home_x, CK_F32, 1, count, count, (int)random_below(&c->random, PLACES));
+        matrix y = in_place ? x : matrix_place(&home_y, CK_F32, 1, count, count, (int)random_below(&c->random, PLACES));
         matrix_fill(x, numbers);
         map_args args = {x.base, y.base, count};
         if (!check_call(c, f->entry, &args, (ck_run){c->isa, 1 + (int32_t)random_below(&c->random, 3)}, CK_OK)) continue;
@@ -138,7 +139,7 @@ static void check_exact(check *c, const function *f, float x, float y) {
     map_args args = {&x, &found, 1};
     check_begin(c);
     check_describe(c, "%s(%a)", f->name, (double)x);
-    if (check_call(c, f->entry, &args, (ck_run){c->isa, 1}, CK_OK)) check_row(c, f->name, 0, &found, &y, 1);
+    if (check_call(c, f->entry, &args, (ck_run){c->isa, 1}, CK_OK)) check_row(c, f->name, CK_F32, 0, &found, &y, 1);
     check_count(c);
 }
 

@@ -2,71 +2,72 @@
 
 #include "guarded.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-/// Canaries before and after a matrix, in floats: four cache lines, as many as a kernel's block.
+/// Canaries before and after a matrix, in elements: whole cache lines, as many elements as a kernel's block.
 enum { MARGIN = 64 };
 
-/// A quiet NaN that no kernel makes.
-static const uint32_t canary_bits = 0x7fdeadc5;
-
-static float canary(void) {
-    float value;
-    memcpy(&value, &canary_bits, sizeof value);
-    return value;
-}
-
-static int is_canary(const float *p) { return memcmp(p, &canary_bits, sizeof canary_bits) == 0; }
-
-guarded guarded_make(int64_t floats) {
+guarded guarded_make(int64_t bytes) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t body = ((size_t)floats * sizeof(float) + page - 1) / page * page;
-    guarded g = {.mapped = body + 2 * page, .floats = (int64_t)(body / sizeof(float))};
+    size_t body = ((size_t)bytes + page - 1) / page * page;
+    guarded g = {.mapped = body + 2 * page, .bytes = (int64_t)body};
     g.mapping = mmap(NULL, g.mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (g.mapping == MAP_FAILED || mprotect((char *)g.mapping + page, body, PROT_READ | PROT_WRITE) != 0) {
         perror("kernelcheck: guarded memory");
         exit(2);
     }
-    g.first = (float *)((char *)g.mapping + page);
+    g.first = (char *)g.mapping + page;
     return g;
 }
 
 void guarded_free(guarded *g) { munmap(g->mapping, g->mapped); }
 
-int64_t matrix_needs(int64_t rows, int64_t stride) { return rows * stride + 2 * MARGIN + FLUSH_START; }
-
-static int64_t span(matrix m) { return (m.rows - 1) * m.stride + m.cols; }
-
-/// The canaries of a matrix: from `*begin` to `*end`, but for the rows.
-static void surroundings(matrix m, float **begin, float **end) {
-    int64_t before = m.base - m.home->first, after = m.home->floats - before - span(m);
-    *begin = m.base - (before < MARGIN ? before : MARGIN);
-    *end = m.base + span(m) + (after < MARGIN ? after : MARGIN);
+int64_t matrix_needs(ck_type type, int64_t rows, int64_t stride) {
+    return (rows * stride + 2 * MARGIN + FLUSH_START) * type_size(type);
 }
 
-matrix matrix_place(const guarded *home, int64_t rows, int64_t cols, int64_t stride, int place) {
-    matrix m = {home->first, rows, cols, stride, home};
-    if (place < FLUSH_START) m.base = home->first + MARGIN + place;
-    if (place == FLUSH_END) m.base = home->first + home->floats - span(m);
-    float *begin, *end;
+/// Element i of a row; rows may be counted beyond the first and last column.
+static char *element(matrix m, int64_t row, int64_t i) {
+    return (char *)m.base + (row * m.stride + i) * type_size(m.type);
+}
+static char *end_of(matrix m) { return element(m, m.rows - 1, m.cols); }
+
+/// The canaries of a matrix: from `*begin` to `*end`, but for the rows.
+static void surroundings(matrix m, char **begin, char **end) {
+    int64_t margin = MARGIN * type_size(m.type), before = (char *)m.base - (char *)m.home->first;
+    int64_t after = m.home->bytes - (end_of(m) - (char *)m.home->first);
+    *begin = (char *)m.base - (before < margin ? before : margin);
+    *end = end_of(m) + (after < margin ? after : margin);
+}
+
+matrix matrix_place(const guarded *home, ck_type type, int64_t rows, int64_t cols, int64_t stride, int place) {
+    matrix m = {home->first, type, rows, cols, stride, home};
+    if (place < FLUSH_START) m.base = element(m, 0, MARGIN + place);
+    if (place == FLUSH_END) m.base = (char *)home->first + home->bytes - (end_of(m) - (char *)m.base);
+    char *begin, *end;
     surroundings(m, &begin, &end);
-    for (float *p = begin; p < end; p++) *p = canary();
+    uint32_t canary = type_canary(type);  // its lower bytes, on the little-endian machines that there are kernels for
+    for (char *p = begin; p < end; p += type_size(type)) memcpy(p, &canary, (size_t)type_size(type));
     return m;
 }
 
-void matrix_fill(matrix m, const float *rows) {
+void matrix_fill(matrix m, const void *rows) {
+    size_t bytes = (size_t)(m.cols * type_size(m.type));
     for (int64_t row = 0; m.base && row < m.rows; row++)
-        memcpy(m.base + row * m.stride, rows + row * m.cols, (size_t)m.cols * sizeof(float));
+        memcpy(element(m, row, 0), (const char *)rows + (size_t)row * bytes, bytes);
 }
 
-static int expect_canaries(check *c, const char *name, const char *where, const float *begin, const float *end) {
-    for (const float *p = begin; p < end; p++)
-        if (!is_canary(p)) {
-            check_fail(c, "%s: float %td of the %td %s changed", name, p - begin, end - begin, where);
+static int expect_canaries(check *c, const char *name, const char *where, ck_type type, const char *begin,
+                           const char *end) {
+    int64_t count = (end - begin) / type_size(type);
+    for (int64_t i = 0; i < count; i++)
+        if (type_bits(type, begin, i) != type_canary(type)) {
+            check_fail(c, "%s: element %" PRId64 " of the %" PRId64 " %s changed", name, i, count, where);
             return 0;
         }
     return 1;
@@ -74,19 +75,19 @@ static int expect_canaries(check *c, const char *name, const char *where, const 
 
 void matrix_expect_around(check *c, const char *name, matrix m) {
     if (!m.base) return;
-    float *begin, *end, *after = m.base + span(m);
+    char *begin, *end;
     surroundings(m, &begin, &end);
     check_count(c);
-    int intact =
-        expect_canaries(c, name, "before it", begin, m.base) && expect_canaries(c, name, "after it", after, end);
+    int intact = expect_canaries(c, name, "before it", m.type, begin, m.base) &&
+                 expect_canaries(c, name, "after it", m.type, end_of(m), end);
     for (int64_t row = 0; intact && row + 1 < m.rows; row++)
-        intact =
-            expect_canaries(c, name, "between rows", m.base + row * m.stride + m.cols, m.base + (row + 1) * m.stride);
+        intact = expect_canaries(c, name, "between rows", m.type, element(m, row, m.cols), element(m, row + 1, 0));
 }
 
-void matrix_expect(check *c, const char *name, matrix m, const float *rows) {
+void matrix_expect(check *c, const char *name, matrix m, const void *rows) {
+    int64_t bytes = m.cols * type_size(m.type);
     int equal = 1;
     for (int64_t row = 0; m.base && equal && row < m.rows; row++)
-        equal = check_row(c, name, row, m.base + row * m.stride, rows + row * m.cols, m.cols);
+        equal = check_row(c, name, m.type, row, element(m, row, 0), (const char *)rows + row * bytes, m.cols);
     matrix_expect_around(c, name, m);
 }

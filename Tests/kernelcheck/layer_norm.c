@@ -23,7 +23,7 @@ typedef struct forward_layout {
 } forward_layout;
 
 static matrix place(check *c, const guarded *home, int64_t rows, int64_t cols, int64_t gap) {
-    return matrix_place(home, rows, cols, cols + gap, (int)random_below(&c->random, PLACES));
+    return matrix_place(home, CK_F32, rows, cols, cols + gap, (int)random_below(&c->random, PLACES));
 }
 
 static matrix place_if(check *c, int given, const guarded *home, int64_t cols) {
@@ -50,7 +50,7 @@ static void compare(check *c, const layer_norm_problem *p, const forward_memory 
                    "gaps %" PRId64 " and %" PRId64 ", x ... %03x, y ... %03x",
                    rows, cols, (double)p->epsilon, weight.base != NULL, bias.base != NULL, l.in_place, l.run.threads,
                    l.x_gap, l.y_gap, (unsigned)((uintptr_t)x.base & 0xfff), (unsigned)((uintptr_t)y.base & 0xfff));
-    ck_layer_norm_args args = {
+    ck_norm_args args = {
         .rows = rows,
         .cols = cols,
         .x = x.base,
@@ -134,7 +134,8 @@ static void compare_places(check *c, layer_norm_problem *p, const forward_memory
 }
 
 void check_layer_norm(check *c) {
-    int64_t in_matrix = matrix_needs(MAX_ROWS, MAX_COLS + MAX_GAP), in_vector = matrix_needs(1, MAX_COLS);
+    int64_t in_matrix = matrix_needs(CK_F32, MAX_ROWS, MAX_COLS + MAX_GAP),
+            in_vector = matrix_needs(CK_F32, 1, MAX_COLS);
     layer_norm_problem p = problem_make(MAX_ROWS, MAX_COLS, MAX_ROWS * MAX_COLS);
     forward_memory m = {
         guarded_make(in_matrix), guarded_make(in_matrix), guarded_make(in_vector), guarded_make(in_vector),

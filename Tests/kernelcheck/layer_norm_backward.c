@@ -23,7 +23,7 @@ typedef struct backward_layout {
 } backward_layout;
 
 static matrix place(check *c, const guarded *home, int64_t rows, int64_t cols, int64_t gap) {
-    return matrix_place(home, rows, cols, cols + gap, (int)random_below(&c->random, PLACES));
+    return matrix_place(home, CK_F32, rows, cols, cols + gap, (int)random_below(&c->random, PLACES));
 }
 
 static matrix place_vector(check *c, int given, const guarded *home, int64_t count, const float *values) {
@@ -36,8 +36,8 @@ static matrix place_vector(check *c, int given, const guarded *home, int64_t cou
 static matrix place_workspace(check *c, int needed, const layer_norm_problem *p, const guarded *home) {
     static const int64_t places[] = {0, FLUSH_START, FLUSH_END};
     if (!needed) return (matrix){0};
-    int64_t floats = (int64_t)(ck_layer_norm_backward_workspace(p->rows, p->cols) / sizeof(float));
-    return matrix_place(home, 1, floats, floats, (int)random_choice(&c->random, places, 3));
+    int64_t floats = (int64_t)(ck_norm_backward_workspace(p->rows, p->cols, 0) / sizeof(float));
+    return matrix_place(home, CK_F32, 1, floats, floats, (int)random_choice(&c->random, places, 3));
 }
 
 /// Makes the call and compares all that it may and may not write with the problem's answers.
@@ -62,7 +62,7 @@ static void compare(check *c, const layer_norm_problem *p, const backward_memory
                    "in place %d, accumulate %d, threads %d, gaps %" PRId64 ", %" PRId64 " and %" PRId64,
                    rows, cols, weight.base != NULL, mean_low.base != NULL, l.wants_dx, l.wants_dweight, l.wants_dbias,
                    in_place, p->accumulate, l.run.threads, l.dy_gap, l.x_gap, l.dx_gap);
-    ck_layer_norm_backward_args args = {
+    ck_norm_backward_args args = {
         .rows = rows,
         .cols = cols,
         .dy = dy.base,
@@ -157,8 +157,9 @@ static void compare_heights(check *c, layer_norm_problem *p, const backward_memo
 }
 
 void check_layer_norm_backward(check *c) {
-    int64_t in_matrix = matrix_needs(1, MAX_FLOATS + MAX_ROWS * MAX_GAP);
-    int64_t in_vector = matrix_needs(1, MAX_ROWS), in_workspace = matrix_needs(1, 2 * 64 * (MAX_COLS + 16));
+    int64_t in_matrix = matrix_needs(CK_F32, 1, MAX_FLOATS + MAX_ROWS * MAX_GAP);
+    int64_t in_vector = matrix_needs(CK_F32, 1, MAX_ROWS),
+            in_workspace = matrix_needs(CK_F32, 1, 2 * 64 * (MAX_COLS + 16));
     layer_norm_problem p = problem_make(MAX_ROWS, MAX_COLS, MAX_FLOATS);
     backward_memory m = {
         guarded_make(in_matrix), guarded_make(in_matrix),    guarded_make(in_matrix), guarded_make(in_vector),

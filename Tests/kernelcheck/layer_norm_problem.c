@@ -80,7 +80,7 @@ ck_status enter_layer_norm_backward(const void *args, ck_run run) { return ck_la
 static const ck_run portable = {CK_ISA_PORTABLE, 1};
 
 static void solve_from(check *c, layer_norm_problem *p, int64_t row, int64_t rows) {
-    ck_layer_norm_args args = {
+    ck_norm_args args = {
         .rows = rows,
         .cols = p->cols,
         .x = p->x + row * p->cols,
@@ -104,12 +104,12 @@ void problem_solve_rows(check *c, layer_norm_problem *p) {
 }
 
 void problem_solve_backward(check *c, layer_norm_problem *p) {
-    size_t workspace_size = ck_layer_norm_backward_workspace(p->rows, p->cols);
+    size_t workspace_size = ck_norm_backward_workspace(p->rows, p->cols, 0);
     for (int64_t i = 0; i < p->cols; i++) {
         p->dweight[i] = p->dweight_before[i];
         p->dbias[i] = p->dbias_before[i];
     }
-    ck_layer_norm_backward_args args = {
+    ck_norm_backward_args args = {
         .rows = p->rows,
         .cols = p->cols,
         .dy = p->dy,

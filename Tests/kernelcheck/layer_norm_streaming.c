@@ -56,9 +56,9 @@ static void solve(check *c, layer_norm_problem *p) {
 static void compare(check *c, const layer_norm_problem *p, const guarded *output, int32_t threads, int place) {
     int64_t stride = (p->cols + 15) / 16 * 16;
     ck_run run = {c->isa, threads};
-    matrix y = matrix_place(output, p->rows, p->cols, stride, place);
+    matrix y = matrix_place(output, CK_F32, p->rows, p->cols, stride, place);
     float *statistics = malloc(3 * (size_t)p->rows * sizeof *statistics);
-    ck_layer_norm_args forward = {
+    ck_norm_args forward = {
         .rows = p->rows,
         .cols = p->cols,
         .x = p->x,
@@ -76,22 +76,22 @@ static void compare(check *c, const layer_norm_problem *p, const guarded *output
                    p->cols, p->weight_given != NULL, p->bias_given != NULL, threads, place);
     if (check_call(c, enter_layer_norm, &forward, run, CK_OK)) {
         matrix_expect(c, "y", y, p->y);
-        check_row(c, "mean", 0, forward.mean, p->mean, p->rows);
-        check_row(c, "mean_low", 0, forward.mean_low, p->mean_low, p->rows);
-        check_row(c, "rstd", 0, forward.rstd, p->rstd, p->rows);
+        check_row(c, "mean", CK_F32, 0, forward.mean, p->mean, p->rows);
+        check_row(c, "mean_low", CK_F32, 0, forward.mean_low, p->mean_low, p->rows);
+        check_row(c, "rstd", CK_F32, 0, forward.rstd, p->rstd, p->rows);
         check_count(c);
     }
     free(statistics);
 
-    matrix dx = matrix_place(output, p->rows, p->cols, stride, place);
-    size_t floats = ck_layer_norm_backward_workspace(p->rows, p->cols) / sizeof(float);
+    matrix dx = matrix_place(output, CK_F32, p->rows, p->cols, stride, place);
+    size_t floats = ck_norm_backward_workspace(p->rows, p->cols, 0) / sizeof(float);
     float *memory = aligned_alloc(64, (floats + 2 * (size_t)stride) * sizeof *memory);
     float *dweight = memory + floats, *dbias = dweight + stride;
     for (int64_t i = 0; i < p->cols; i++) {
         dweight[i] = p->dweight_before[i];
         dbias[i] = p->dbias_before[i];
     }
-    ck_layer_norm_backward_args backward = {
+    ck_norm_backward_args backward = {
         .rows = p->rows,
         .cols = p->cols,
         .dy = p->dy,
@@ -114,8 +114,8 @@ static void compare(check *c, const layer_norm_problem *p, const guarded *output
                    p->weight_given != NULL, threads, place);
     if (check_call(c, enter_layer_norm_backward, &backward, run, CK_OK)) {
         matrix_expect(c, "dx", dx, p->dx);
-        check_row(c, "dweight", 0, dweight, p->dweight, p->cols);
-        check_row(c, "dbias", 0, dbias, p->dbias, p->cols);
+        check_row(c, "dweight", CK_F32, 0, dweight, p->dweight, p->cols);
+        check_row(c, "dbias", CK_F32, 0, dbias, p->dbias, p->cols);
         check_count(c);
     }
     free(memory);
@@ -128,7 +128,7 @@ void check_layer_norm_streaming(check *c) {
         for (int weights = 0; weights < 2; weights++) {
             int64_t rows = large_rows(cols[i]);
             layer_norm_problem p = problem_make(rows, cols[i], rows * cols[i]);
-            guarded output = guarded_make(matrix_needs(rows, cols[i] + 16));
+            guarded output = guarded_make(matrix_needs(CK_F32, rows, cols[i] + 16));
             check_begin(c);
             check_describe(c, "rows %" PRId64 ", cols %" PRId64, rows, cols[i]);
             problem_draw(c, &p, rows, cols[i], weights ? WILD : TAME);

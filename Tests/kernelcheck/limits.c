@@ -23,10 +23,10 @@ static void compare_copy(check *c, const copy_memory *m, int64_t count, int adds
         sum[i] = adds ? first[i] + other[i] : first[i];
     }
     int place = (int)random_below(&c->random, PLACES);
-    matrix source = matrix_place(&m->source, 1, count, count, place), second = {0};
-    if (adds) second = matrix_place(&m->second, 1, count, count, PLACES - 1 - place);
+    matrix source = matrix_place(&m->source, CK_F32, 1, count, count, place), second = {0};
+    if (adds) second = matrix_place(&m->second, CK_F32, 1, count, count, PLACES - 1 - place);
     int at_line = place % 2 ? FLUSH_END : FLUSH_START;
-    matrix destination = matrix_place(&m->destination, 1, count, count, streaming ? at_line : place);
+    matrix destination = matrix_place(&m->destination, CK_F32, 1, count, count, streaming ? at_line : place);
     matrix_fill(source, first);
     matrix_fill(second, other);
     copy_args args = {source.base, second.base, destination.base, count, streaming};
@@ -38,7 +38,7 @@ static void compare_copy(check *c, const copy_memory *m, int64_t count, int adds
 }
 
 static void compare_copies(check *c) {
-    int64_t needs = matrix_needs(1, MAX_COUNT);
+    int64_t needs = matrix_needs(CK_F32, 1, MAX_COUNT);
     copy_memory m = {guarded_make(needs), guarded_make(needs), guarded_make(needs)};
     for (int64_t count = 1; count <= MAX_COUNT; count += 1 + count / 16)
         for (int adds = 0; adds < 2; adds++) {
@@ -59,7 +59,7 @@ static void compare_chains(check *c) {
         check_describe(c, "fma, %" PRId64 " steps", steps[i]);
         check_call(c, enter_fma, &(fma_args){steps[i], &expected}, (ck_run){CK_ISA_PORTABLE, 1}, CK_OK);
         check_call(c, enter_fma, &(fma_args){steps[i], &found}, (ck_run){c->isa, 2}, CK_OK);
-        check_row(c, "sink", 0, &found, &expected, 1);
+        check_row(c, "sink", CK_F32, 0, &found, &expected, 1);
         check_count(c);
     }
 }

@@ -26,6 +26,7 @@ static const family families[] = {
     {"layer_norm_streaming", check_layer_norm_streaming},
     {"layer_norm_backward", check_layer_norm_backward},
     {"limits", check_limits},
+    {"softmax", check_softmax},
     {"exp", check_exp},
     {"tanh", check_tanh},
     {"forks", check_forks},

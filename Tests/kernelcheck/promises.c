@@ -1,4 +1,4 @@
-// promises.c: the family promises: what ck_layer_norm.h says of special rows, apart from any bits: rows
+// promises.c: the family promises: what ck_norm.h says of special rows, apart from any bits: rows
 // without spread, rows that hold a NaN or an infinity, rows of one column.
 
 #include <inttypes.h>
@@ -11,7 +11,7 @@ enum { ROWS = 3, MAX_COLS = 4097 };
 
 /// Runs both passes of a problem on the instruction set under test; the answers go where portable's would.
 static int run(check *c, layer_norm_problem *p) {
-    ck_layer_norm_args forward = {
+    ck_norm_args forward = {
         .rows = p->rows,
         .cols = p->cols,
         .x = p->x,
@@ -25,7 +25,7 @@ static int run(check *c, layer_norm_problem *p) {
         .mean_low = p->mean_low,
         .rstd = p->rstd,
     };
-    ck_layer_norm_backward_args backward = {
+    ck_norm_backward_args backward = {
         .rows = p->rows,
         .cols = p->cols,
         .dy = p->dy,

@@ -25,7 +25,7 @@ static void expect_ok(ck_status status) {
 }
 
 void peer_ln_f32(const struct peer_args *a) {
-    ck_layer_norm_args args = {
+    ck_norm_args args = {
         .rows = a->rows, .cols = a->cols, .x = a->p[0], .x_stride = a->cols, .weight = a->p[1], .bias = a->p[2],
         .epsilon = 1e-5f, .y = a->p[3], .y_stride = a->cols,
     };
@@ -35,12 +35,12 @@ void peer_ln_f32(const struct peer_args *a) {
 void peer_lnbwd_f32(const struct peer_args *a) {
     static void *workspace;
     static size_t size;
-    size_t needed = ck_layer_norm_backward_workspace(a->rows, a->cols);
+    size_t needed = ck_norm_backward_workspace(a->rows, a->cols, 0);
     if (needed > size) {
         free(workspace);
         workspace = aligned_alloc(64, size = (needed + 63) / 64 * 64);
     }
-    ck_layer_norm_backward_args args = {
+    ck_norm_backward_args args = {
         .rows = a->rows, .cols = a->cols, .dy = a->p[0], .dy_stride = a->cols, .x = a->p[1], .x_stride = a->cols,
         .weight = a->p[4], .mean = a->p[2], .rstd = a->p[3], .dx = a->p[6], .dx_stride = a->cols, .dweight = a->p[7],
         .dbias = a->p[8], .workspace = workspace, .workspace_size = size,

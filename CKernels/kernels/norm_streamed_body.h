@@ -1,4 +1,4 @@
-// layer_norm_streamed_body.h: layer_norm for tensors beyond the caches: the output goes past them.
+// norm_streamed_body.h: normalization of tensors beyond the caches: the output goes past them.
 //
 // A streamed store and a line on its way from memory hold the same few buffers, so what counts here is a steady
 // flow: block by block, the moments of a group of rows are found while the group before it is written. The rows that
@@ -13,29 +13,21 @@
 #define MOST_TOGETHER 8
 V_FN int rows_together(int64_t n) { return n <= 512 ? 4 : n <= 2 * CHUNK ? 1 : n <= 4 * CHUNK ? MOST_TOGETHER : 2; }
 
-/// One chunk of one row's output.
-typedef struct output_chunk {
-    float *y;
-    const float *x;
-    affine affine;
-    int64_t width;
-    moments moments;
-} output_chunk;
-
-V_FN void both_blocks(deviations *d, const float *next, vf centre, output_chunk o, int64_t i, int64_t left) {
-    for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(d, next + i, left, centre, k, UNSCALED);
-    normalize_block(o.y + i, o.x + i, (affine){o.affine.weight + i, o.affine.bias + i}, left, o.moments, 1, UNSCALED);
+V_FN void both_blocks(deviations *d, const norm_chunk *next, vf centre, const output_chunk *o, moments r, int64_t i,
+                      int64_t left, norm_kind kind) {
+    for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(d, next, i, left, centre, k, UNSCALED, kind);
+    normalize_block(o, i, left, r, 1, UNSCALED, kind);
 }
 
 /// Moments of one chunk and output of another, of the same width.
-V_FN deviations both_chunks(const float *next, vf centre, output_chunk o, int fetch) {
+V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chunk *o, moments r, int fetch, norm_kind kind) {
     deviations d = no_deviations();
     int64_t i = 0;
-    for (; i + BLOCK <= o.width; i += BLOCK) {
-        for (int far = 2; far <= 8 && fetch; far *= 2) fetch_block(next + i + far * CHUNK);
-        both_blocks(&d, next, centre, o, i, BLOCK);
+    for (; i + BLOCK <= o->width; i += BLOCK) {
+        for (int far = 2; far <= 8 && fetch; far *= 2) fetch_input(next, i, far * AHEAD, kind);
+        both_blocks(&d, next, centre, o, r, i, BLOCK, kind);
     }
-    if (i < o.width) both_blocks(&d, next, centre, o, i, o.width - i);
+    if (i < o->width) both_blocks(&d, next, centre, o, r, i, o->width - i, kind);
     return d;
 }
 
@@ -46,47 +38,48 @@ typedef struct row_group {
 } row_group;
 
 /// Writes the rows of `g`, which begin at `row`, and finds the moments of the `reading` ones after them.
-V_FN void group_pass(const ck_layer_norm_args *a, row_group *g, int64_t row, int together, int reading) {
+V_FN void group_pass(norm_call *call, row_group *g, int64_t row, int together, int reading, norm_kind kind) {
+    const ck_norm_args *a = call->args;
     int64_t n = a->cols, next = row + together, chunks = (n + CHUNK - 1) / CHUNK;
     row_sums total[MOST_TOGETHER];
+    norm_row rows[MOST_TOGETHER];
     float centre[MOST_TOGETHER];
-    int fetch = is_flowing(n, a->x_stride);
-    for (int k = 0; k < reading; k++) centre[k] = sample_mean(a->x + (next + k) * a->x_stride, n, UNSCALED);
+    int fetch = input_is_flowing(n, a->x_stride, a->residual, kind);
+    for (int k = 0; k < reading; k++) {
+        rows[k] = row_to_read(call, next + k, kind);
+        centre[k] = first_centre(call, &rows[k], UNSCALED, kind);
+    }
     for (int64_t step = 0; step < together * chunks; step++) {
         int64_t in = step / chunks, from = step % chunks * CHUNK;    // row by row
         int64_t out = step % together, to = step / together * CHUNK;  // chunk by chunk
         int64_t width = lesser(CHUNK, n - from);
         int reads = in < reading, writes = g->ordinary[out];
-        const float *source = a->x + (reads ? (next + in) * a->x_stride + from : 0);
-        output_chunk o = {
-            .y = a->y + (writes ? (row + out) * a->y_stride + to : 0),
-            .x = a->x + (writes ? (row + out) * a->x_stride + to : 0),
-            .affine = affine_at(a->weight, a->bias, to),
-            .width = lesser(CHUNK, n - to),
-            .moments = g->moments[out],
-        };
+        norm_chunk source = {0};
+        output_chunk o = {0};
+        if (reads) source = norm_chunk_at(&rows[in], from, kind);
+        if (writes) o = output_chunk_at(call, row + out, to, kind);
         deviations part = no_deviations();
         if (reads && writes && width == o.width) {
-            part = both_chunks(source, v_set(centre[in]), o, fetch);
+            part = both_chunks(&source, v_set(centre[in]), &o, g->moments[out], fetch, kind);
         } else {
-            if (reads) part = chunk_deviations(source, width, v_set(centre[in]), UNSCALED, fetch);
-            if (writes) normalize_chunk(o.y, o.x, o.affine, o.width, o.moments, 1, UNSCALED, NO_FETCHING);
+            if (reads) part = chunk_deviations(&source, width, v_set(centre[in]), UNSCALED, fetch, kind);
+            if (writes) normalize_chunk(&o, g->moments[out], 1, UNSCALED, NO_FETCHING, kind);
         }
         row_sums_add(&total[in], part, from);
     }
     for (int k = 0; k < together; k++) {
         deviations d = row_sums_total(&total[k], n);
-        g->ordinary[k] = k < reading && finish_moments(&g->moments[k], centre[k], &d, n, a->epsilon);
+        g->ordinary[k] = k < reading && finish_moments(&g->moments[k], centre[k], &d, n, a->epsilon, call->is_centred);
         if (g->ordinary[k]) save_moments(a, next + k, g->moments[k], 1.0f);
-        else if (k < reading) CK_JOIN(layer_norm_rare_row, CK_SUFFIX)(a, next + k);
+        else if (k < reading) CK_JOIN(norm_rare_row, CK_SUFFIX)(call, next + k, kind);
     }
 }
 
-V_FN void layer_norm_streamed(const ck_layer_norm_args *a, int64_t begin, int64_t end) {
-    int together = rows_together(a->cols);
+V_FN void norm_streamed(norm_call *call, int64_t begin, int64_t end, norm_kind kind) {
+    int together = rows_together(call->args->cols);
     row_group g = {0};
     for (int64_t row = begin - together; row < end; row += together) {
         int64_t reading = end - (row + together);
-        group_pass(a, &g, row, together, reading < 0 ? 0 : (int)lesser(together, reading));
+        group_pass(call, &g, row, together, reading < 0 ? 0 : (int)lesser(together, reading), kind);
     }
 }

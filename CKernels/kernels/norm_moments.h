@@ -1,4 +1,4 @@
-// layer_norm_moments.h: mean and reciprocal standard deviation of a row, in one pass over it.
+// norm_moments.h: mean and reciprocal standard deviation of a row, in one pass over it.
 //
 //     c      = the mean of a sample of the row: near the mean, but for unusual rows
 //     d_i    = x_i - c
@@ -6,7 +6,9 @@
 //     v      = max(fma(-delta, delta, sum(d^2) / n), 0)
 //     rstd   = 1 / sqrt(v + epsilon)
 //
-// All of it on x * scale, where scale is 1 or, in the rare branch, a power of two (see `choose_scale`).
+// For RMSNorm c and delta are 0 and the same loops run: they are bound by loads, not by the two additions that this
+// leaves without effect. All of it on x * scale, where scale is 1 or, in the rare branch, a power of two (see
+// `choose_scale`).
 
 /// A factor that is known to be 1 (`on` is a constant 0: no code) or a power of two.
 typedef struct scaling {
@@ -22,18 +24,20 @@ typedef struct moments {
     float saved_rstd;  // of the row before it was scaled
 } moments;
 
-V_FN vf centred(vf x, vf centre, scaling s) { return s.on ? v_fms(x, v_set(s.by), centre) : v_sub(x, centre); }
+V_FN vf centred(vf x, vf centre, scaling s) {
+    return s.on ? v_fms(x, v_set(s.by), centre) : v_sub(x, centre);
+}
 
 /// Where group k (of 4) of a sample begins: 16 columns around the middle of the row's k-th quarter, so that
 /// a trend along the row cancels. A row of at most 64 columns is its own sample.
 V_FN int64_t sample_start(int64_t n, int k) { return n > BLOCK ? (2 * k + 1) * n / 8 - 8 : 16 * k; }
 
 /// The sum of a row's sample, folded down to the 16 lanes of a vector.
-V_FN vf sample_sum(const float *x, int64_t n, scaling s) {
+V_FN vf sample_sum(const norm_row *row, int64_t n, scaling s, norm_kind kind) {
     lanes sample;
     for (int k = 0; k < 4; k++) {
         int64_t i = sample_start(n, k);
-        vf group = load_left(x + i, n > BLOCK ? 16 : n - i);
+        vf group = keep_left(n > BLOCK ? 16 : n - i, input_anywhere(row, i, n > BLOCK ? 16 : n - i, kind));
         sample.v[k] = s.on ? v_mul(group, v_set(s.by)) : group;
     }
     return lanes_fold_to_vector(&sample);
@@ -44,23 +48,8 @@ V_FN float mean_of_sample(float sum, int64_t n) {
     return n > BLOCK ? (sum + 0.0f) * (1.0f / BLOCK) : (sum + 0.0f) / (float)n;
 }
 
-V_FN float sample_mean(const float *x, int64_t n, scaling s) {
-    return mean_of_sample(v_fold_add(sample_sum(x, n, s)), n);
-}
-
-/// Whether what lies ahead in memory is what comes next: rows without wide gaps.
-V_FN int is_flowing(int64_t cols, int64_t stride) { return stride - cols <= BLOCK; }
-
-/// Asks for the four cache lines of a block that is read in some time.
-V_FN void fetch_block(const float *p) {
-    for (int k = 0; k < 4; k++) v_fetch(p + 16 * k);
-}
-
-/// Rows before the end of a range from which on nothing is asked for to write: it would be another thread's.
-V_FN int64_t write_ahead_rows(int64_t cols) { return 2 * CHUNK / cols + 1; }
-
-V_FN void fetch_block_to_write(const float *p) {
-    for (int k = 0; k < 4; k++) v_fetch_to_write(p + 16 * k);
+V_FN float sample_mean(const norm_row *row, int64_t n, scaling s, norm_kind kind) {
+    return mean_of_sample(v_fold_add(sample_sum(row, n, s, kind)), n);
 }
 
 /// Deviations and their squares: 64 lanes of sums each.
@@ -70,25 +59,27 @@ typedef struct deviations {
 
 V_FN deviations no_deviations(void) { return (deviations){lanes_zero(), lanes_zero()}; }
 
-/// Vectors k ..< k + V_TOGETHER of a block into the sums.
-V_FN void deviation_block(deviations *d, const float *x, int64_t left, vf centre, int k, scaling s) {
+/// Vectors k ..< k + V_TOGETHER of the block at i into the sums.
+V_FN void deviation_block(deviations *d, const norm_chunk *x, int64_t i, int64_t left, vf centre, int k, scaling s, norm_kind kind) {
+    uint64_t kept = chunk_kept(x, i, kind);
     for (int last = k + V_TOGETHER; k < last; k++) {
-        vf e = keep_left(left - 16 * k, centred(load_left(x + 16 * k, left - 16 * k), centre, s));
+        int64_t rest = left - 16 * k;
+        vf e = keep_left(rest, centred(input_left(x, i + 16 * k, rest, kept >> 16 * k, kind), centre, s));
         d->sum.v[k] = v_add(d->sum.v[k], e);
         d->squares.v[k] = v_fma(e, e, d->squares.v[k]);
     }
 }
 
-/// The sums of up to CHUNK elements. `fetch`: whether to ask for what lies two chunks ahead.
-V_FN deviations chunk_deviations(const float *x, int64_t n, vf centre, scaling s, int fetch) {
+/// The sums of up to CHUNK elements. `fetch`: whether to ask for what lies ahead.
+V_FN deviations chunk_deviations(const norm_chunk *x, int64_t n, vf centre, scaling s, int fetch, norm_kind kind) {
     deviations d = no_deviations();
     for (int k = 0; k < 4; k += V_TOGETHER) {
         int64_t i = 0;
         for (; i + BLOCK <= n; i += BLOCK) {
-            if (fetch && k == 0) fetch_block(x + i + 2 * CHUNK);
-            deviation_block(&d, x + i, BLOCK, centre, k, s);
+            if (fetch && k == 0) fetch_input(x, i, 2 * AHEAD, kind);
+            deviation_block(&d, x, i, BLOCK, centre, k, s, kind);
         }
-        if (i < n) deviation_block(&d, x + i, n - i, centre, k, s);
+        if (i < n) deviation_block(&d, x, i, n - i, centre, k, s, kind);
     }
     return d;
 }
@@ -107,12 +98,15 @@ V_FN deviations row_sums_total(const row_sums *sums, int64_t n) {
     return (deviations){row_lanes_total(&sums->sum, n), row_lanes_total(&sums->squares, n)};
 }
 
-V_FN deviations row_deviations(const float *x, int64_t n, float centre, scaling s, int fetch) {
-    deviations first = chunk_deviations(x, lesser(CHUNK, n), v_set(centre), s, fetch);
+V_FN deviations row_deviations(const norm_row *row, int64_t n, float centre, scaling s, int fetch, norm_kind kind) {
+    norm_chunk x = norm_chunk_at(row, 0, kind);
+    deviations first = chunk_deviations(&x, lesser(CHUNK, n), v_set(centre), s, fetch, kind);
     if (n <= CHUNK) return first;
     row_sums total = {{first.sum, first.sum}, {first.squares, first.squares}};
-    for (int64_t c = CHUNK; c < n; c += CHUNK)
-        row_sums_add(&total, chunk_deviations(x + c, lesser(CHUNK, n - c), v_set(centre), s, fetch), c);
+    for (int64_t c = CHUNK; c < n; c += CHUNK) {
+        x = norm_chunk_at(row, c, kind);
+        row_sums_add(&total, chunk_deviations(&x, lesser(CHUNK, n - c), v_set(centre), s, fetch, kind), c);
+    }
     return row_sums_total(&total, n);
 }
 
@@ -120,7 +114,9 @@ V_FN deviations row_deviations(const float *x, int64_t n, float centre, scaling 
 V_FN int is_far(float delta, float v) { return s_fma(-4.0f * delta, delta, v) < 0.0f; }
 
 /// delta and v, from the sums of a row.
-V_FN float finish_delta(const deviations *d, int64_t n) { return lanes_fold(&d->sum) / (float)n; }
+V_FN float finish_delta(const deviations *d, int64_t n, int is_centred) {
+    return is_centred ? lanes_fold(&d->sum) / (float)n : 0.0f;
+}
 V_FN float finish_variance(const deviations *d, int64_t n, float delta) {
     float v = s_fma(-delta, delta, lanes_fold(&d->squares) / (float)n);
     return v < 0.0f ? 0.0f : v;
@@ -132,8 +128,8 @@ V_FN float finish_variance(const deviations *d, int64_t n, float delta) {
 V_FN int is_ordinary(float q) { return q >= ORDINARY_LEAST && q <= ORDINARY_MOST; }
 
 /// The moments of an ordinary row; 0 if it is another one.
-V_FN int finish_moments(moments *r, float centre, const deviations *d, int64_t n, float epsilon) {
-    float delta = finish_delta(d, n), v = finish_variance(d, n, delta), q = v + epsilon;
+V_FN int finish_moments(moments *r, float centre, const deviations *d, int64_t n, float epsilon, int is_centred) {
+    float delta = finish_delta(d, n, is_centred), v = finish_variance(d, n, delta), q = v + epsilon;
     float rstd = 1.0f / s_sqrt(q);
     *r = (moments){centre, delta, rstd, rstd};
     return is_ordinary(q) && !is_far(delta, v);

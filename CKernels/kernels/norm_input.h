@@ -1,0 +1,168 @@
+// norm_input.h: what is normalized: a row of x, or of the sum of a residual stream and the output of a branch:
+//
+//     h = scale * x + branch_scale * dropout(branch + branch_bias)
+//
+// An absent branch_bias is +0, an absent branch_scale 1. h is computed anew in every pass, because its rounding to
+// the storage type is not what is normalized.
+
+/// What is constant in one copy of the bodies.
+typedef struct norm_kind {
+    ck_type type;  // of x, y and the others
+    int residual;  // whether there is a branch
+} norm_kind;
+
+#define ONES_16 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
+#define ONES_64 ONES_16, ONES_16, ONES_16, ONES_16
+#define ONES_256 ONES_64, ONES_64, ONES_64, ONES_64
+static const float CK_JOIN(ones, CK_SUFFIX)[CHUNK] = {ONES_256, ONES_256, ONES_256, ONES_256};
+static const float CK_JOIN(zeros, CK_SUFFIX)[CHUNK];
+
+/// A vector of parameters, one a column. Kernels read it as floats, a chunk at a time; where it is stored otherwise, or
+/// something is added to it, the chunk last asked for is held here.
+typedef struct parameter {
+    source stored;
+    float offset;
+    const float *absent;  // a chunk of what stands for it
+    int64_t count, held;  // columns; the first one of what `chunk` holds, or -1
+    float chunk[CHUNK];
+} parameter;
+
+V_FN void parameter_set(parameter *p, const void *stored, ck_type type, float offset, const float *absent, int64_t count) {
+    p->stored = (source){stored, type};
+    p->offset = offset;
+    p->absent = absent;
+    p->count = count;
+    p->held = -1;
+}
+
+/// Columns i ... i + 15.
+V_FN vf parameter_left(const parameter *p, int64_t i, int64_t left) {
+    if (!p->stored.at) return v_load(p->absent);
+    vf a = read_left(p->stored, i, left);
+    return p->offset == 0.0f ? a : v_add(a, v_set(p->offset));
+}
+
+V_SLOW void CK_JOIN(hold_chunk, CK_SUFFIX)(parameter *p, int64_t column) {
+    p->held = column;
+    for (int64_t i = 0; i < CHUNK && column + i < p->count; i += 16)
+        v_store(p->chunk + i, parameter_left(p, column + i, p->count - column - i));
+}
+
+/// The chunk that begins at `column`.
+V_FN const float *parameter_chunk(parameter *p, int64_t column) {
+    if (!p->stored.at) return p->absent;
+    if (p->stored.type == CK_F32 && p->offset == 0.0f) return (const float *)p->stored.at + column;
+    if (p->held != column) CK_JOIN(hold_chunk, CK_SUFFIX)(p, column);
+    return p->chunk;
+}
+
+/// The branch of a residual sum, for all rows.
+typedef struct branch_rule {
+    float x_scale;
+    dropout dropout;
+    parameter bias, scale;
+} branch_rule;
+
+V_FN void branch_rule_set(branch_rule *b, const ck_residual *r, ck_type parameter_type, int64_t cols) {
+    if (!r) return;
+    b->x_scale = r->scale;
+    b->dropout = dropout_of(r->dropout, r->seed);
+    parameter_set(&b->bias, r->branch_bias, parameter_type, 0.0f, CK_JOIN(zeros, CK_SUFFIX), cols);
+    parameter_set(&b->scale, r->branch_scale, parameter_type, 0.0f, CK_JOIN(ones, CK_SUFFIX), cols);
+}
+
+/// A row. Without a branch, `rule` is NULL.
+typedef struct norm_row {
+    source x, branch;
+    branch_rule *rule;
+    int64_t number;  // in the whole batch
+} norm_row;
+
+V_FN norm_row norm_row_at(const void *x, int64_t x_stride, const ck_residual *r, branch_rule *rule, int64_t row, norm_kind kind) {
+    norm_row at = {.x = source_at((source){x, kind.type}, row * x_stride)};
+    if (kind.residual) {
+        at.branch = source_at((source){r->branch, kind.type}, row * r->branch_stride);
+        at.rule = rule;
+        at.number = r->first_row + row;
+    }
+    return at;
+}
+
+/// Up to CHUNK columns of a row.
+typedef struct norm_chunk {
+    source x, branch;
+    const float *bias, *scale;  // of the branch
+    const branch_rule *rule;
+    int64_t row, column;  // of the first element
+} norm_chunk;
+
+V_FN norm_chunk norm_chunk_at(const norm_row *row, int64_t column, norm_kind kind) {
+    norm_chunk c = {.x = source_at(row->x, column), .column = column};
+    if (kind.residual) {
+        c.branch = source_at(row->branch, column);
+        c.bias = parameter_chunk(&row->rule->bias, column);
+        c.scale = parameter_chunk(&row->rule->scale, column);
+        c.rule = row->rule;
+        c.row = row->number;
+    }
+    return c;
+}
+
+/// Which elements of the block at i dropout keeps; all of them without it.
+V_FN uint64_t chunk_kept(const norm_chunk *c, int64_t i, norm_kind kind) {
+    return kind.residual && c->rule->dropout.on ? kept_from(&c->rule->dropout, c->row, c->column + i) : ~(uint64_t)0;
+}
+
+/// An element of the branch after dropout; `kept` has a bit for each lane.
+V_FN vf dropped(vf a, const dropout *d, uint64_t kept) {
+    return d->on ? v_mul(v_keep_bits((uint32_t)kept, a), v_set(d->scale)) : a;
+}
+
+V_FN vf branch_left(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept) {
+    vf sum = v_add(read_left(c->branch, i, left), load_left(c->bias + i, left));
+    return dropped(sum, &c->rule->dropout, kept);
+}
+
+/// Elements i ... i + 15 of a chunk.
+V_FN vf input_left(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept, norm_kind kind) {
+    vf x = read_left(c->x, i, left);
+    if (!kind.residual) return x;
+    return v_fma(v_set(c->rule->x_scale), x, v_mul(load_left(c->scale + i, left), branch_left(c, i, left, kept)));
+}
+
+/// Sixteen elements from any column on.
+V_FN vf input_anywhere(const norm_row *row, int64_t i, int64_t left, norm_kind kind) {
+    vf x = read_left(row->x, i, left);
+    if (!kind.residual) return x;
+    const dropout *d = &row->rule->dropout;
+    uint64_t kept = d->on ? kept_from(d, row->number, i) : 0;
+    if (d->on && i % 64 > 48) kept |= kept_from(d, row->number, i / 64 * 64 + 64) << (64 - i % 64);
+    vf branch = dropped(v_add(read_left(row->branch, i, left), parameter_left(&row->rule->bias, i, left)), d, kept);
+    return v_fma(v_set(row->rule->x_scale), x, v_mul(parameter_left(&row->rule->scale, i, left), branch));
+}
+
+/// Whether what lies ahead in memory is what comes next: rows without wide gaps.
+V_FN int is_flowing(int64_t cols, int64_t stride) { return stride - cols <= BLOCK; }
+V_FN int input_is_flowing(int64_t cols, int64_t x_stride, const ck_residual *r, norm_kind kind) {
+    return is_flowing(cols, x_stride) && (!kind.residual || is_flowing(cols, r->branch_stride));
+}
+
+/// Distances at which lines are asked for, in bytes.
+#define AHEAD 4096
+
+/// Asks for the cache lines of a block of elements that lies `bytes` after element i.
+V_FN void fetch_block(source s, int64_t i, int64_t bytes) {
+    const char *p = (const char *)source_at(s, i).at + bytes;
+    for (int64_t line = 0; line < BLOCK * size_of(s.type); line += 64) v_fetch(p + line);
+}
+V_FN void fetch_block_to_write(target t, int64_t i, int64_t bytes) {
+    const char *p = (const char *)target_at(t, i).at + bytes;
+    for (int64_t line = 0; line < BLOCK * size_of(t.type); line += 64) v_fetch_to_write(p + line);
+}
+V_FN void fetch_input(const norm_chunk *c, int64_t i, int64_t bytes, norm_kind kind) {
+    fetch_block(c->x, i, bytes);
+    if (kind.residual) fetch_block(c->branch, i, bytes);
+}
+
+/// Rows before the end of a range from which on nothing is asked for to write: it would be another thread's.
+V_FN int64_t write_ahead_rows(int64_t cols, ck_type type) { return 2 * AHEAD / (cols * size_of(type)) + 1; }

@@ -1,0 +1,104 @@
+// norm_row.h: the output pass: y = normalized * (weight + weight_offset) + bias, and the residual sum if it is wanted.
+
+/// What the rows of one call share.
+typedef struct norm_call {
+    const ck_norm_args *args;
+    int is_centred;  // LayerNorm; else RMSNorm
+    parameter weight, bias;
+    branch_rule reading, writing;  // the same rule, held at the chunks of the first and of the second pass
+} norm_call;
+
+V_FN void norm_call_set(norm_call *call, const ck_norm_args *a, int is_centred) {
+    call->args = a;
+    call->is_centred = is_centred;
+    parameter_set(&call->weight, a->weight, a->parameter_type, a->weight_offset, CK_JOIN(ones, CK_SUFFIX), a->cols);
+    parameter_set(&call->bias, a->bias, a->parameter_type, 0.0f, CK_JOIN(zeros, CK_SUFFIX), a->cols);
+    branch_rule_set(&call->reading, a->residual, a->parameter_type, a->cols);
+    branch_rule_set(&call->writing, a->residual, a->parameter_type, a->cols);
+}
+
+/// Where a row is centred before its own mean is known; 0 for RMSNorm.
+V_FN float first_centre(const norm_call *call, const norm_row *row, scaling s, norm_kind kind) {
+    return call->is_centred ? sample_mean(row, call->args->cols, s, kind) : 0.0f;
+}
+
+V_FN norm_row row_to_read(norm_call *call, int64_t row, norm_kind kind) {
+    return norm_row_at(call->args->x, call->args->x_stride, call->args->residual, &call->reading, row, kind);
+}
+
+/// Up to CHUNK columns of output and what they are made of.
+typedef struct output_chunk {
+    norm_chunk x;
+    target y, sum;  // sum.at is NULL if it is not wanted
+    const float *weight, *bias;
+    int64_t width;
+} output_chunk;
+
+V_FN output_chunk output_chunk_at(norm_call *call, int64_t row, int64_t column, norm_kind kind) {
+    const ck_norm_args *a = call->args;
+    norm_row x = norm_row_at(a->x, a->x_stride, a->residual, &call->writing, row, kind);
+    output_chunk o = {
+        .x = norm_chunk_at(&x, column, kind),
+        .y = target_at((target){a->y, kind.type}, row * a->y_stride + column),
+        .weight = parameter_chunk(&call->weight, column),
+        .bias = parameter_chunk(&call->bias, column),
+        .width = lesser(CHUNK, a->cols - column),
+    };
+    if (kind.residual && a->residual->sum)
+        o.sum = target_at((target){a->residual->sum, kind.type}, row * a->residual->sum_stride + column);
+    return o;
+}
+
+/// The normalized values of elements i ... i + 15 of the input `h`.
+V_FN vf affine_left(const output_chunk *o, int64_t i, int64_t left, vf h, moments r, scaling s) {
+    vf d = centred(h, v_set(r.centre), s);
+    vf normalized = v_mul(v_sub(d, v_set(r.delta)), v_set(r.rstd));
+    return v_fma(normalized, load_left(o->weight + i, left), load_left(o->bias + i, left));
+}
+
+/// The 64 columns of output at i (fewer if `left` says so).
+V_FN void normalize_block(const output_chunk *o, int64_t i, int64_t left, moments r, int streaming, scaling s, norm_kind kind) {
+    uint64_t kept = chunk_kept(&o->x, i, kind);
+    for (int k = 0; k < 4; k++, i += 16, left -= 16) {
+        vf h = input_left(&o->x, i, left, kept >> 16 * k, kind);
+        vf y = affine_left(o, i, left, h, r, s);
+        if (kind.residual && o->sum.at) write_left((target){o->sum.at, kind.type}, i, left, h, streaming);
+        write_left(o->y, i, left, y, streaming);
+    }
+}
+
+/// Whether to ask, while a row is written, for what is read and written some rows on.
+typedef struct fetching {
+    int input, output;
+} fetching;
+
+#define NO_FETCHING ((fetching){0, 0})
+
+V_FN void normalize_chunk(const output_chunk *o, moments r, int streaming, scaling s, fetching f, norm_kind kind) {
+    int64_t i = 0;
+    for (; i + BLOCK <= o->width; i += BLOCK) {
+        if (f.input) fetch_input(&o->x, i, 4 * AHEAD, kind);
+        if (f.output) {
+            fetch_block_to_write(o->y, i, 2 * AHEAD);
+            if (kind.residual && o->sum.at) fetch_block_to_write((target){o->sum.at, kind.type}, i, 2 * AHEAD);
+        }
+        normalize_block(o, i, BLOCK, r, streaming, s, kind);
+    }
+    if (i < o->width) normalize_block(o, i, o->width - i, r, streaming, s, kind);
+}
+
+/// A row of output.
+V_FN void normalize_row(norm_call *call, int64_t row, moments r, scaling s, fetching f, norm_kind kind) {
+    for (int64_t c = 0; c < call->args->cols; c += CHUNK) {
+        output_chunk o = output_chunk_at(call, row, c, kind);
+        normalize_chunk(&o, r, 0, s, f, kind);
+    }
+}
+
+/// Saves what the caller asked for: the mean as a rounded float and what the rounding lost.
+V_FN void save_moments(const ck_norm_args *a, int64_t row, moments r, float scale) {
+    float mean = r.centre + r.delta;
+    if (a->mean) a->mean[row] = mean / scale;
+    if (a->mean_low) a->mean_low[row] = (r.delta - (mean - r.centre)) / scale;
+    if (a->rstd) a->rstd[row] = r.saved_rstd;
+}
