@@ -19,6 +19,16 @@ func check(_ status: ck_status) throws(NormalizationError) {
     throw NormalizationError(reason, argument: "backend", expected: "a call that the kernels accept", given: text)
 }
 
+extension StorageType {
+    var code: ck_type {
+        switch self {
+        case .float32: CK_F32
+        case .bfloat16: CK_BF16
+        case .float16: CK_F16
+        }
+    }
+}
+
 extension Optional where Wrapped == Tensor<Float> {
     /// The address of an optional tensor's first element, or nil.
     var pointer: UnsafePointer<Float>? {
