@@ -44,5 +44,6 @@ void check_arguments(check *c) {
     check_layer_norm_backward_arguments(c, &b);
     check_limits_arguments(c, &b);
     check_math_arguments(c, &b);
+    check_softmax_arguments(c, &b);
     board_free(&b);
 }

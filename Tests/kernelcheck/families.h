@@ -23,6 +23,7 @@ void check_tanh(check *c);
 
 /// Softmax and log-softmax against the contract's words, forward and backward.
 void check_softmax(check *c);
+void check_softmax_streaming(check *c);
 
 /// Calls in forked children.
 void check_forks(check *c);

@@ -27,6 +27,7 @@ static const family families[] = {
     {"layer_norm_backward", check_layer_norm_backward},
     {"limits", check_limits},
     {"softmax", check_softmax},
+    {"softmax_streaming", check_softmax_streaming},
     {"exp", check_exp},
     {"tanh", check_tanh},
     {"forks", check_forks},

@@ -8,12 +8,10 @@
 #include "families.h"
 #include "guarded.h"
 #include "patterns.h"
+#include "softmax_entry.h"
 #include "storage_types.h"
 
 enum { MAX_ROWS = 40, MAX_COLS = 70000, MAX_ELEMENTS = 140000, MAX_GAP = 37 };
-
-static ck_status enter_softmax(const void *args, ck_run run) { return ck_softmax(args, run); }
-static ck_status enter_softmax_backward(const void *args, ck_run run) { return ck_softmax_backward(args, run); }
 
 /// One softmax in packed rows: floats that are exact in `type`, results as floats, and their bits in `type`.
 typedef struct softmax_problem {
