@@ -5,7 +5,7 @@
 ///
 /// Precision: binary32, by the arithmetic contract (the article "One answer"): the same bits on every instruction set
 /// and thread count. The exponentials of a row are formed without rounding x - max(x), so that small probabilities are as
-/// accurate as large ones: float32 results of rows up to 50257 were at most 3 units in the last place off in all tests.
+/// accurate as large ones: of rows up to 50257 columns, with scores up to 1e4, each is off by at most 4 * 2^-23 of itself.
 ///
 /// A row of nothing but -infinity is 0 (logarithmic: -infinity) and its log_sum_exp -infinity. A row with +infinity or
 /// a NaN becomes NaN; other rows do not notice. A row with one element above -infinity is exactly 1 there.

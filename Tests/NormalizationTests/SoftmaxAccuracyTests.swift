@@ -14,10 +14,9 @@ internal import Verification
 
     private func rows(_ columns: Int) -> Int { max(2, min(40, 20000 / columns)) }
 
-    /// The bound that the header states, for every probability that is a normal number (subnormal ones: as a
-    /// multiple of 2^-149): e(x) is off by at most 0.93 ULP and so, relative to itself, is the sum of them, in which the
-    /// errors of many elements mostly cancel; the sum's additions, the quotient 1 / sum and the product round.
-    /// What is tested is 4 ULP, twice what was seen.
+    /// Relative to itself, e(x) is off by at most 0.93 units of 2^-23, 1 / sum and its product with e(x) by half a
+    /// unit each. The sum of e(x) inherits the mean of their errors, mostly near 0, and rounds its additions: 39 in a
+    /// lane at 50257 columns, each by half a unit at worst, seldom all one way. 2.6 units were seen; 4 are allowed.
     @Test(arguments: widths)
     func probabilities(columns: Int) throws {
         var random = RandomNumbers(seed: UInt64(columns))
@@ -27,12 +26,9 @@ internal import Verification
                     let x = random.normals(columns).map { $0 * scale + offset }
                     let y = try softmax(Tensor(x)).array
                     let truth = judge.forward(x.map(Double.init))
-                    var worst = 0.0
-                    for (y, truth) in zip(y, truth) {
-                        let unit = max(Double(sign: .plus, exponent: truth == 0 ? -126 : Int(truth.exponent), significand: 1), 0x1p-126)
-                        worst = max(worst, abs(Double(y) - truth) / (unit * 0x1p-23))
-                    }
-                    #expect(worst <= 4, "scale \(scale), offset \(offset)")
+                    // Below the normal numbers the distance of floats no longer falls with them.
+                    let worst = zip(y, truth).map { abs(Double($0) - $1) / max($1, 0x1p-126) }.max()!
+                    #expect(worst <= 4 * 0x1p-23, "scale \(scale), offset \(offset)")
                     let sum = y.reduce(0.0) { $0 + Double($1) }
                     #expect(abs(sum - 1) <= Double(columns) * 0x1p-24, "the sum of a row, scale \(scale)")
                     #expect(abs(sum - 1) <= 4e-7, "the sum of a row, scale \(scale): e(x) is off by 1e-7, sum and factor likewise")
@@ -59,26 +55,30 @@ internal import Verification
         }
     }
 
-    /// The error of a row's gradient, relative to its largest, is at most twice that of a naive evaluation in float32 on
-    /// friendly data; a common offset of dy, which changes nothing in exact arithmetic, does not show beyond its rounding.
+    /// The error of a gradient, relative to the largest of its row, in the worst of some rows, is at most twice that of a
+    /// naive evaluation in float32 on the same rows. A common offset of dy, which changes nothing in exact arithmetic but
+    /// what its addition rounds, does not make it larger.
     @Test(arguments: widths)
     func gradients(columns: Int) throws {
-        var random = RandomNumbers(seed: UInt64(columns))
         let naive = PlainSoftmax<Float>(exp: Foundation.exp)
         for scale: Float in [0.01, 1, 8] {
-            let x = random.normals(columns).map { $0 * scale }
-            let friendly = random.normals(columns)
-            let y = try softmax(Tensor(x))
-            var allowed = 0.0
-            for offset: Float in [0, 1e3, 1e6] {
-                let dy = friendly.map { $0 + offset }
-                let truth = judge.backward(dy.map(Double.init), x: x.map(Double.init))
-                if offset == 0 {
-                    let error = LayerNormAccuracy.worstError(naive.backward(dy, x: x), truth, columns: columns)
-                    allowed = max(2 * error, 2e-6)
+            var random = RandomNumbers(seed: UInt64(columns))
+            var naiveError = 2e-7  // what remains where the naive evaluation is lucky: a few roundings
+            var errors: [Float: Double] = [:]
+            for _ in 0..<rows(columns) {
+                let x = random.normals(columns).map { $0 * scale }
+                let friendly = random.normals(columns)
+                let y = try softmax(Tensor(x))
+                for offset: Float in [0, 1e3, 1e6] {
+                    let dy = friendly.map { $0 + offset }
+                    let truth = judge.backward(dy.map(Double.init), x: x.map(Double.init))
+                    func error(_ dx: [Float]) -> Double { LayerNormAccuracy.worstError(dx, truth, columns: columns) }
+                    if offset == 0 { naiveError = max(naiveError, error(naive.backward(dy, x: x))) }
+                    errors[offset] = try max(errors[offset] ?? 0, error(softmaxBackward(Tensor(dy), output: y).array))
                 }
-                let dx = try softmaxBackward(Tensor(dy), output: y).array
-                #expect(LayerNormAccuracy.worstError(dx, truth, columns: columns) <= allowed, "scale \(scale), offset \(offset)")
+            }
+            for (offset, error) in errors {
+                #expect(error <= 2 * naiveError, "scale \(scale), offset \(offset)")
             }
         }
     }
