@@ -127,14 +127,14 @@ struct Cell {
         }
         let weight = try filled([columns], seed: 100)
         var inputs: [Arguments] = []
-        var outputs: [LayerNormGradients] = []
+        var outputs: [NormGradients<Float>] = []
         for set in 0..<sets {
             let x = try filled(shape, seed: UInt64(set))
             inputs.append(
                 Arguments(
                     x: x, dy: try filled(shape, seed: UInt64(1000 + set)),
                     statistics: try layerNormWithStatistics(x).statistics))
-            outputs.append(try LayerNormGradients(shape: shape))
+            outputs.append(try NormGradients<Float>(shape: shape))
         }
         var set = 0
         return Candidate(name: name) { [inputs] in

@@ -17,6 +17,7 @@
                            float *sums, int64_t pitch, int streaming))                                        \
     KERNEL(merge_sums, (const float *sums, int64_t count, int64_t stride, float *result, int64_t begin,       \
                         int64_t end, int accumulate))                                                         \
+    KERNEL(convert, (const void *x, ck_type x_type, void *y, ck_type y_type, int64_t count, int streaming))   \
     KERNEL(softmax, (const ck_softmax_args *args, int64_t begin, int64_t end, int streaming))                 \
     KERNEL(softmax_backward, (const ck_softmax_backward_args *args, int64_t begin, int64_t end,               \
                               int streaming))                                                                 \

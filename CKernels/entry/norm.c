@@ -4,6 +4,7 @@
 
 #include "dispatch/select.h"
 #include "entry/norm_arguments.h"
+#include "entry/streaming.h"
 #include "parallel/blocks.h"
 
 /// Rows that stay on one thread: a group of the kernel for short rows, or some KiB.
@@ -34,13 +35,14 @@ static ck_status check_numbers(const ck_norm_args *a) {
     CK_CHECK(ck_check_shape(a->rows, a->cols, a->x_stride));
     if (a->y) CK_CHECK(ck_check_shape(a->rows, a->cols, a->y_stride));
     if (a->quantized) CK_CHECK(ck_check_shape(a->rows, a->cols, a->quantized_stride));
+    if (a->addend) CK_CHECK(ck_check_shape(a->rows, a->cols, a->addend_stride));
     CK_CHECK(ck_check_residual(a->residual, a->rows, a->cols));
     CK_CHECK(ck_check_epsilon(a->epsilon));
     return ck_is_finite(a->weight_offset) ? CK_OK : CK_BAD_PARAMETER;
 }
 
-/// Areas that are read, the first two of which an output may be; then the outputs.
-enum { X, BRANCH, BRANCH_BIAS, BRANCH_SCALE, WEIGHT, BIAS, INPUTS };
+/// Areas that are read, of which y may be one of the first three and the sum one of the first two; then the outputs.
+enum { X, BRANCH, ADDEND, BRANCH_BIAS, BRANCH_SCALE, WEIGHT, BIAS, INPUTS };
 enum { Y, SUM, QUANTIZED, QUANTIZED_SCALE, MEAN, MEAN_LOW, RSTD, OUTPUTS };
 
 static ck_status check_memory(const ck_norm_args *a) {
@@ -48,6 +50,7 @@ static ck_status check_memory(const ck_norm_args *a) {
     ck_area inputs[INPUTS] = {
         [X] = ck_matrix_area(a->x, a->type, a->rows, a->cols, a->x_stride),
         [BRANCH] = r.branch,
+        [ADDEND] = ck_matrix_area(a->addend, a->type, a->rows, a->cols, a->addend_stride),
         [BRANCH_BIAS] = r.bias,
         [BRANCH_SCALE] = r.scale,
         [WEIGHT] = ck_vector_area(a->weight, a->parameter_type, a->cols),
@@ -71,25 +74,17 @@ static ck_status check_memory(const ck_norm_args *a) {
     for (int i = 0; i < OUTPUTS; i++) CK_CHECK(ck_check_optional(outputs[i]));
 
     for (int i = 0; i < OUTPUTS; i++) {
-        int may_replace = i == Y || i == SUM;
-        CK_CHECK(ck_check_output(outputs[i], &inputs[X], 1, may_replace ? 0 : -1));
-        CK_CHECK(ck_check_output(outputs[i], &inputs[BRANCH], 1, may_replace ? 0 : -1));
-        CK_CHECK(ck_check_output(outputs[i], &inputs[BRANCH_BIAS], INPUTS - BRANCH_BIAS, -1));
+        int replaceable = i == Y ? ADDEND : i == SUM ? BRANCH : -1;
+        for (int k = 0; k < INPUTS; k++) CK_CHECK(ck_check_output(outputs[i], &inputs[k], 1, k <= replaceable ? 0 : -1));
         CK_CHECK(ck_check_output(outputs[i], outputs, i, -1));
     }
     return CK_OK;
 }
 
-/// Traffic up to which the output stays in the caches. Memory serves one thread as fast as the last cache level does, if
-/// it need not read what is overwritten; several threads fill a cache, but not the memory, faster than one.
-static int64_t cached_bytes(int64_t blocks, int64_t bytes, int32_t threads) {
-    return ck_is_shared(blocks, bytes, threads) ? ck_last_cache() / 8 * 7 : ck_last_cache() / 2;
-}
-
 /// Whether stores past the caches are possible: whole lines, and not where input was read.
 static int may_stream(const ck_norm_args *a) {
     const ck_residual *r = a->residual;
-    if (a->quantized || a->y == a->x || !ck_is_line_aligned(area_of_y(a))) return 0;
+    if (a->quantized || a->addend || a->y == a->x || !ck_is_line_aligned(area_of_y(a))) return 0;
     if (!r) return 1;
     int in_place = a->y == r->branch || (r->sum && (r->sum == a->x || r->sum == r->branch));
     return !in_place && (!r->sum || ck_is_line_aligned(area_of_sum(a)));
@@ -103,10 +98,10 @@ static ck_status run_norm(const ck_norm_args *args, int is_centred, ck_run run) 
     CK_CHECK(ck_check_threads(run));
     CK_CHECK(ck_select(run.isa, &call.table));
 
-    int64_t tensors = 2 + (args->residual != 0) + (args->residual && args->residual->sum);
+    int64_t tensors = 2 + (args->addend != 0) + (args->residual != 0) + (args->residual && args->residual->sum);
     int64_t bytes = tensors * args->rows * args->cols * ck_size_of(args->type);
     int64_t size = rows_per_block(args->cols), blocks = (args->rows + size - 1) / size;
-    call.streaming = may_stream(args) && bytes > cached_bytes(blocks, bytes, run.threads);
+    call.streaming = may_stream(args) && bytes > ck_cached_bytes(blocks, bytes, run.threads);
     ck_run_blocks(blocks, bytes, run.threads, run_rows, &call);
     return CK_OK;
 }

@@ -58,7 +58,9 @@ typedef struct ck_norm_args {
     const void *bias;            ///< [cols], or NULL for zeros
     float weight_offset;         ///< added to each weight, finite: 0, or 1 where a model stores weight - 1
     float epsilon;               ///< >= 0, finite
-    void *y;                     ///< [rows, cols]; may be x or branch itself (same stride); NULL if `quantized` is given
+    const void *addend;          ///< [rows, cols] or NULL: added to y before it is rounded: x + norm(branch)
+    int64_t addend_stride;       ///< from row to row, >= cols
+    void *y;                     ///< [rows, cols]; may be x, branch or addend itself (same stride); NULL if `quantized` is given
     int64_t y_stride;            ///< from row to row, >= cols
     int8_t *quantized;           ///< [rows, cols] or NULL: round(y / quantized_scale), -127 ... 127, of y before it is rounded
     int64_t quantized_stride;    ///< from row to row, >= cols

@@ -3,6 +3,7 @@
 #define CKERNELS_H
 
 #include "ck_base.h"
+#include "ck_convert.h"
 #include "ck_inspect.h"
 #include "ck_norm.h"
 #include "ck_limits.h"

@@ -32,11 +32,11 @@ V_FN void norm_cached(norm_call *call, int64_t begin, int64_t end, norm_kind kin
     }
 }
 
-/// `streaming`: past the caches. Quantized rows are never streamed.
+/// `streaming`: past the caches. Special rows are never streamed.
 V_FN void norm_rows(const ck_norm_args *a, int is_centred, int64_t begin, int64_t end, int streaming, norm_kind kind) {
     norm_call call;
     norm_call_set(&call, a, is_centred);
-    if (a->cols <= SHORT && !a->quantized) norm_short(&call, begin, end, streaming, kind);
+    if (a->cols <= SHORT && !is_special(a)) norm_short(&call, begin, end, streaming, kind);
     else if (streaming) norm_streamed(&call, begin, end, kind);
     else norm_cached(&call, begin, end, kind);
     if (streaming) v_stream_end();

@@ -29,13 +29,17 @@ extension StorageType {
     }
 }
 
-extension Optional where Wrapped == Tensor<Float> {
+extension Optional {
     /// The address of an optional tensor's first element, or nil.
-    var pointer: UnsafePointer<Float>? {
+    func rawPointer<Element>() -> UnsafeRawPointer? where Wrapped == Tensor<Element> {
         switch self {
         case .none: nil
-        case .some(let tensor): unsafe tensor.pointer
+        case .some(let tensor): unsafe UnsafeRawPointer(tensor.pointer)
         }
+    }
+    /// The address to write to; the caller has made the tensor unique.
+    func rawMutablePointer<Element>() -> UnsafeMutableRawPointer? where Wrapped == Tensor<Element> {
+        unsafe UnsafeMutableRawPointer(mutating: rawPointer())
     }
 }
 

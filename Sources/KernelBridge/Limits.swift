@@ -12,7 +12,7 @@ package enum MachineLimits {
         destination.makeUniqueForOverwriting()
         try check(
             unsafe ck_limit_copy(
-                source.pointer, second.pointer, destination.mutablePointer, Int64(source.count),
+                source.pointer, second.map { unsafe UnsafePointer($0.pointer) }, destination.mutablePointer, Int64(source.count),
                 streaming ? 1 : 0, run.run))
     }
 

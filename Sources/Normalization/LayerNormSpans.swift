@@ -17,11 +17,11 @@ public func layerNorm(
     try validate(count: y.count, is: x.count, argument: "y")
     try validate(epsilon: epsilon)
     if let run = try backend.kernelRun() {
-        try LayerNormKernels.forward(
-            x, columns: columns, weight: weight, bias: bias, epsilon: epsilon, into: &y, run: run)
+        try NormKernels.forward(
+            .layerNorm, x, columns: columns, weight: weight, bias: bias, weightOffset: 0, epsilon: epsilon, into: &y, run: run)
     } else {
-        let result = LayerNormReference.forward(
-            [Float](copying: x), columns: columns, weight: [Float](copying: weight), bias: [Float](copying: bias),
+        let result = NormReference.forward(
+            .layerNorm, [Float](copying: x), columns: columns, weight: [Float](copying: weight), bias: [Float](copying: bias),
             epsilon: epsilon)
         for index in result.y.indices { y[index] = result.y[index] }
     }

@@ -35,7 +35,7 @@ func validate(shape: Shape, is expected: Shape, argument: String) throws(Normali
 }
 
 /// A parameter vector: one element a column. (Optional chaining, because `guard let` would retain the tensor: 6 ns.)
-func validate(parameter: Tensor<Float>?, columns: Int, argument: String) throws(NormalizationError) {
+func validate<Parameter: KernelElement>(parameter: Tensor<Parameter>?, columns: Int, argument: String) throws(NormalizationError) {
     let isVector = (parameter?.shape.rank ?? 1) == 1
     guard isVector, (parameter?.shape[0] ?? columns) == columns else {
         throw NormalizationError(
@@ -47,5 +47,11 @@ func validate(epsilon: Float) throws(NormalizationError) {
     guard epsilon >= 0, epsilon.isFinite else {
         throw NormalizationError(
             .invalidEpsilon, argument: "epsilon", expected: "a finite number of at least 0", given: "\(epsilon)")
+    }
+}
+
+func validate(finite number: Float, argument: String) throws(NormalizationError) {
+    guard number.isFinite else {
+        throw NormalizationError(.invalidParameter, argument: argument, expected: "a finite number", given: "\(number)")
     }
 }

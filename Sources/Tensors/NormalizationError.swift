@@ -16,6 +16,8 @@ public struct NormalizationError: Error, Hashable, Sendable {
         case unsupportedLayout
         /// Epsilon is negative, infinite or NaN.
         case invalidEpsilon
+        /// A number that is NaN, infinite or outside its range.
+        case invalidParameter
         /// A thread count below one.
         case invalidThreadCount
         /// This build or this machine does not have the instruction set.

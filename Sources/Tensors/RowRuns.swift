@@ -30,8 +30,8 @@ extension Tensor {
 
     /// Calls `body` with as few runs of rows as serve this tensor and `destination` (of equal shape):
     /// one if the leading axes of both collapse into one stride. Allocates nothing.
-    @inlinable package func forEachRowRun<Failure: Error>(
-        with destination: Tensor, _ body: (RowRun) throws(Failure) -> Void
+    @inlinable package func forEachRowRun<Other, Failure: Error>(
+        with destination: Tensor<Other>, _ body: (RowRun) throws(Failure) -> Void
     ) throws(Failure) {
         guard isContiguous, destination.isContiguous else {
             return try visitRows(axis: 0, firstRow: 0, offset, destination.offset, with: destination, body)
@@ -43,8 +43,8 @@ extension Tensor {
             RowRun(rows: rows, firstRow: 0, source: (offset, columns), destination: (destination.offset, columns)))
     }
 
-    @inlinable package func visitRows<Failure: Error>(
-        axis: Int, firstRow: Int, _ start: Int, _ otherStart: Int, with other: Tensor,
+    @inlinable package func visitRows<Other, Failure: Error>(
+        axis: Int, firstRow: Int, _ start: Int, _ otherStart: Int, with other: Tensor<Other>,
         _ body: (RowRun) throws(Failure) -> Void
     ) throws(Failure) {
         let rows = rowCount(from: axis)

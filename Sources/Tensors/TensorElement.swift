@@ -5,3 +5,4 @@ public protocol TensorElement: BitwiseCopyable, Sendable, Equatable {
 
 extension Float: TensorElement {}
 extension Double: TensorElement {}
+extension Int8: TensorElement {}

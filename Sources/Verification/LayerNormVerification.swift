@@ -50,7 +50,7 @@ package enum LayerNormVerification {
     package struct Result: Sendable {
         package let y: Tensor<Float>
         package let statistics: RowStatistics
-        package let gradients: LayerNormGradients
+        package let gradients: NormGradients<Float>
 
         package init(_ input: Case, backend: Backend) throws(NormalizationError) {
             (y, statistics) = try layerNormWithStatistics(

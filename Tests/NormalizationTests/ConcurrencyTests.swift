@@ -63,7 +63,7 @@ internal import Verification
         norm.weight = try #require(input.weight)
         let (_, pullback) = try norm.valueWithPullback(at: input.x)
         let expected = try pullback(input.outputGradient)
-        try await withThrowingTaskGroup(of: LayerNormGradients.self) { group in
+        try await withThrowingTaskGroup(of: NormGradients<Float>.self) { group in
             for _ in 0..<Self.taskCount { group.addTask { try pullback(input.outputGradient) } }
             for try await gradients in group {
                 expectSameBits(gradients.input.array, expected.input.array, "input")

@@ -23,11 +23,11 @@ import Testing
     }
 
     private static func statistics(of shape: Shape) throws -> RowStatistics {
-        try layerNormWithStatistics(Tensor(repeating: 1, shape: shape)).statistics
+        try layerNormWithStatistics(Tensor<Float>(repeating: 1, shape: shape)).statistics
     }
 
     /// Gradients with something in them: those of a call that is right.
-    private func filledGradients() throws -> LayerNormGradients {
+    private func filledGradients() throws -> NormGradients<Float> {
         let call = try Call()
         return try layerNormBackward(call.dy, x: call.x, weight: call.weight, statistics: call.statistics)
     }
@@ -105,7 +105,7 @@ import Testing
     func gradientsForAnotherInput(extents: [Int]) throws {
         for backend in [Backend.automatic, .reference] {
             let call = try Call()
-            var gradients = try LayerNormGradients(shape: Shape(extents))
+            var gradients = try NormGradients<Float>(shape: Shape(extents))
             expectError(.shapeMismatch, "gradients") { () throws(NormalizationError) in
                 try layerNormBackward(
                     call.dy, x: call.x, weight: call.weight, statistics: call.statistics, into: &gradients,
@@ -119,17 +119,17 @@ import Testing
     @Test func gradientsOfImpossibleShapes() {
         for extents in [[], [0], [3, 0]] {
             expectError(.invalidShape, "shape") { () throws(NormalizationError) in
-                try LayerNormGradients(shape: Shape(extents))
+                try NormGradients<Float>(shape: Shape(extents))
             }
         }
         for extents in [[Int.max, 2], [2, Int.max], [Int.max]] {
             expectError(.sizeOverflow, "shape") { () throws(NormalizationError) in
-                try LayerNormGradients(shape: Shape(extents))
+                try NormGradients<Float>(shape: Shape(extents))
             }
         }
         for extents in [[-1, 3], [3, -1]] {
             expectError(.invalidShape, "shape") { () throws(NormalizationError) in
-                try LayerNormGradients(shape: Shape(extents))
+                try NormGradients<Float>(shape: Shape(extents))
             }
         }
     }

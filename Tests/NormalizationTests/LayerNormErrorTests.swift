@@ -147,7 +147,7 @@ import Testing
     func noRowsGiveEmptyResults(backend: Backend, extents: [Int]) throws {
         let shape = Shape(extents)
         let x = try Tensor<Float>([], shape: shape)
-        let (y, statistics) = try layerNormWithStatistics(x, weight: Tensor([1, 2, 3, 4, 5]), backend: backend)
+        let (y, statistics) = try layerNormWithStatistics(x, weight: Tensor<Float>([1, 2, 3, 4, 5]), backend: backend)
         #expect(y.shape == shape && y.array == [])
         #expect(statistics.mean.shape == Shape(extents.dropLast()) && statistics.mean.array == [])
         #expect(try layerNorm(x, backend: backend) == x)

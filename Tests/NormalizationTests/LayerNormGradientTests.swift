@@ -24,8 +24,8 @@ internal import Verification
             bias = affine ? random.normals(columns).map(Double.init) : nil
         }
 
-        var output: LayerNormReference<Double>.Output {
-            LayerNormReference.forward(x, columns: columns, weight: weight, bias: bias, epsilon: epsilon)
+        var output: NormReference<Double>.Output {
+            NormReference.forward(.layerNorm, x, columns: columns, weight: weight, bias: bias, epsilon: epsilon)
         }
 
         var loss: Double { zip(dy, output.y).reduce(0) { $0 + $1.0 * $1.1 } }
@@ -33,9 +33,9 @@ internal import Verification
         /// The sum of the loss's terms without their signs: what rounding errors are relative to.
         var size: Double { zip(dy, output.y).reduce(0) { $0 + abs($1.0 * $1.1) } }
 
-        var gradients: LayerNormReference<Double>.Gradients {
+        var gradients: NormReference<Double>.Gradients {
             let output = output
-            return LayerNormReference.backward(
+            return NormReference.backward(.layerNorm, 
                 dy, x: x, columns: columns, weight: weight, mean: output.mean, meanLow: output.meanLow,
                 rstd: output.rstd)
         }

@@ -22,7 +22,7 @@ internal import Verification
     }
 
     private func expectSameBits(
-        _ given: LayerNormGradients, _ expected: LayerNormGradients, sourceLocation: SourceLocation = #_sourceLocation
+        _ given: NormGradients<Float>, _ expected: NormGradients<Float>, sourceLocation: SourceLocation = #_sourceLocation
     ) {
         for (name, given, expected) in [
             ("input", given.input, expected.input), ("weight", given.weight, expected.weight),
@@ -79,7 +79,7 @@ internal import Verification
     @Test(arguments: backends)
     func accumulatingAdds(backend: Backend) throws {
         let problems = try [UInt64(1), 2, 3].map { try Problem(seed: $0) }
-        var gradients = try LayerNormGradients(shape: problems[0].x.shape)
+        var gradients = try NormGradients<Float>(shape: problems[0].x.shape)
         var weight = [Float](repeating: 0, count: 29)
         var bias = weight
         for problem in problems {
@@ -103,7 +103,7 @@ internal import Verification
     func gradientsAreReused(backend: Backend) throws {
         let first = try Problem(rows: 100, seed: 1)
         let second = try Problem(rows: 100, seed: 2)
-        var gradients = try LayerNormGradients(shape: first.x.shape)
+        var gradients = try NormGradients<Float>(shape: first.x.shape)
         func storages() -> [ObjectIdentifier] {
             [gradients.input, gradients.weight, gradients.bias].compactMap { $0.map { ObjectIdentifier($0.storage) } }
         }
@@ -128,7 +128,7 @@ internal import Verification
         let (_, statistics) = try layerNormWithStatistics(problem.x, backend: .reference)
         let all = try layerNormBackward(
             problem.dy, x: problem.x, weight: problem.norm.weight, statistics: statistics, backend: .reference)
-        var gradients = try LayerNormGradients(shape: problem.x.shape, weight: wanted.weight, bias: wanted.bias)
+        var gradients = try NormGradients<Float>(shape: problem.x.shape, weight: wanted.weight, bias: wanted.bias)
         try layerNormBackward(
             problem.dy, x: problem.x, weight: problem.norm.weight, statistics: statistics, into: &gradients,
             backend: backend)

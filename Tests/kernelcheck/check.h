@@ -12,8 +12,8 @@
 
 typedef struct check {
     const char *family;
-    ck_isa isa;  // what the family must run, by ck_run.isa
-    int quick;   // smaller sizes, for emulators
+    ck_isa isa;      // what the family must run, by ck_run.isa
+    int quick;       // smaller sizes, for emulators
     int exhaustive;  // every float, where a function of one number is checked
     uint64_t seed;
     random_source random;

@@ -17,6 +17,10 @@ void check_layer_norm_streaming(check *c);
 void check_layer_norm_backward(check *c);
 void check_limits(check *c);
 
+/// Conversions against the definition of each storage type: every number, every layout.
+void check_convert(check *c);
+void check_convert_layouts(check *c);
+
 /// Functions of one number against float64 and the contract's words.
 void check_exp(check *c);
 void check_tanh(check *c);

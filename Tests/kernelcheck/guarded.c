@@ -51,8 +51,9 @@ matrix matrix_place(const guarded *home, ck_type type, int64_t rows, int64_t col
     if (place == FLUSH_END) m.base = (char *)home->first + home->bytes - (end_of(m) - (char *)m.base);
     char *begin, *end;
     surroundings(m, &begin, &end);
-    uint32_t canary = type_canary(type);  // its lower bytes, on the little-endian machines that there are kernels for
-    for (char *p = begin; p < end; p += type_size(type)) memcpy(p, &canary, (size_t)type_size(type));
+    type_set_bits(type, begin, 0, type_canary(type));
+    for (int64_t done = type_size(type), all = end - begin; done < all; done *= 2)  // doubles what there is
+        memcpy(begin + done, begin, (size_t)(all - done < done ? all - done : done));
     return m;
 }
 

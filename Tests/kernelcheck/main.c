@@ -25,6 +25,8 @@ static const family families[] = {
     {"layer_norm", check_layer_norm},
     {"layer_norm_streaming", check_layer_norm_streaming},
     {"layer_norm_backward", check_layer_norm_backward},
+    {"convert", check_convert},
+    {"convert_layouts", check_convert_layouts},
     {"limits", check_limits},
     {"softmax", check_softmax},
     {"softmax_streaming", check_softmax_streaming},

@@ -33,6 +33,15 @@ uint32_t type_bits(ck_type type, const void *array, int64_t i) {
     return type == TYPE_S8 ? ((const uint8_t *)array)[i] : ((const uint16_t *)array)[i];
 }
 
+void type_set_bits(ck_type type, void *array, int64_t i, uint32_t bits) {
+    if (type == CK_F32)
+        ((uint32_t *)array)[i] = bits;
+    else if (type == TYPE_S8)
+        ((uint8_t *)array)[i] = (uint8_t)bits;
+    else
+        ((uint16_t *)array)[i] = (uint16_t)bits;
+}
+
 float type_widen(ck_type type, uint32_t bits) {
     float value;
     memcpy(&value, &bits, sizeof value);

@@ -20,6 +20,9 @@ const char *type_name(ck_type type);
 /// The bits of element i of an array.
 uint32_t type_bits(ck_type type, const void *array, int64_t i);
 
+/// Writes element i of an array.
+void type_set_bits(ck_type type, void *array, int64_t i, uint32_t bits);
+
 /// The number that bits stand for, exactly.
 float type_widen(ck_type type, uint32_t bits);
 

@@ -24,6 +24,10 @@ V_FN void wrong_store_n(float *p, int64_t n, vf a) { v_store_n(p, n > 0 ? n + 1 
 /// All lanes, of which the right ones are kept.
 V_FN vf wrong_load_n(const float *p, int64_t n) { return n > 0 ? v_keep_n(n, v_load(p)) : v_zero(); }
 #define v_load_n wrong_load_n
+#elif defined(MISTAKE_TIES)
+/// What is halfway between two numbers goes up in magnitude.
+V_FN vh wrong_round_bf16(vf a) { return v_round_bf16(v_fma(a, v_set(0x1p-23f), a)); }
+#define v_round_bf16 wrong_round_bf16
 #endif
 
 #include "isa/all_kernels.h"

@@ -1,15 +1,17 @@
-extension LayerNormReference {
+package import Tensors
+
+extension NormReference {
     package struct Gradients {
         package var dx: [Scalar]
         package var dweight: [Scalar]
         package var dbias: [Scalar]
     }
 
-    /// Gradients of `forward`, from the statistics that it saved.
+    /// Gradients of `forward`, from the statistics that it saved. (Those of RMSNorm have mean 0.)
     @_specialize(where Scalar == Float)
     @_specialize(where Scalar == Double)
     package static func backward(
-        _ dy: [Scalar], x: [Scalar], columns: Int, weight: [Scalar]?, mean: [Scalar], meanLow: [Scalar],
+        _ norm: RowNorm, _ dy: [Scalar], x: [Scalar], columns: Int, weight: [Scalar]?, mean: [Scalar], meanLow: [Scalar],
         rstd: [Scalar]
     ) -> Gradients {
         let rows = x.count / columns
@@ -22,7 +24,7 @@ extension LayerNormReference {
             func xhat(_ column: Int) -> Scalar { (x[first + column] - mean[row] - meanLow[row]) * rstd[row] }
             func g(_ column: Int) -> Scalar { dy[first + column] * (weight?[column] ?? 1) }
 
-            let centre = RowSample.mean(columns: columns, g)
+            let centre = norm == .layerNorm ? RowSample.mean(columns: columns, g) : 0
             var remainder = LaneSum<Scalar>()
             var projection = LaneSum<Scalar>()
             for column in 0..<columns {
@@ -30,7 +32,7 @@ extension LayerNormReference {
                 remainder.add(t)
                 projection.add(t, times: xhat(column))
             }
-            let tau = remainder.total / n
+            let tau = norm == .layerNorm ? remainder.total / n : 0
             let h = projection.total / n
 
             weightSums.begin(row: row)

@@ -1,7 +1,9 @@
-/// Layer normalization in plain Swift: for `Float` the bits of the C kernels.
+package import Tensors
+
+/// LayerNorm and RMSNorm in plain Swift: for `Float` the bits of the C kernels.
 ///
-/// Matrices are dense and row-major. The arithmetic is described in the article "One answer".
-package enum LayerNormReference<Scalar: ReferenceScalar> {
+/// Matrices are dense and row-major; what is stored otherwise is widened before and rounded after. The arithmetic is described in the article "One answer".
+package enum NormReference<Scalar: ReferenceScalar> {
     /// Mean (as the pair centre + delta) and 1/sqrt(variance + epsilon) of a row times a power of two.
     private struct Moments {
         var centre: Scalar
@@ -26,14 +28,14 @@ package enum LayerNormReference<Scalar: ReferenceScalar> {
     @_specialize(where Scalar == Float)
     @_specialize(where Scalar == Double)
     package static func forward(
-        _ x: [Scalar], columns: Int, weight: [Scalar]?, bias: [Scalar]?, epsilon: Scalar
+        _ norm: RowNorm, _ x: [Scalar], columns: Int, weight: [Scalar]?, bias: [Scalar]?, epsilon: Scalar
     ) -> Output {
         let rows = x.count / columns
         var output = Output(y: [], mean: [], meanLow: [], rstd: [])
         output.y.reserveCapacity(x.count)
         for row in 0..<rows {
             let elements = x[row * columns..<(row + 1) * columns]
-            let r = moments(of: elements, epsilon: epsilon)
+            let r = moments(of: elements, norm, epsilon: epsilon)
             for (column, element) in elements.enumerated() {
                 let normalized = (centred(element, r) - r.delta) * r.rstd
                 output.y.append((bias?[column] ?? 0).addingProduct(normalized, weight?[column] ?? 1))
@@ -48,30 +50,34 @@ package enum LayerNormReference<Scalar: ReferenceScalar> {
 
     private static func centred(_ x: Scalar, _ r: Moments) -> Scalar { (-r.centre).addingProduct(x, r.scale) }
 
-    private static func moments(of row: ArraySlice<Scalar>, epsilon: Scalar) -> Moments {
-        var (r, variance) = unfinishedMoments(of: row, scale: 1)
+    private static func moments(of row: ArraySlice<Scalar>, _ norm: RowNorm, epsilon: Scalar) -> Moments {
+        var (r, variance) = unfinishedMoments(of: row, norm, scale: 1)
         let q = variance + epsilon
         if Scalar.ordinaryVariances.contains(q) {
             r.rstd = 1 / q.squareRoot()
             r.savedRstd = r.rstd
             return r
         }
-        (r, variance) = unfinishedMoments(of: row, scale: scale(for: row))
+        (r, variance) = unfinishedMoments(of: row, norm, scale: scale(for: row))
         (r.rstd, r.savedRstd) = Scalar.wideReciprocalRoot(variance: variance, epsilon: epsilon, scale: r.scale)
         return r
     }
 
     /// centre, delta and the variance of the row times `scale`: around the mean of a sample, or, if that was
     /// far off, around the mean that this gave.
-    private static func unfinishedMoments(of row: ArraySlice<Scalar>, scale: Scalar) -> (Moments, variance: Scalar) {
+    /// RMSNorm's are around 0.
+    private static func unfinishedMoments(
+        of row: ArraySlice<Scalar>, _ norm: RowNorm, scale: Scalar
+    ) -> (Moments, variance: Scalar) {
+        guard norm == .layerNorm else { return moments(of: row, norm, around: 0, scale: scale) }
         let sample = RowSample.mean(columns: row.count) { row[row.startIndex + $0] * scale }
-        let (r, variance) = moments(of: row, around: sample, scale: scale)
+        let (r, variance) = moments(of: row, norm, around: sample, scale: scale)
         let isFar = variance.addingProduct(-4 * r.delta, r.delta) < 0
-        return isFar ? moments(of: row, around: r.centre + r.delta, scale: scale) : (r, variance)
+        return isFar ? moments(of: row, norm, around: r.centre + r.delta, scale: scale) : (r, variance)
     }
 
     private static func moments(
-        of row: ArraySlice<Scalar>, around centre: Scalar, scale: Scalar
+        of row: ArraySlice<Scalar>, _ norm: RowNorm, around centre: Scalar, scale: Scalar
     ) -> (Moments, variance: Scalar) {
         let n = Scalar(row.count)
         var r = Moments(centre: centre, delta: 0, rstd: 0, scale: scale)
@@ -82,7 +88,7 @@ package enum LayerNormReference<Scalar: ReferenceScalar> {
             deviations.add(d)
             squares.add(d, times: d)
         }
-        r.delta = deviations.total / n
+        r.delta = norm == .layerNorm ? deviations.total / n : 0
         let variance = (squares.total / n).addingProduct(-r.delta, r.delta)
         return (r, variance < 0 ? 0 : variance)
     }

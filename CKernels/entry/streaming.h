@@ -1,0 +1,15 @@
+// streaming.h: whether an output is written past the caches.
+
+#ifndef CK_STREAMING_H
+#define CK_STREAMING_H
+
+#include "dispatch/select.h"
+#include "parallel/blocks.h"
+
+/// Traffic up to which the output stays in the caches. Memory serves one thread as fast as the last cache level does,
+/// if it need not read what is overwritten; several threads fill a cache, but not the memory, faster than one.
+static inline int64_t ck_cached_bytes(int64_t blocks, int64_t bytes, int32_t threads) {
+    return ck_is_shared(blocks, bytes, threads) ? ck_last_cache() / 8 * 7 : ck_last_cache() / 2;
+}
+
+#endif
