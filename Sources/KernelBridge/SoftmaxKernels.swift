@@ -26,7 +26,7 @@ package enum SoftmaxKernels {
         run: KernelRun
     ) throws(NormalizationError) {
         logSumExp?.makeUniqueForOverwriting()
-        let sums = logSumExp.map { unsafe $0.mutablePointer }
+        let sums = unsafe logSumExp.map { unsafe $0.mutablePointer }
         var arguments = unsafe arguments(x, logarithmic: logarithmic)
         let (source, destination) = unsafe (x.storage.base, y.storage.base)
         try x.forEachRowRun(with: y) { (rows: RowRun) throws(NormalizationError) in
