@@ -53,10 +53,10 @@ extension LimitRow {
 
 extension ResultRow {
     static let header =
-        "operation".padded(to: 36) + "run".padded(to: 20) + "    time    GB/s  of limit  x portable  x reference"
+        "operation".padded(to: 48) + "run".padded(to: 20) + "    time    GB/s  of limit  x portable  x reference"
 
     var line: String {
-        cell.padded(to: 36) + candidate.padded(to: 18) + Self.text(timing.median).rightAligned(in: 10)
+        cell.padded(to: 48) + candidate.padded(to: 18) + Self.text(timing.median).rightAligned(in: 10)
             + String(
                 format: "%8.1f %7.0f %% %11.1f %12.0f  ", gigabytesPerSecond, 100 * shareOfLimit, timesPortable,
                 timesReference) + timing.spreadText

@@ -34,14 +34,3 @@ package enum ConvertKernels {
         try check(unsafe ck_convert(&arguments, run.run))
     }
 }
-
-extension StorageType {
-    /// As the kernels name it.
-    var code: ck_type {
-        switch self {
-        case .float32: CK_F32
-        case .bfloat16: CK_BF16
-        case .float16: CK_F16
-        }
-    }
-}

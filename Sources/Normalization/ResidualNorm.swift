@@ -63,6 +63,36 @@ public func residualRMSNorm<Element: KernelElement, Parameter: KernelElement>(
     return try terms.residualNorm(x, residual, backend: backend)
 }
 
+/// As ``residualLayerNorm(_:adding:branchBias:branchScale:residualScale:dropout:weight:bias:epsilon:backend:)``, into existing
+/// tensors of the shape of `x`: `sum` becomes h, `y` norm(h). Allocates nothing if they are not shared and all are contiguous.
+///
+/// - Throws: `NormalizationError`, before `sum` or `y` is touched; also if one of them is not contiguous.
+public func residualLayerNorm<Element: KernelElement, Parameter: KernelElement>(
+    _ x: Tensor<Element>, adding branch: Tensor<Element>, branchBias: Tensor<Parameter>? = nil,
+    branchScale: Tensor<Parameter>? = nil, residualScale: Float = 1, dropout: Dropout? = nil,
+    weight: Tensor<Parameter>?, bias: Tensor<Parameter>? = nil, epsilon: Float = 1e-5, sum: inout Tensor<Element>,
+    into y: inout Tensor<Element>, backend: Backend = .automatic
+) throws(NormalizationError) {
+    let terms = NormTerms(.layerNorm, weight: weight, bias: bias, weightOffset: 0, epsilon: epsilon)
+    let residual = ResidualTerms(
+        branch: branch, branchBias: branchBias, branchScale: branchScale, residualScale: residualScale, dropout: dropout)
+    try terms.residualNorm(x, residual, sum: &sum, into: &y, backend: backend)
+}
+
+/// As ``residualLayerNorm(_:adding:branchBias:branchScale:residualScale:dropout:weight:bias:epsilon:sum:into:backend:)``, with
+/// RMSNorm.
+public func residualRMSNorm<Element: KernelElement, Parameter: KernelElement>(
+    _ x: Tensor<Element>, adding branch: Tensor<Element>, branchBias: Tensor<Parameter>? = nil,
+    branchScale: Tensor<Parameter>? = nil, residualScale: Float = 1, dropout: Dropout? = nil,
+    weight: Tensor<Parameter>?, bias: Tensor<Parameter>? = nil, weightOffset: Float = 0, epsilon: Float = 1e-5,
+    sum: inout Tensor<Element>, into y: inout Tensor<Element>, backend: Backend = .automatic
+) throws(NormalizationError) {
+    let terms = NormTerms(.rmsNorm, weight: weight, bias: bias, weightOffset: weightOffset, epsilon: epsilon)
+    let residual = ResidualTerms(
+        branch: branch, branchBias: branchBias, branchScale: branchScale, residualScale: residualScale, dropout: dropout)
+    try terms.residualNorm(x, residual, sum: &sum, into: &y, backend: backend)
+}
+
 /// As ``residualLayerNorm(_:adding:branchBias:branchScale:residualScale:dropout:weight:bias:epsilon:backend:)``, for the
 /// loop of inference: `stream` becomes h, `y` norm(h). Allocates nothing if neither is shared and all are contiguous.
 ///
@@ -136,13 +166,31 @@ extension NormTerms {
     }
 
     fileprivate func residualNorm<Element: KernelElement>(
+        _ x: Tensor<Element>, _ residual: ResidualTerms<Element, Parameter>, sum: inout Tensor<Element>,
+        into y: inout Tensor<Element>, backend: Backend
+    ) throws(NormalizationError) {
+        let columns = try validatedColumns(x, residual)
+        try validate(output: sum, like: x, argument: "sum")
+        try validate(output: y, like: x, argument: "y")
+        if let run = try backend.kernelRun() {
+            sum.makeUniqueForOverwriting()
+            y.makeUniqueForOverwriting()
+            try NormKernels.forward(
+                contiguous, x.contiguous(), residual: residual.contiguous, outputs: .init(output: y, sum: sum), run: run)
+        } else {
+            let h = residual.reference(columns: columns).sum(x.widenedArray)
+            sum.assign(rounding: h)
+            y.assign(rounding: reference(h, columns: columns).y)
+        }
+    }
+
+    fileprivate func residualNorm<Element: KernelElement>(
         updating stream: inout Tensor<Element>, _ residual: ResidualTerms<Element, Parameter>,
         into y: inout Tensor<Element>, backend: Backend
     ) throws(NormalizationError) {
         let columns = try validatedColumns(stream, residual)
-        try validate(shape: y.shape, is: stream.shape, argument: "y")
-        guard stream.isContiguous else { throw .notContiguous(argument: "stream", strides: stream.strides) }
-        guard y.isContiguous else { throw .notContiguous(argument: "y", strides: y.strides) }
+        try validate(output: y, like: stream, argument: "y")
+        try validate(output: stream, like: stream, argument: "stream")
         if let run = try backend.kernelRun() {
             stream.makeUnique()
             y.makeUniqueForOverwriting()
@@ -172,9 +220,13 @@ extension ResidualTerms {
     }
 }
 
-extension NormalizationError {
-    static func notContiguous(argument: String, strides: [Int]) -> NormalizationError {
-        NormalizationError(
-            .unsupportedLayout, argument: argument, expected: "contiguous elements", given: "strides \(strides)")
+/// A tensor that is written as a whole.
+private func validate<Element>(
+    output: Tensor<Element>, like x: Tensor<Element>, argument: String
+) throws(NormalizationError) {
+    try validate(shape: output.shape, is: x.shape, argument: argument)
+    guard output.isContiguous else {
+        throw NormalizationError(
+            .unsupportedLayout, argument: argument, expected: "contiguous elements", given: "strides \(output.strides)")
     }
 }

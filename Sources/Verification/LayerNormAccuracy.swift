@@ -12,7 +12,7 @@ package struct LayerNormAccuracy: Sendable {
     package struct Cell: Sendable {
         package let columns: Int
         package let error: Double
-        /// The error of `PlainLayerNorm<Float>`; infinite if it gave a NaN.
+        /// The error of `PlainNorm<Float>`; infinite if it gave a NaN.
         package let naiveError: Double
     }
 
@@ -154,12 +154,12 @@ extension LayerNormAccuracy {
             let weight = input.weight?.array
             let bias = input.bias?.array
             let y = try layerNorm(input.x, weight: input.weight, bias: input.bias, epsilon: epsilon)
-            let naive = PlainLayerNorm<Float>.forward(x, columns: columns, weight: weight, bias: bias, epsilon: epsilon)
+            let naive = PlainNorm<Float>.forward(.layerNorm, x, columns: columns, weight: weight, bias: bias, epsilon: epsilon)
             let truth =
                 isBias
                 ? x.indices.map { Double(bias?[$0 % columns] ?? 0) }
-                : PlainLayerNorm<Double>.forward(
-                    x.map(Double.init), columns: columns, weight: nil, bias: nil, epsilon: Double(epsilon))
+                : PlainNorm<Double>.forward(
+                    .layerNorm, x.map(Double.init), columns: columns, weight: nil, bias: nil, epsilon: Double(epsilon))
             return Cell(
                 columns: columns, error: worstError(y.array, truth, columns: columns),
                 naiveError: worstError(naive, truth, columns: columns))
@@ -208,9 +208,9 @@ extension LayerNormAccuracy {
         let dy = input.outputGradient.array
         let weight = input.weight?.array
         let ours = try LayerNormVerification.Result(input, backend: .automatic).gradients
-        let naive = PlainLayerNorm<Float>.backward(dy, x: x, columns: columns, weight: weight, epsilon: input.epsilon)
-        let truth = PlainLayerNorm<Double>.backward(
-            dy.map(Double.init), x: x.map(Double.init), columns: columns, weight: weight?.map(Double.init),
+        let naive = PlainNorm<Float>.backward(.layerNorm, dy, x: x, columns: columns, weight: weight, epsilon: input.epsilon)
+        let truth = PlainNorm<Double>.backward(
+            .layerNorm, dy.map(Double.init), x: x.map(Double.init), columns: columns, weight: weight?.map(Double.init),
             epsilon: Double(input.epsilon))
         func cell(_ ours: [Float], _ naive: [Float], _ truth: [Double]) -> Cell {
             Cell(

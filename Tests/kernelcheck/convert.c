@@ -1,7 +1,7 @@
 // convert.c: the family convert: numbers of each storage type, converted to each, against storage_types.h.
 //
 // Every number of a 16-bit type. Of the floats, those where rounding can go wrong, and every 997th; with
-// --exhaustive all 2^32.
+// --exhaustive all 2^32 where they are rounded.
 
 #include <inttypes.h>
 #include <math.h>
@@ -53,7 +53,7 @@ static void check_sixteen_bits(check *c, piece *p, ck_type from, ck_type to) {
 }
 
 static void check_floats(check *c, piece *p, ck_type to) {
-    uint32_t step = c->exhaustive ? 1 : c->quick ? 99991 : 997;
+    uint32_t step = c->exhaustive && to != CK_F32 ? 1 : c->quick ? 99991 : 997;
     begin(c, p, CK_F32, to, step == 1 ? "all patterns" : "patterns in equal steps");
     for (uint64_t bits = 0; bits <= UINT32_MAX; bits += step) add(c, p, (uint32_t)bits);
     compare(c, p);

@@ -1,0 +1,131 @@
+// Cell: one operator on one shape; all its candidates are timed in turns.
+
+internal import KernelBridge
+internal import Normalization
+internal import Verification
+
+enum Direction: String, Codable { case forward, backward }
+
+/// What an operator gives bench: calls that work on sets of tensors, one set a call.
+protocol Workload {
+    /// A call that works on set `set` of `sets`.
+    mutating func run(set: Int) throws(NormalizationError)
+}
+
+struct Cell: Sendable {
+    let operation: String
+    let storage: StorageType
+    let direction: Direction
+    let rows: Int
+    let columns: Int
+    /// Whether every call takes other memory, so that data come from beyond the caches.
+    let isCold: Bool
+    /// Tensors of the shape that must be read and written at least.
+    let tensorsRead: Int
+    let tensorsWritten: Int
+    /// Makes the work of one backend on some rows of the shape.
+    let workload: @Sendable (_ shape: Shape, _ sets: Int, _ backend: Backend) throws -> any Workload
+
+    var name: String {
+        let type = storage == .float32 ? "" : " \(storage.rawValue)"
+        return "\(operation)\(type) \(direction.rawValue) \(rows)x\(columns)\(isCold ? " cold" : "")"
+    }
+
+    private var elementSize: Int { storage == .float32 ? 4 : 2 }
+    private var tensors: Int { tensorsRead + tensorsWritten }
+
+    /// What an operator must move at least.
+    var bytes: Int { tensors * rows * columns * elementSize }
+
+    /// Bytes that a cold cell cycles through.
+    private static let coldBytes = 160 << 20
+    /// Elements beyond which the reference is timed on fewer rows.
+    private static let referenceElements = 1 << 16
+
+    /// What the reference's time is multiplied by.
+    var referenceFactor: Double { Double(rows) / Double(referenceRows) }
+    private var referenceRows: Int { min(rows, max(1, Self.referenceElements / columns)) }
+
+    private var sets: Int { isCold ? max(2, (Self.coldBytes + bytes - 1) / bytes) : 1 }
+
+    /// Copies of the same bytes (on one thread, then on all), every instruction set on one thread, the
+    /// chosen one on all threads, and the reference.
+    func candidates(threads: Int) throws -> [Candidate] {
+        var candidates: [Candidate] = []
+        for count in Set([1, threads]).sorted() {
+            for streaming in [false, true] {
+                candidates.append(try copy(streaming: streaming, threads: count))
+            }
+        }
+        for instructionSet in InstructionSet.available {
+            candidates.append(
+                try candidate(.kernels(instructionSet, threads: 1), name: "\(instructionSet.rawValue), 1 thread"))
+        }
+        if threads > 1 {
+            candidates.append(
+                try candidate(
+                    .kernels(threads: threads), name: "\(InstructionSet.chosen.rawValue), \(threads) threads"))
+        }
+        var reference = try workload([referenceRows, columns], 1, .reference)
+        candidates.append(Candidate(name: "reference") { try reference.run(set: 0) })
+        return candidates
+    }
+
+    static func copyName(streaming: Bool, threads: Int) -> String {
+        "copy, \(streaming ? "streaming" : "normal") stores, \(threads)"
+    }
+
+    private func candidate(_ backend: Backend, name: String) throws -> Candidate {
+        let sets = sets
+        var work = try workload([rows, columns], sets, backend)
+        var set = 0
+        return Candidate(name: name) {
+            try work.run(set: set)
+            set = (set + 1) % sets
+        }
+    }
+
+    /// As many bytes read and written as the operator must, as copies and, for what is read more than written, one sum.
+    private func copy(streaming: Bool, threads: Int) throws -> Candidate {
+        struct Buffers {
+            let source, second: Tensor<Float>
+            var destination: Tensor<Float>
+        }
+        let floats = rows * columns * elementSize / 4
+        let sets = sets
+        func buffers(_ count: Int) throws -> [Buffers] {
+            try (0..<(count == 0 ? 0 : sets)).map { _ in
+                Buffers(
+                    source: try Tensor(repeating: 1, shape: [count]), second: try Tensor(repeating: 1, shape: [count]),
+                    destination: try Tensor(repeating: 0, shape: [count]))
+            }
+        }
+        let sums = tensorsRead - tensorsWritten
+        var copies = try buffers((tensorsWritten - sums) * floats)
+        var added = try buffers(sums * floats)
+        let run = KernelRun(threads: threads)
+        var set = 0
+        return Candidate(name: Self.copyName(streaming: streaming, threads: threads)) {
+            if !copies.isEmpty {
+                let source = copies[set].source
+                try MachineLimits.copy(source, to: &copies[set].destination, streaming: streaming, run: run)
+            }
+            if !added.isEmpty {
+                let (source, second) = (added[set].source, added[set].second)
+                try MachineLimits.copy(
+                    source, plus: second, to: &added[set].destination, streaming: streaming, run: run)
+            }
+            set = (set + 1) % sets
+        }
+    }
+}
+
+/// Numbers for a workload: uniform in -0.5 ..< 0.5.
+func filled<Element: KernelElement>(_ shape: Shape, seed: Int) throws(NormalizationError) -> Tensor<Element> {
+    var random = RandomNumbers(seed: UInt64(seed))
+    var tensor = try Tensor<Element>(repeating: .zero, shape: shape)
+    tensor.withMutableSpan { span in
+        for index in span.indices { span[index] = Element(rounding: random.nextUniform() - 0.5) }
+    }
+    return tensor
+}
