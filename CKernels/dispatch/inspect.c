@@ -52,6 +52,7 @@ const char *ck_status_text(ck_status status) {
     case CK_BAD_THREADS: return "the thread count is negative";
     case CK_UNKNOWN_TYPE: return "not a type of elements";
     case CK_BAD_PARAMETER: return "a number is NaN, infinite or outside its range";
+    case CK_BAD_OFFSETS: return "offsets do not begin at 0, decrease, or do not end at the count";
     }
     return "not a status of this library";
 }

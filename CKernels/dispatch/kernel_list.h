@@ -8,13 +8,29 @@
 
 #include <stdint.h>
 
+#include "ck_csr_norm.h"
 #include "ck_norm.h"
+<<<<<<< HEAD
 #include "ck_softmax.h"
+=======
+#include "ck_norm_second_order.h"
+#include "ck_orthogonal_add.h"
+>>>>>>> main
 
 #define CK_KERNELS(KERNEL)                                                                                    \
     KERNEL(norm, (const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, int streaming))       \
     KERNEL(norm_backward, (const ck_norm_backward_args *args, int is_centred, int64_t begin, int64_t end,     \
                            float *sums, int64_t pitch, int streaming))                                        \
+    KERNEL(norm_double_backward, (const ck_norm_double_backward_args *args, int is_centred, int64_t begin,    \
+                                  int64_t end, float *weight_sums))                                           \
+    KERNEL(csr_norm, (const ck_csr_layer_norm_args *args, int64_t begin, int64_t end))                        \
+    KERNEL(csr_norm_backward, (const ck_csr_layer_norm_backward_args *args, int64_t begin, int64_t end,       \
+                               float *weight_sums, float *bias_sums))                                         \
+    KERNEL(row_sums, (const float *x, int64_t n, int64_t stride, float *result, int64_t begin, int64_t end,   \
+                      int accumulate))                                                                        \
+    KERNEL(orthogonal_add, (const ck_orthogonal_add_args *args, int64_t begin, int64_t end, int streaming))   \
+    KERNEL(orthogonal_add_backward, (const ck_orthogonal_add_backward_args *args, int64_t begin, int64_t end, \
+                                     int streaming))                                                          \
     KERNEL(merge_sums, (const float *sums, int64_t count, int64_t stride, float *result, int64_t begin,       \
                         int64_t end, int accumulate))                                                         \
     KERNEL(convert, (const void *x, ck_type x_type, void *y, ck_type y_type, int64_t count, int streaming))   \

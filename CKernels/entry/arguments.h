@@ -84,11 +84,11 @@ static inline ck_status ck_check_output(ck_area output, const ck_area *others, i
     return CK_OK;
 }
 
-static inline int ck_is_finite(float a) { return a >= -0x1.fffffep127f && a <= 0x1.fffffep127f; }
-
 static inline ck_status ck_check_epsilon(float epsilon) {
     return epsilon >= 0.0f && epsilon <= 0x1.fffffep127f ? CK_OK : CK_BAD_EPSILON;
 }
+
+static inline int ck_is_finite(float a) { return a >= -0x1.fffffep127f && a <= 0x1.fffffep127f; }
 
 static inline ck_status ck_check_threads(ck_run run) { return run.threads < 0 ? CK_BAD_THREADS : CK_OK; }
 

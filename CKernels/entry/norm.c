@@ -37,6 +37,7 @@ static ck_status check_numbers(const ck_norm_args *a) {
     if (a->quantized) CK_CHECK(ck_check_shape(a->rows, a->cols, a->quantized_stride));
     if (a->addend) CK_CHECK(ck_check_shape(a->rows, a->cols, a->addend_stride));
     CK_CHECK(ck_check_residual(a->residual, a->rows, a->cols));
+    if (a->residual && a->residual->sum) CK_CHECK(ck_check_shape(a->rows, a->cols, a->residual->sum_stride));
     CK_CHECK(ck_check_epsilon(a->epsilon));
     return ck_is_finite(a->weight_offset) ? CK_OK : CK_BAD_PARAMETER;
 }

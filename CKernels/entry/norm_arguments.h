@@ -6,12 +6,11 @@
 #include "ck_norm.h"
 #include "entry/arguments.h"
 
-/// Counts, strides and numbers of a residual; NULL is fine.
+/// Counts, strides and numbers of a residual; NULL is fine. Its sum is forward's alone.
 static inline ck_status ck_check_residual(const ck_residual *r, int64_t rows, int64_t cols) {
     int64_t last;
     if (!r) return CK_OK;
     CK_CHECK(ck_check_shape(rows, cols, r->branch_stride));
-    if (r->sum) CK_CHECK(ck_check_shape(rows, cols, r->sum_stride));
     if (r->first_row < 0 || __builtin_add_overflow(r->first_row, rows, &last)) return CK_BAD_SHAPE;
     if (!ck_is_finite(r->scale) || !(r->dropout >= 0.0f && r->dropout < 1.0f)) return CK_BAD_PARAMETER;
     return CK_OK;

@@ -6,31 +6,15 @@
 #include "ck_norm.h"
 #include "dispatch/select.h"
 #include "entry/norm_arguments.h"
+#include "entry/row_blocks.h"
 #include "parallel/blocks.h"
-
-/// Rows in one partial sum over rows. Part of the arithmetic contract: it depends on the
-/// shape alone. At most 64 blocks, of at least 16 rows and a multiple of 4.
-static int64_t rows_per_block(int64_t rows) {
-    int64_t share = rows / 64 + (rows % 64 != 0);
-    return share <= 16 ? 16 : (share + 3) / 4 * 4;
-}
-static int64_t block_count(int64_t rows) {
-    int64_t size = rows_per_block(rows);
-    return rows / size + (rows % size != 0);
-}
 
 /// Sums over rows: of weight and bias, with a residual also of the branch's bias and scale.
 enum { MAX_SUMS = 4 };
 static int64_t sum_count(int residual) { return residual ? MAX_SUMS : 2; }
 
-/// Floats from one sum to the next: whole cache lines, so that threads do not share one.
-static int64_t sum_pitch(int64_t cols) { return (cols + 15) / 16 * 16; }
-
 size_t ck_norm_backward_workspace(int64_t rows, int64_t cols, int32_t residual) {
-    int64_t bytes, sums = sum_count(residual != 0) * block_count(rows);
-    if (ck_check_shape(rows, cols, cols) != CK_OK || rows == 0 || cols > INT64_MAX / 64) return 0;
-    if (__builtin_mul_overflow(sums * (int64_t)sizeof(float), sum_pitch(cols), &bytes)) return 0;
-    return (size_t)bytes;
+    return ck_sums_workspace(rows, cols, sum_count(residual != 0));
 }
 
 typedef struct backward_call {
@@ -44,12 +28,12 @@ typedef struct backward_call {
 static void run_rows(const void *context, int64_t begin, int64_t end) {
     const backward_call *call = context;
     const ck_norm_backward_args *a = call->args;
-    int64_t size = rows_per_block(a->rows);
+    int64_t size = ck_rows_per_sum(a->rows);
     for (int64_t block = begin; block < end; block++) {
         int64_t last = (block + 1) * size;
         if (last > a->rows) last = a->rows;
         float *sums = call->sums ? call->sums + block * call->block_floats : 0;
-        call->table->norm_backward(a, call->is_centred, block * size, last, sums, sum_pitch(a->cols), call->streaming);
+        call->table->norm_backward(a, call->is_centred, block * size, last, sums, ck_sum_stride(a->cols), call->streaming);
     }
 }
 
@@ -74,7 +58,7 @@ static void merge_columns(const void *context, int64_t begin, int64_t end) {
     results(a, result);
     for (int k = 0; k < MAX_SUMS; k++) {
         if (!result[k]) continue;
-        const float *sums = call->sums + k * sum_pitch(a->cols);
+        const float *sums = call->sums + k * ck_sum_stride(a->cols);
         call->table->merge_sums(sums, call->blocks, call->block_floats, result[k], begin * 1024, last, a->accumulate);
     }
 }
@@ -90,13 +74,6 @@ static ck_status check_numbers(const ck_norm_backward_args *a) {
     CK_CHECK(ck_check_residual(a->residual, a->rows, a->cols));
     if (!a->residual && (a->dbranch || a->dbranch_bias || a->dbranch_scale)) return CK_NULL_POINTER;
     return ck_is_finite(a->weight_offset) ? CK_OK : CK_BAD_PARAMETER;
-}
-
-static ck_status check_workspace(const ck_norm_backward_args *a, size_t needed) {
-    if (needed == 0) return CK_SIZE_OVERFLOW;
-    if (!a->workspace) return CK_NULL_POINTER;
-    if ((uintptr_t)a->workspace % 64 != 0) return CK_MISALIGNED_POINTER;
-    return a->workspace_size < needed ? CK_WORKSPACE_TOO_SMALL : CK_OK;
 }
 
 /// Areas that are read, the first two of which an output may be; then the outputs, sums over rows last.
@@ -138,7 +115,7 @@ static ck_status check_memory(const ck_norm_backward_args *a, int is_centred) {
     for (int i = SUMS; i < OUTPUTS; i++) CK_CHECK(ck_check_optional(outputs[i]));
     if (a->rows > 0 && wants_sums(a)) {
         size_t needed = ck_norm_backward_workspace(a->rows, a->cols, a->residual != 0);
-        CK_CHECK(check_workspace(a, needed));
+        CK_CHECK(ck_check_workspace(a->workspace, a->workspace_size, needed));
         outputs[WORKSPACE] = ck_vector_area(a->workspace, CK_F32, (int64_t)(needed / sizeof(float)));
     }
 
@@ -182,8 +159,8 @@ static ck_status run_backward(const ck_norm_backward_args *args, int is_centred,
         ck_area area = ck_matrix_area(outputs[i], args->type, args->rows, args->cols, strides[i]);
         if (!ck_is_line_aligned(area) || outputs[i] == args->dy || outputs[i] == args->dsum) call.streaming = 0;
     }
-    call.blocks = block_count(args->rows);
-    call.block_floats = sum_count(r != 0) * sum_pitch(args->cols);
+    call.blocks = ck_sum_count(args->rows);
+    call.block_floats = sum_count(r != 0) * ck_sum_stride(args->cols);
     if (wants_sums(args)) call.sums = args->workspace;
     ck_run_blocks(call.blocks, bytes, run.threads, run_rows, &call);
     if (wants_sums(args)) {

@@ -34,6 +34,7 @@ typedef enum ck_status {
     CK_BAD_THREADS,          ///< a negative thread count
     CK_UNKNOWN_TYPE,         ///< not a value of ck_type
     CK_BAD_PARAMETER,        ///< a number that is NaN, infinite or outside its range
+    CK_BAD_OFFSETS,          ///< offsets do not begin at 0, decrease, or do not end at the count
 } ck_status;
 
 /// One sentence for a status; never NULL, also for values that are not a ck_status.

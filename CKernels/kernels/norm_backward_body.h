@@ -26,8 +26,10 @@ typedef struct gradient_row {
     norm_row h;
     source dy, dsum;                    // dsum.at is NULL without one
     target dx, dbranch;                 // likewise
-    int fetch_input, fetch_output;      // whether to fetch the same place `ahead` rows on
-    int64_t ahead;
+    int fetch_input, fetch_output;      // whether to ask for what lies some rows on, `ahead` elements from here
+    struct {
+        int64_t dy, x, branch, dsum, dx, dbranch;
+    } ahead;
     float mean, mean_low, rstd;
     float centre, tau, projection;
 } gradient_row;
@@ -52,26 +54,24 @@ V_FN vf centred_gradient(vf dy, vf weight, const gradient_row *r) {
     return v_sub(v_mul(dy, weight), v_set(r->centre));
 }
 
-V_FN void fetch_gradient_input(const gradient_call *call, const gradient_row *r, int64_t i, int64_t bytes) {
-    const ck_norm_backward_args *a = call->args;
-    fetch_block(r->dy, i + r->ahead * a->dy_stride, bytes);
-    fetch_block(r->h.x, i + r->ahead * a->x_stride, bytes);
-    if (r->dsum.at) fetch_block(r->dsum, i + r->ahead * a->dsum_stride, bytes);
-    if (r->h.rule) fetch_block(r->h.branch, i + r->ahead * a->residual->branch_stride, bytes);
+V_FN void fetch_gradient_input(const gradient_row *r, int64_t i, int64_t bytes, norm_kind kind) {
+    fetch_block(typed_source(r->dy, kind), i + r->ahead.dy, bytes);
+    fetch_block(typed_source(r->h.x, kind), i + r->ahead.x, bytes);
+    if (r->dsum.at) fetch_block(typed_source(r->dsum, kind), i + r->ahead.dsum, bytes);
+    if (kind.residual) fetch_block(typed_source(r->h.branch, kind), i + r->ahead.branch, bytes);
 }
 
-V_FN void fetch_gradient_output(const gradient_call *call, const gradient_row *r, int64_t i) {
-    const ck_norm_backward_args *a = call->args;
-    if (r->dx.at) fetch_block_to_write(r->dx, i + r->ahead * a->dx_stride, 0);
-    if (r->dbranch.at) fetch_block_to_write(r->dbranch, i + r->ahead * a->dbranch_stride, 0);
+V_FN void fetch_gradient_output(const gradient_row *r, int64_t i, norm_kind kind) {
+    if (r->dx.at) fetch_block_to_write(typed_target(r->dx, kind), i + r->ahead.dx, 0);
+    if (r->dbranch.at) fetch_block_to_write(typed_target(r->dbranch, kind), i + r->ahead.dbranch, 0);
 }
 
 /// The mean of g over the sample of norm_moments.h.
-V_FN float gradient_sample_mean(const gradient_call *call, const gradient_row *r, int64_t n) {
+V_FN float gradient_sample_mean(const gradient_call *call, const gradient_row *r, int64_t n, norm_kind kind) {
     lanes sample;
     for (int k = 0; k < 4; k++) {
         int64_t i = sample_start(n, k), left = n > BLOCK ? 16 : n - i;
-        sample.v[k] = v_mul(read_left(r->dy, i, left), parameter_left(&call->weight, i, left));
+        sample.v[k] = v_mul(read_left(typed_source(r->dy, kind), i, left), parameter_left(&call->weight, i, left));
     }
     return mean_of_sample(lanes_fold(&sample), n);
 }
@@ -81,7 +81,7 @@ V_FN void project_block(lanes *sum, lanes *product, const gradient_row *r, const
     uint64_t kept = chunk_kept(&c->h, i, kind);
     for (int last = k + V_TOGETHER; k < last; k++) {
         int64_t j = i + 16 * k, rest = left - 16 * k;
-        vf dy = read_left(r->dy, c->column + j, rest), h = input_left(&c->h, j, rest, kept >> 16 * k, kind);
+        vf dy = read_left(typed_source(r->dy, kind), c->column + j, rest), h = input_left(&c->h, j, rest, kept >> 16 * k, kind);
         vf t = keep_left(rest, centred_gradient(dy, load_left(c->weight + j, rest), r));
         sum->v[k] = v_add(sum->v[k], t);
         product->v[k] = v_fma(t, keep_left(rest, xhat_of(h, r)), product->v[k]);
@@ -91,7 +91,7 @@ V_FN void project_block(lanes *sum, lanes *product, const gradient_row *r, const
 /// centre, tau and projection of one row.
 V_FN void project_gradient(gradient_call *call, gradient_row *r, norm_kind kind) {
     int64_t n = call->args->cols;
-    r->centre = call->is_centred ? gradient_sample_mean(call, r, n) : 0.0f;
+    r->centre = call->is_centred ? gradient_sample_mean(call, r, n, kind) : 0.0f;
     row_lanes total = row_lanes_zero(), total_product = row_lanes_zero();
     for (int64_t column = 0; column < n; column += CHUNK) {
         lanes part = lanes_zero(), product = lanes_zero();
@@ -100,7 +100,7 @@ V_FN void project_gradient(gradient_call *call, gradient_row *r, norm_kind kind)
         for (int k = 0; k < 4; k += V_TOGETHER) {
             int64_t i = 0;
             for (; i + BLOCK <= width; i += BLOCK) {
-                if (k == 0 && r->fetch_input) fetch_gradient_input(call, r, column + i, 0);
+                if (k == 0 && r->fetch_input) fetch_gradient_input(r, column + i, 0, kind);
                 project_block(&part, &product, r, &c, i, BLOCK, k, kind);
             }
             if (i < width) project_block(&part, &product, r, &c, i, width - i, k, kind);
@@ -130,7 +130,7 @@ V_FN void put_sums_left(float *sums, int64_t i, int64_t left, lanes a) {
 /// One vector of gradients of one row, with what it adds to the sums over rows.
 V_FN void gradient_vector(const gradient_call *call, const gradient_row *r, const gradient_chunk *c, column_sums *s, int k,
                           int64_t j, int64_t rest, uint64_t kept, int streaming, norm_kind kind) {
-    vf dy = read_left(r->dy, c->column + j, rest), xhat = xhat_of(input_left(&c->h, j, rest, kept, kind), r);
+    vf dy = read_left(typed_source(r->dy, kind), c->column + j, rest), xhat = xhat_of(input_left(&c->h, j, rest, kept, kind), r);
     if (call->weight_sums) {
         s->weight.v[k] = v_fma(dy, xhat, s->weight.v[k]);
         s->bias.v[k] = v_add(s->bias.v[k], dy);
@@ -138,19 +138,19 @@ V_FN void gradient_vector(const gradient_call *call, const gradient_row *r, cons
     if (!kind.residual && !r->dx.at) return;
     vf t = centred_gradient(dy, load_left(c->weight + j, rest), r);
     vf dh = v_mul(v_fnma(xhat, v_set(r->projection), v_sub(t, v_set(r->tau))), v_set(r->rstd));
-    if (r->dsum.at) dh = v_add(dh, read_left(r->dsum, c->column + j, rest));
+    if (r->dsum.at) dh = v_add(dh, read_left(typed_source(r->dsum, kind), c->column + j, rest));
     if (!kind.residual) {
-        write_left(r->dx, c->column + j, rest, dh, streaming);
+        write_left(typed_target(r->dx, kind), c->column + j, rest, dh, streaming);
         return;
     }
     const dropout *d = &call->rule.dropout;
     vf dbranch = dropped(v_mul(dh, load_left(c->h.scale + j, rest)), d, kept);
     if (call->weight_sums) {
         s->branch_bias.v[k] = v_add(s->branch_bias.v[k], dbranch);
-        s->branch_scale.v[k] = v_fma(dh, branch_left(&c->h, j, rest, kept), s->branch_scale.v[k]);
+        s->branch_scale.v[k] = v_fma(dh, branch_left(&c->h, j, rest, kept, kind), s->branch_scale.v[k]);
     }
-    if (r->dx.at) write_left(r->dx, c->column + j, rest, v_mul(v_set(call->rule.x_scale), dh), streaming);
-    if (r->dbranch.at) write_left(r->dbranch, c->column + j, rest, dbranch, streaming);
+    if (r->dx.at) write_left(typed_target(r->dx, kind), c->column + j, rest, v_mul(v_set(call->rule.x_scale), dh), streaming);
+    if (r->dbranch.at) write_left(typed_target(r->dbranch, kind), c->column + j, rest, dbranch, streaming);
 }
 
 /// 64 columns of gradients for some rows, and their contribution to the sums over rows (if wanted).
@@ -167,10 +167,10 @@ V_FN void gradient_block(const gradient_call *call, const gradient_row *rows, co
     for (int row = 0; row < count; row++) {
         const gradient_row *r = &rows[row];
         if (left == BLOCK && r->fetch_input) {
-            fetch_gradient_input(call, r, column, 0);
-            fetch_gradient_input(call, r, column, AHEAD / 4);
+            fetch_gradient_input(r, column, 0, kind);
+            fetch_gradient_input(r, column, AHEAD / 4, kind);
         }
-        if (left == BLOCK && r->fetch_output) fetch_gradient_output(call, r, column);
+        if (left == BLOCK && r->fetch_output) fetch_gradient_output(r, column, kind);
         uint64_t kept = chunk_kept(&chunks[row].h, i, kind);
         for (int k = 0; k < 4; k++)
             gradient_vector(call, r, &chunks[row], &s, k, i + 16 * k, left - 16 * k, kept >> 16 * k, streaming, kind);
@@ -187,11 +187,6 @@ V_FN void gradient_block(const gradient_call *call, const gradient_row *rows, co
 /// 4 KiB apart, dy, x and dx of each take a way of the same set of the first cache level.
 #define TOGETHER 4
 
-V_FN target optional_target(void *at, int64_t offset, norm_kind kind) {
-    target none = {0, kind.type};
-    return at ? target_at((target){at, kind.type}, offset) : none;
-}
-
 V_FN void gradient_rows(gradient_call *call, int64_t begin, int count, int streaming, int fetch, norm_kind kind) {
     const ck_norm_backward_args *a = call->args;
     gradient_row rows[TOGETHER] = {0};
@@ -203,11 +198,12 @@ V_FN void gradient_rows(gradient_call *call, int64_t begin, int count, int strea
             .h = norm_row_at(a->x, a->x_stride, a->residual, &call->rule, row, kind),
             .dy = source_at((source){a->dy, kind.type}, row * a->dy_stride),
             .dsum = {0, kind.type},
-            .dx = optional_target(a->dx, row * a->dx_stride, kind),
-            .dbranch = optional_target(a->dbranch, row * a->dbranch_stride, kind),
+            .dx = optional_target(a->dx, kind.type, row * a->dx_stride),
+            .dbranch = optional_target(a->dbranch, kind.type, row * a->dbranch_stride),
             .fetch_input = fetch,
             .fetch_output = fetch && !streaming,
-            .ahead = count,
+            .ahead = {count * a->dy_stride, count * a->x_stride, kind.residual ? count * a->residual->branch_stride : 0,
+                      count * a->dsum_stride, count * a->dx_stride, count * a->dbranch_stride},
             .mean = call->is_centred ? a->mean[row] : 0.0f,
             .mean_low = call->is_centred && a->mean_low ? a->mean_low[row] : 0.0f,
             .rstd = a->rstd[row],

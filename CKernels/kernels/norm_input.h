@@ -11,6 +11,10 @@ typedef struct norm_kind {
     int residual;  // whether there is a branch
 } norm_kind;
 
+/// The same places, of a type that the compiler knows wherever they are kept meanwhile.
+V_FN source typed_source(source s, norm_kind kind) { return (source){s.at, kind.type}; }
+V_FN target typed_target(target t, norm_kind kind) { return (target){t.at, kind.type}; }
+
 #define ONES_16 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
 #define ONES_64 ONES_16, ONES_16, ONES_16, ONES_16
 #define ONES_256 ONES_64, ONES_64, ONES_64, ONES_64
@@ -118,26 +122,26 @@ V_FN vf dropped(vf a, const dropout *d, uint64_t kept) {
     return d->on ? v_mul(v_keep_bits((uint32_t)kept, a), v_set(d->scale)) : a;
 }
 
-V_FN vf branch_left(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept) {
-    vf sum = v_add(read_left(c->branch, i, left), load_left(c->bias + i, left));
+V_FN vf branch_left(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept, norm_kind kind) {
+    vf sum = v_add(read_left(typed_source(c->branch, kind), i, left), load_left(c->bias + i, left));
     return dropped(sum, &c->rule->dropout, kept);
 }
 
 /// Elements i ... i + 15 of a chunk.
 V_FN vf input_left(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept, norm_kind kind) {
-    vf x = read_left(c->x, i, left);
+    vf x = read_left(typed_source(c->x, kind), i, left);
     if (!kind.residual) return x;
-    return v_fma(v_set(c->rule->x_scale), x, v_mul(load_left(c->scale + i, left), branch_left(c, i, left, kept)));
+    return v_fma(v_set(c->rule->x_scale), x, v_mul(load_left(c->scale + i, left), branch_left(c, i, left, kept, kind)));
 }
 
 /// Sixteen elements from any column on.
 V_FN vf input_anywhere(const norm_row *row, int64_t i, int64_t left, norm_kind kind) {
-    vf x = read_left(row->x, i, left);
+    vf x = read_left(typed_source(row->x, kind), i, left);
     if (!kind.residual) return x;
     const dropout *d = &row->rule->dropout;
     uint64_t kept = d->on ? kept_from(d, row->number, i) : 0;
     if (d->on && i % 64 > 48) kept |= kept_from(d, row->number, i / 64 * 64 + 64) << (64 - i % 64);
-    vf branch = dropped(v_add(read_left(row->branch, i, left), parameter_left(&row->rule->bias, i, left)), d, kept);
+    vf branch = dropped(v_add(read_left(typed_source(row->branch, kind), i, left), parameter_left(&row->rule->bias, i, left)), d, kept);
     return v_fma(v_set(row->rule->x_scale), x, v_mul(parameter_left(&row->rule->scale, i, left), branch));
 }
 
@@ -160,8 +164,8 @@ V_FN void fetch_block_to_write(target t, int64_t i, int64_t bytes) {
     for (int64_t line = 0; line < BLOCK * size_of(t.type); line += 64) v_fetch_to_write(p + line);
 }
 V_FN void fetch_input(const norm_chunk *c, int64_t i, int64_t bytes, norm_kind kind) {
-    fetch_block(c->x, i, bytes);
-    if (kind.residual) fetch_block(c->branch, i, bytes);
+    fetch_block(typed_source(c->x, kind), i, bytes);
+    if (kind.residual) fetch_block(typed_source(c->branch, kind), i, bytes);
 }
 
 /// Rows before the end of a range from which on nothing is asked for to write: it would be another thread's.

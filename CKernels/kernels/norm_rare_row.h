@@ -3,16 +3,19 @@
 
 /// 2^-e for a row whose largest magnitude is in [2^e, 2^(e+1)), with |e| <= 126; 1 for a row of zeros
 /// and for one with an infinity or a NaN. Multiplying by it is exact but for elements too small to matter.
-V_FN float choose_scale(const norm_row *row, int64_t n, norm_kind kind) {
-    vf largest = v_zero();
-    for (int64_t i = 0; i < n; i += 16) largest = v_magnitude(largest, keep_left(n - i, input_anywhere(row, i, n - i, kind)));
-    float magnitude = v_fold_magnitude(largest);
+V_FN float scale_of_magnitude(float largest) {
     uint32_t bits;
-    memcpy(&bits, &magnitude, 4);
+    memcpy(&bits, &largest, 4);
     if (bits == 0 || bits >= 0x7f800000) return 1.0f;
     int e = (int)(bits >> 23) - 127;
     e = e < -126 ? -126 : e > 126 ? 126 : e;
     return ldexpf(1.0f, -e);
+}
+
+V_FN float choose_scale(const norm_row *row, int64_t n, norm_kind kind) {
+    vf largest = v_zero();
+    for (int64_t i = 0; i < n; i += 16) largest = v_magnitude(largest, keep_left(n - i, input_anywhere(row, i, n - i, kind)));
+    return scale_of_magnitude(v_fold_magnitude(largest));
 }
 
 /// centre and delta (in `r`) and v of x * s: from the sample's mean, and if that was far off, again from the
@@ -30,12 +33,13 @@ V_FN float careful_variance(moments *r, const norm_row *row, int64_t n, scaling 
 }
 
 /// q = v + epsilon s^2 is formed in binary64, whose range holds s^2; a row without spread and without
-/// epsilon has rstd 0. On the scaled row rstd stays finite, so that 0 * rstd is 0.
+/// epsilon has rstd 0. On the scaled row rstd stays finite, so that 0 * rstd is 0. Only an infinity in a row makes q
+/// infinite (for RMSNorm; for LayerNorm NaN): rstd is NaN, and with it the whole row.
 V_FN moments scaled_moments(const norm_row *row, int64_t n, float epsilon, scaling s, int is_centred, norm_kind kind) {
     moments r;
     float v = careful_variance(&r, row, n, s, is_centred, kind);
     double q = (double)v + (double)epsilon * s.by * s.by;
-    double root = q == 0.0 ? 0.0 : 1.0 / sqrt(q);
+    double root = q == 0.0 ? 0.0 : q == (double)INFINITY ? (double)NAN : 1.0 / sqrt(q);
     r.rstd = (float)(root > 0x1.fffffep127 ? 0x1.fffffep127 : root);
     r.saved_rstd = (float)(s.by * root);
     return r;

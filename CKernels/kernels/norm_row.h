@@ -62,8 +62,8 @@ V_FN void normalize_block(const output_chunk *o, int64_t i, int64_t left, moment
     for (int k = 0; k < 4; k++, i += 16, left -= 16) {
         vf h = input_left(&o->x, i, left, kept >> 16 * k, kind);
         vf y = affine_left(o, i, left, h, r, s);
-        if (kind.residual && o->sum.at) write_left((target){o->sum.at, kind.type}, i, left, h, streaming);
-        write_left(o->y, i, left, y, streaming);
+        if (kind.residual && o->sum.at) write_left(typed_target(o->sum, kind), i, left, h, streaming);
+        write_left(typed_target(o->y, kind), i, left, y, streaming);
     }
 }
 
@@ -79,8 +79,8 @@ V_FN void normalize_chunk(const output_chunk *o, moments r, int streaming, scali
     for (; i + BLOCK <= o->width; i += BLOCK) {
         if (f.input) fetch_input(&o->x, i, 4 * AHEAD, kind);
         if (f.output) {
-            fetch_block_to_write(o->y, i, 2 * AHEAD);
-            if (kind.residual && o->sum.at) fetch_block_to_write((target){o->sum.at, kind.type}, i, 2 * AHEAD);
+            fetch_block_to_write(typed_target(o->y, kind), i, 2 * AHEAD);
+            if (kind.residual && o->sum.at) fetch_block_to_write(typed_target(o->sum, kind), i, 2 * AHEAD);
         }
         normalize_block(o, i, BLOCK, r, streaming, s, kind);
     }

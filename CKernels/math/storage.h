@@ -21,6 +21,11 @@ V_FN source source_at(source s, int64_t count) {
 }
 V_FN target target_at(target t, int64_t count) { return (target){(char *)t.at + count * size_of(t.type), t.type}; }
 
+/// `elements` after the beginning of an output that may be absent.
+V_FN target optional_target(void *base, ck_type type, int64_t elements) {
+    return base ? target_at((target){base, type}, elements) : (target){0, type};
+}
+
 /// Up to 16 elements from index i on, of which `left` remain. With a constant `left` it is one load.
 V_FN vf read_left(source s, int64_t i, int64_t left) {
     s = source_at(s, i);

@@ -1,5 +1,5 @@
 public import KernelBridge
-internal import Tensors
+package import Tensors
 
 /// Who computes. Every backend gives the same bits; they differ in speed alone.
 public enum Backend: Hashable, Sendable {
@@ -16,7 +16,7 @@ extension Backend {
     /// How to call the kernels, or nil for the reference.
     ///
     /// - Throws: `NormalizationError` for a thread count below one or an instruction set that is not here.
-    func kernelRun() throws(NormalizationError) -> KernelRun? {
+    package func kernelRun() throws(NormalizationError) -> KernelRun? {
         switch self {
         case .automatic: return KernelRun()
         case .reference: return nil

@@ -5,7 +5,7 @@ public import Tensors
 /// Gradients of a LayerNorm or RMSNorm.
 public struct NormGradients<Element: KernelElement>: Sendable {
     /// For the input: the shape of `x`.
-    public fileprivate(set) var input: Tensor<Element>
+    public internal(set) var input: Tensor<Element>
     /// For `weight`, or nil if not wanted. A sum over rows, in float32 whatever the storage.
     public fileprivate(set) var weight: Tensor<Float>?
     /// For `bias`, or nil if not wanted.

@@ -56,9 +56,13 @@ struct BlockedColumnSums<Scalar: ReferenceScalar> {
     private var merged: [Scalar]?
     private var block: [Scalar]
 
-    init(rows: Int, columns: Int) {
+    static func rowsPerBlock(rows: Int) -> Int {
         let share = (rows + 63) / 64
-        rowsPerBlock = share <= 16 ? 16 : (share + 3) / 4 * 4
+        return share <= 16 ? 16 : (share + 3) / 4 * 4
+    }
+
+    init(rows: Int, columns: Int) {
+        rowsPerBlock = Self.rowsPerBlock(rows: rows)
         block = [Scalar](repeating: 0, count: columns)
     }
 

@@ -94,7 +94,7 @@ package enum NormReference<Scalar: ReferenceScalar> {
     }
 
     /// The power of two that brings the row's largest magnitude near 1; 1 where none does.
-    private static func scale(for row: ArraySlice<Scalar>) -> Scalar {
+    static func scale(for row: ArraySlice<Scalar>) -> Scalar {
         var largest: Scalar = 0
         for x in row {
             if !x.isFinite { return 1 }

@@ -10,6 +10,8 @@ package protocol ReferenceScalar: BinaryFloatingPoint, TensorElement {
     /// root = 1 / sqrt(variance + epsilon * scale^2), or 0 if that sum is 0, formed with range to spare:
     /// root itself, kept finite, for the scaled row, and root * scale for the row as it was.
     static func wideReciprocalRoot(variance: Self, epsilon: Self, scale: Self) -> (scaled: Self, saved: Self)
+    /// product / (squares + epsilon * scale^2), or 0 if that sum is 0, formed with range to spare.
+    static func wideProjection(product: Self, squares: Self, epsilon: Self, scale: Self) -> Self
 }
 
 extension Float: ReferenceScalar {
@@ -23,6 +25,12 @@ extension Float: ReferenceScalar {
             variance: Double(variance), epsilon: Double(epsilon), scale: Double(scale))
         return (root.isNaN ? .nan : Float(min(root, Double(Float.greatestFiniteMagnitude))), Float(saved))
     }
+
+    package static func wideProjection(product: Float, squares: Float, epsilon: Float, scale: Float) -> Float {
+        Float(
+            Double.wideProjection(
+                product: Double(product), squares: Double(squares), epsilon: Double(epsilon), scale: Double(scale)))
+    }
 }
 
 extension Double: ReferenceScalar {
@@ -35,5 +43,10 @@ extension Double: ReferenceScalar {
         let sum = variance + epsilon * scale * scale
         let root = sum == 0 ? 0 : 1 / sum.squareRoot()
         return (root, scale * root)
+    }
+
+    package static func wideProjection(product: Double, squares: Double, epsilon: Double, scale: Double) -> Double {
+        let sum = squares + epsilon * scale * scale
+        return sum == 0 ? 0 : product / sum
     }
 }

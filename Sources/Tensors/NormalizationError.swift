@@ -16,6 +16,8 @@ public struct NormalizationError: Error, Hashable, Sendable {
         case unsupportedLayout
         /// Epsilon is negative, infinite or NaN.
         case invalidEpsilon
+        /// Offsets that do not begin with 0, decrease, or do not end at the count that they cut.
+        case invalidOffsets
         /// A number that is NaN, infinite or outside its range.
         case invalidParameter
         /// A thread count below one.

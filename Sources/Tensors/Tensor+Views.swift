@@ -30,6 +30,19 @@ extension Tensor {
         return Tensor(storage: storage, offset: offset, shape: Shape(extents), strides: strides)
     }
 
+    /// The same elements with one axis at another place; the others keep their order. No copy.
+    ///
+    /// - Throws: `NormalizationError` if an axis is outside the tensor.
+    public func movingAxis(_ source: Int, to destination: Int) throws(NormalizationError) -> Tensor {
+        try check(axis: source, argument: "source")
+        try check(axis: destination, argument: "destination")
+        var extents = shape.extents
+        var strides = strides
+        extents.insert(extents.remove(at: source), at: destination)
+        strides.insert(strides.remove(at: source), at: destination)
+        return Tensor(storage: storage, offset: offset, shape: Shape(extents), strides: strides)
+    }
+
     /// The same elements in row-major order under another shape. One copy if the tensor is not contiguous.
     ///
     /// - Throws: `NormalizationError` if the shapes hold different numbers of elements.

@@ -10,11 +10,13 @@ struct Verify: ParsableCommand {
 
     func run() throws {
         let cases = try LayerNormVerification.realCases() + LayerNormVerification.syntheticCases()
-        print("operator".padded(to: 22) + "data".padded(to: 38) + "backend   compared  different")
+        print("operator".padded(to: 24) + "data".padded(to: 38) + "backend   compared  different")
         var total = BitComparison()
-        for row in try LayerNormVerification.verify(cases) + RowNormVerification.verify() {
+        let rows =
+            try LayerNormVerification.verify(cases) + RowNormVerification.verify() + OperatorCase.verify(OperatorCase.all())
+        for row in rows {
             print(
-                row.operation.padded(to: 22) + row.data.padded(to: 38) + row.backend.padded(to: 10)
+                row.operation.padded(to: 24) + row.data.padded(to: 38) + row.backend.padded(to: 10)
                     + "\(row.comparison.compared)".padded(to: 10) + "\(row.comparison.different)")
             total.add(row.comparison)
         }

@@ -71,3 +71,13 @@ func expectSameBits(
         backward.compared > 0 && backward.different == 0, "\(what()), backward: \(backward)",
         sourceLocation: sourceLocation)
 }
+
+/// Expects that every instruction set and thread count gives the reference's bits, and that there were some.
+func expectOneAnswer(_ inputs: OperatorCase..., sourceLocation: SourceLocation = #_sourceLocation) throws {
+    for row in try OperatorCase.verify(inputs) {
+        let bits = row.comparison
+        #expect(
+            bits.compared > 0 && bits.different == 0, "\(row.operation) \(row.data), \(row.backend): \(bits)",
+            sourceLocation: sourceLocation)
+    }
+}

@@ -1,6 +1,6 @@
 // arguments.c: the family arguments: what entry points refuse and accept; ck_run; texts and names.
 
-#include "arguments.h"
+#include "arguments_norm.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 static void check_texts(check *c) {
     check_begin(c);
     check_describe(c, "texts");
-    for (int a = CK_OK; a <= CK_UNKNOWN_TYPE; a++)
-        for (int b = a + 1; b <= CK_UNKNOWN_TYPE + 1; b++)
+    for (int a = CK_OK; a <= CK_BAD_PARAMETER; a++)
+        for (int b = a + 1; b <= CK_BAD_PARAMETER + 1; b++)
             check_that(c, strcmp(ck_status_text((ck_status)a), ck_status_text((ck_status)b)) != 0,
                        "two statuses, one text");
     for (int a = CK_ISA_AUTO; a <= CK_ISA_NEON; a++)
@@ -40,8 +40,11 @@ void check_arguments(check *c) {
     board b = board_make();
     check_texts(c);
     check_inspection(c);
-    check_layer_norm_arguments(c, &b);
-    check_layer_norm_backward_arguments(c, &b);
+    check_norm_arguments(c, &b);
+    check_norm_backward_arguments(c, &b);
+    check_norm_residual_arguments(c, &b);
+    check_norm_residual_backward_arguments(c, &b);
+    check_norm_pairs(c, &b);
     check_convert_arguments(c, &b);
     check_limits_arguments(c, &b);
     check_math_arguments(c, &b);

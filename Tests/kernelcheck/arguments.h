@@ -5,8 +5,8 @@
 
 #include "board.h"
 
-void check_layer_norm_arguments(check *c, board *b);
-void check_layer_norm_backward_arguments(check *c, board *b);
+void check_norm_arguments(check *c, board *b);
+void check_norm_backward_arguments(check *c, board *b);
 void check_convert_arguments(check *c, board *b);
 void check_limits_arguments(check *c, board *b);
 void check_math_arguments(check *c, board *b);

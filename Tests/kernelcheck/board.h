@@ -7,7 +7,7 @@
 #include "guarded.h"
 
 /// Floats from one argument's place to the next, and the number of places.
-enum { PLACE = 256, BOARD_PLACES = 12 };
+enum { PLACE = 256, BOARD_PLACES = 24 };
 
 typedef struct board {
     guarded memory;

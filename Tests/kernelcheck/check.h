@@ -18,7 +18,7 @@ typedef struct check {
     uint64_t seed;
     random_source random;
     int64_t cases, comparisons, failures;
-    char describes[240];
+    char describes[640];
 } check;
 
 /// Begins a case: random numbers start anew, from the seed and the number of the case.

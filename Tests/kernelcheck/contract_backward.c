@@ -1,35 +1,69 @@
-// contract_backward.c: LayerNorm's gradients in scalar C: each row's dx, then the sums over rows by
-// blocks of rows that are merged in order.
+// contract_backward.c: the gradients in scalar C: each row's, then the sums over rows by blocks of rows that are
+// merged in order.
 
-#include "contract_backward.h"
+#include <stdlib.h>
+#include <string.h>
 
+#include "contract_norm.h"
 #include "contract_sums.h"
 
-static float weighted(const layer_norm_problem *p, int64_t row, int64_t i) {
-    float dy = p->dy[row * p->cols + i];
-    return p->weight_given ? dy * p->weight[i] : dy;
+/// A row's numbers on the way to its gradients, `cols` each.
+typedef struct gradient_row {
+    float *h, *branch, *normalized, *dh, *dx, *dbranch;
+} gradient_row;
+
+static float saved(const norm_problem *p, norm_array array, int64_t row) {
+    int is_there = norm_has(p->given, array) && !(p->kind.is_rms && array != NORM_RSTD);
+    return is_there ? ((const float *)p->array[array])[row] : 0;
 }
 
-static float normalized(const layer_norm_problem *p, int64_t row, int64_t i) {
-    float low = p->mean_low_given ? p->mean_low[row] : 0;
-    return ((p->x[row * p->cols + i] - p->mean[row]) - low) * p->rstd[row];
+static float weighted(const norm_problem *p, int64_t row, int64_t i) {
+    return contract_element(p, NORM_DY, row, i) * contract_parameter(p, NORM_WEIGHT, i);
 }
 
-static void contract_dx(const layer_norm_problem *p, int64_t row) {
+/// The mean of a sample of the weighted gradients; 0 for RMSNorm.
+static float gradient_centre(const norm_problem *p, int64_t row) {
+    contract_sum sample = {0};
+    int64_t count = contract_sample_size(p->cols);
+    for (int64_t j = 0; j < count; j++) contract_add(&sample, weighted(p, row, contract_sample_column(p->cols, j)));
+    return p->kind.is_rms ? 0 : contract_total(&sample) / (float)count;
+}
+
+static void gradient_of_input(const norm_problem *p, int64_t row, gradient_row *r) {
     int64_t n = p->cols;
-    contract_sum sample = {0}, rest = {0}, product = {0};
-    for (int64_t j = 0; j < contract_sample_size(n); j++)
-        contract_add(&sample, weighted(p, row, contract_sample_column(n, j)));
-    float c = contract_total(&sample) / (float)contract_sample_size(n);
+    float rstd = saved(p, NORM_RSTD, row), c = gradient_centre(p, row);
+    contract_sum rest = {0}, product = {0};
     for (int64_t i = 0; i < n; i++) {
         float t = weighted(p, row, i) - c;
+        r->normalized[i] = ((r->h[i] - saved(p, NORM_MEAN, row)) - saved(p, NORM_MEAN_LOW, row)) * rstd;
         contract_add(&rest, t);
-        contract_add_product(&product, t, normalized(p, row, i));
+        contract_add_product(&product, t, r->normalized[i]);
     }
-    float tau = contract_total(&rest) / (float)n, h = contract_total(&product) / (float)n;
+    float tau = p->kind.is_rms ? 0 : contract_total(&rest) / (float)n, projection = contract_total(&product) / (float)n;
     for (int64_t i = 0; i < n; i++) {
         float t = weighted(p, row, i) - c;
-        p->dx[row * n + i] = fmaf(-normalized(p, row, i), h, t - tau) * p->rstd[row];
+        r->dh[i] = fmaf(-r->normalized[i], projection, t - tau) * rstd;
+        if (norm_has(p->given, NORM_DSUM)) r->dh[i] += contract_element(p, NORM_DSUM, row, i);
+    }
+}
+
+static void gradients_of_summands(const norm_problem *p, int64_t row, gradient_row *r) {
+    for (int64_t i = 0; i < p->cols; i++) {
+        r->dx[i] = p->kind.is_residual ? p->residual.scale * r->dh[i] : r->dh[i];
+        r->dbranch[i] = contract_dropout(p, row, i, contract_parameter(p, NORM_BRANCH_SCALE, i) * r->dh[i]);
+    }
+}
+
+/// The sums over rows, in the order of their arrays.
+enum { SUMS = 4 };
+
+static void add_to_sums(const norm_problem *p, int64_t row, const gradient_row *r, float *sums[SUMS]) {
+    for (int64_t i = 0; i < p->cols; i++) {
+        float dy = contract_element(p, NORM_DY, row, i);
+        sums[0][i] = fmaf(dy, r->normalized[i], sums[0][i]);
+        sums[1][i] += dy;
+        sums[2][i] += r->dbranch[i];
+        sums[3][i] = fmaf(r->dh[i], r->branch[i], sums[3][i]);
     }
 }
 
@@ -40,24 +74,34 @@ static int64_t rows_in_block(int64_t rows) {
     return size;
 }
 
-static void contract_sums_over_rows(const layer_norm_problem *p, int64_t i) {
-    int64_t size = rows_in_block(p->rows);
-    float dweight = 0, dbias = 0;
-    for (int64_t first = 0; first < p->rows; first += size) {
-        float weight_sum = 0, bias_sum = 0;
-        for (int64_t row = first; row < p->rows && row < first + size; row++) {
-            float dy = p->dy[row * p->cols + i];
-            weight_sum = fmaf(dy, normalized(p, row, i), weight_sum);
-            bias_sum += dy;
-        }
-        dweight = first == 0 ? weight_sum : dweight + weight_sum;
-        dbias = first == 0 ? bias_sum : dbias + bias_sum;
+/// The gradients of the rows first ..< last, and their sums.
+static void gradients_of_block(norm_problem *p, int64_t first, int64_t last, gradient_row *r, float *sums[SUMS]) {
+    for (int k = 0; k < SUMS; k++) memset(sums[k], 0, (size_t)p->cols * sizeof(float));
+    for (int64_t row = first; row < last; row++) {
+        contract_input(p, row, r->h, r->branch);
+        gradient_of_input(p, row, r);
+        gradients_of_summands(p, row, r);
+        add_to_sums(p, row, r, sums);
+        norm_put_row(p, NORM_DX, row, r->dx);
+        if (p->kind.is_residual) norm_put_row(p, NORM_DBRANCH, row, r->dbranch);
     }
-    p->dweight[i] = p->accumulate ? p->dweight_before[i] + dweight : dweight;
-    p->dbias[i] = p->accumulate ? p->dbias_before[i] + dbias : dbias;
 }
 
-void contract_backward(const layer_norm_problem *p) {
-    for (int64_t row = 0; row < p->rows; row++) contract_dx(p, row);
-    for (int64_t i = 0; i < p->cols; i++) contract_sums_over_rows(p, i);
+void contract_backward(norm_problem *p) {
+    int64_t size = rows_in_block(p->rows), n = p->cols;
+    float *memory = malloc((6 + SUMS) * (size_t)n * sizeof *memory), *sums[SUMS];
+    gradient_row r = {memory, memory + n, memory + 2 * n, memory + 3 * n, memory + 4 * n, memory + 5 * n};
+    for (int k = 0; k < SUMS; k++) sums[k] = memory + (6 + k) * n;
+    for (int64_t first = 0; first < p->rows; first += size) {
+        gradients_of_block(p, first, first + size < p->rows ? first + size : p->rows, &r, sums);
+        for (int k = 0; k < (p->kind.is_residual ? SUMS : 2); k++) {
+            float *total = p->array[NORM_DWEIGHT + k];
+            for (int64_t i = 0; i < n; i++) total[i] = first == 0 ? sums[k][i] : total[i] + sums[k][i];
+        }
+    }
+    for (int k = 0; p->accumulate && k < (p->kind.is_residual ? SUMS : 2); k++) {
+        float *total = p->array[NORM_DWEIGHT + k];
+        for (int64_t i = 0; i < n; i++) total[i] = p->sums_before[i] + total[i];
+    }
+    free(memory);
 }

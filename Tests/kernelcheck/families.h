@@ -12,9 +12,13 @@ void check_contract(check *c);
 void check_promises(check *c);
 
 /// One instruction set against portable, for all shapes, layouts, options and thread counts.
-void check_layer_norm(check *c);
-void check_layer_norm_streaming(check *c);
-void check_layer_norm_backward(check *c);
+void check_norm(check *c);
+void check_norm_streaming(check *c);
+void check_norm_backward(check *c);
+void check_norm_second_order(check *c);
+void check_orthogonal_add(check *c);
+void check_segment_norm(check *c);
+void check_csr_norm(check *c);
 void check_limits(check *c);
 
 /// Conversions against the definition of each storage type: every number, every layout.

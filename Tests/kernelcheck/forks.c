@@ -6,26 +6,33 @@
 #include <unistd.h>
 
 #include "families.h"
-#include "layer_norm_problem.h"
+#include "norm_problem.h"
 
 enum { ROWS = 512, COLS = 1024 };
 
-static ck_status run(check *c, const layer_norm_problem *p, float *y) {
+/// Normalizes x to `y` on some threads.
+static ck_status run(check *c, const norm_problem *p, void *y, int32_t threads) {
+    const void *x = p->array[NORM_X];
     ck_norm_args args = {
-        .rows = ROWS, .cols = COLS, .x = p->x, .x_stride = COLS, .epsilon = 1e-5f, .y = y, .y_stride = COLS};
-    return ck_layer_norm(&args, (ck_run){c->isa, 2});
+        .rows = ROWS, .cols = COLS, .x = x, .x_stride = COLS, .epsilon = 1e-5f, .y = y, .y_stride = COLS};
+    return ck_layer_norm(&args, (ck_run){c->isa, threads});
+}
+
+/// Whether two threads give these bits.
+static int has_bits(check *c, const norm_problem *p, const void *expected) {
+    void *y = p->array[NORM_Y];
+    return run(c, p, y, 2) == CK_OK && memcmp(y, expected, ROWS * COLS * sizeof(float)) == 0;
 }
 
 /// The child ends by a signal if the call does not come back.
-static void check_child(check *c, const layer_norm_problem *p, const float *expected, const char *when) {
+static void check_child(check *c, const norm_problem *p, const void *expected, const char *when) {
     check_begin(c);
     check_describe(c, "forked %s", when);
     int status = 0;
     pid_t child = fork();
     if (child == 0) {
         alarm(60);
-        int same = run(c, p, p->dx) == CK_OK && memcmp(p->dx, expected, ROWS * COLS * sizeof(float)) == 0;
-        _exit(same ? 0 : 1);
+        _exit(has_bits(c, p, expected) ? 0 : 1);
     }
     int waited = child > 0 && waitpid(child, &status, 0) == child;
     check_that(c, waited && WIFEXITED(status), "the call in the child did not come back");
@@ -33,14 +40,13 @@ static void check_child(check *c, const layer_norm_problem *p, const float *expe
 }
 
 void check_forks(check *c) {
-    layer_norm_problem p = problem_make(ROWS, COLS, ROWS * COLS);
+    norm_problem p = norm_problem_make(ROWS, COLS, ROWS * COLS, 0);
+    void *expected = p.array[NORM_DX];
     check_begin(c);
-    problem_draw(c, &p, ROWS, COLS, TAME);
-    ck_norm_args serial = {
-        .rows = ROWS, .cols = COLS, .x = p.x, .x_stride = COLS, .epsilon = 1e-5f, .y = p.dy, .y_stride = COLS};
-    check_call(c, enter_layer_norm, &serial, (ck_run){c->isa, 1}, CK_OK);
-    check_child(c, &p, p.dy, "before any team");
-    check_that(c, run(c, &p, p.y) == CK_OK && memcmp(p.y, p.dy, ROWS * COLS * sizeof(float)) == 0, "a team has other bits");
-    check_child(c, &p, p.dy, "after a team");
-    problem_free(&p);
+    norm_draw(c, &p, norm_kinds[0], ROWS, COLS, TAME);
+    check_that(c, run(c, &p, expected, 1) == CK_OK, "a call on one thread is refused");
+    check_child(c, &p, expected, "before any team");
+    check_that(c, has_bits(c, &p, expected), "a team has other bits");
+    check_child(c, &p, expected, "after a team");
+    norm_problem_free(&p);
 }

@@ -1,11 +1,11 @@
-// arguments_layer_norm_backward.c: what ck_layer_norm_backward refuses, and calls near a refusal that
+// arguments_norm_backward.c: what ck_layer_norm_backward refuses, and calls near a refusal that
 // it must accept.
 
 #include <stddef.h>
 #include <string.h>
 
 #include "arguments.h"
-#include "layer_norm_problem.h"
+#include "norm_problem.h"
 
 enum { ROWS = 18, COLS = 7, STRIDE = 9, SPAN = (ROWS - 1) * STRIDE + COLS };
 
@@ -157,7 +157,7 @@ static void check_overlaps(check *c, board *b) {
 
 static void check_workspace_query(check *c) {
     check_begin(c);
-    check_describe(c, "ck_layer_norm_backward_workspace");
+    check_describe(c, "ck_norm_backward_workspace");
     check_that(c, ck_norm_backward_workspace(0, COLS, 0) == 0, "memory for no rows");
     check_that(c, ck_norm_backward_workspace(-1, COLS, 0) == 0, "memory for -1 rows");
     check_that(c, ck_norm_backward_workspace(ROWS, 0, 0) == 0, "memory for no columns");
@@ -168,7 +168,7 @@ static void check_workspace_query(check *c) {
                    "a size that aligned_alloc does not take");
 }
 
-void check_layer_norm_backward_arguments(check *c, board *b) {
+void check_norm_backward_arguments(check *c, board *b) {
     check_begin(c);
     check_describe(c, "ck_layer_norm_backward, no arguments");
     board_refuses(c, b, enter_layer_norm_backward, NULL, (ck_run){c->isa, 1}, CK_NULL_POINTER);
