@@ -10,12 +10,9 @@
 
 #include "ck_csr_norm.h"
 #include "ck_norm.h"
-<<<<<<< HEAD
-#include "ck_softmax.h"
-=======
 #include "ck_norm_second_order.h"
 #include "ck_orthogonal_add.h"
->>>>>>> main
+#include "ck_softmax.h"
 
 #define CK_KERNELS(KERNEL)                                                                                    \
     KERNEL(norm, (const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, int streaming))       \

@@ -29,15 +29,12 @@
 #include "kernels/orthogonal_add_backward_body.h"
 #include "kernels/merge_sums_body.h"
 #include "kernels/convert_body.h"
-<<<<<<< HEAD
+#include "kernels/row_sums_body.h"
 #include "kernels/softmax_passes.h"
 #include "kernels/softmax_group_body.h"
 #include "kernels/softmax_body.h"
 #include "kernels/softmax_backward_body.h"
 #include "kernels/functions_body.h"
-=======
-#include "kernels/row_sums_body.h"
->>>>>>> main
 #include "kernels/limits_body.h"
 
 #define CK_ENTRY(name, parameters) .name = CK_JOIN(name, CK_SUFFIX),

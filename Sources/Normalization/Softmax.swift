@@ -2,31 +2,37 @@ internal import KernelBridge
 internal import ReferenceKernels
 public import Tensors
 
-/// The exponentials of the elements along an axis, divided by their sum.
+/// The exponentials of every row (the last axis) of `x`, divided by their sum.
 ///
 /// ```
 /// y = exp(x) / sum(exp(x))
 /// ```
 ///
 /// - Parameters:
-///   - x: Any rank of at least 1. Along the last axis, leading axes may have any strides; another axis, or a last one
-///     that is not contiguous, costs one copy.
-///   - axis: Counted from the end if negative: -1 is the last one.
+///   - x: Any rank of at least 1. Leading axes may have any strides; a last axis that is not contiguous costs one copy.
 ///   - backend: Who computes; the result has the same bits for all of them.
-/// - Returns: A tensor of the shape of `x` (for another axis than the last one, a view of it).
-/// - Throws: `NormalizationError` for an axis that is not there or is empty, or a backend that is not here.
+/// - Returns: A tensor of the shape of `x`.
+/// - Throws: `NormalizationError` if there is no last axis or it is empty, or for a backend that is not here.
 ///
 /// Precision: float32, rounded once for the smaller types; small probabilities are as accurate as large ones. A row of
 /// nothing but -∞ is 0. A row with ∞ or a NaN becomes NaN. A row with one element above -∞ is exactly 1 there.
 public func softmax<Element: KernelElement>(
-    _ x: Tensor<Element>, axis: Int = -1, backend: Backend = .automatic
+    _ x: Tensor<Element>, backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
-    try x.alongLast(axis) { (x) throws(NormalizationError) in
-        try forward(x, logarithmic: false, backend: backend)
-    }
+    try forward(x, logarithmic: false, backend: backend)
 }
 
-/// The natural logarithm of ``softmax(_:axis:backend:)``, without forming it.
+/// As ``softmax(_:backend:)``, of every line of elements along `axis` (0 for the outermost). Unless they lie side by side,
+/// `x` is copied once; the result is a view.
+///
+/// - Throws: `NormalizationError` as the function above; also for an axis outside `x`.
+public func softmax<Element: KernelElement>(
+    _ x: Tensor<Element>, axis: Int, backend: Backend = .automatic
+) throws(NormalizationError) -> Tensor<Element> {
+    try x.along(axis: axis) { (x) throws(NormalizationError) in try softmax(x, backend: backend) }
+}
+
+/// The natural logarithm of ``softmax(_:backend:)``, without forming it.
 ///
 /// ```
 /// y = x - log(sum(exp(x)))
@@ -34,11 +40,16 @@ public func softmax<Element: KernelElement>(
 ///
 /// Elements of -∞ stay -∞, also where there is nothing else. Otherwise as there.
 public func logSoftmax<Element: KernelElement>(
-    _ x: Tensor<Element>, axis: Int = -1, backend: Backend = .automatic
+    _ x: Tensor<Element>, backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
-    try x.alongLast(axis) { (x) throws(NormalizationError) in
-        try forward(x, logarithmic: true, backend: backend)
-    }
+    try forward(x, logarithmic: true, backend: backend)
+}
+
+/// As ``logSoftmax(_:backend:)``, of every line of elements along `axis`; copies as ``softmax(_:axis:backend:)`` does.
+public func logSoftmax<Element: KernelElement>(
+    _ x: Tensor<Element>, axis: Int, backend: Backend = .automatic
+) throws(NormalizationError) -> Tensor<Element> {
+    try x.along(axis: axis) { (x) throws(NormalizationError) in try logSoftmax(x, backend: backend) }
 }
 
 /// The natural logarithm of the sum of the exponentials along the last axis: one element a row.
@@ -59,7 +70,7 @@ public func logSumExp<Element: KernelElement>(
     return result
 }
 
-/// As ``softmax(_:axis:backend:)`` along the last axis, and ``logSumExp(_:backend:)``, in one pass.
+/// As ``softmax(_:backend:)``, and ``logSumExp(_:backend:)``, in one pass.
 public func softmaxWithLogSumExp<Element: KernelElement>(
     _ x: Tensor<Element>, backend: Backend = .automatic
 ) throws(NormalizationError) -> (output: Tensor<Element>, logSumExp: Tensor<Float>) {
@@ -70,7 +81,7 @@ public func softmaxWithLogSumExp<Element: KernelElement>(
     return (y, sums!)
 }
 
-/// As ``softmax(_:axis:backend:)`` along the last axis, into an existing tensor of the shape of `x`. Allocates nothing if
+/// As ``softmax(_:backend:)``, into an existing tensor of the shape of `x`. Allocates nothing if
 /// `y` is not shared and both have contiguous rows.
 ///
 /// - Throws: `NormalizationError`, before `y` is touched; also if the last axis of `y` is not contiguous.
@@ -81,7 +92,7 @@ public func softmax<Element: KernelElement>(
     try forward(x, logarithmic: false, into: &y, logSumExp: &none, backend: backend)
 }
 
-/// As ``logSoftmax(_:axis:backend:)`` along the last axis, into an existing tensor of the shape of `x`.
+/// As ``logSoftmax(_:backend:)``, into an existing tensor of the shape of `x`.
 ///
 /// - Throws: `NormalizationError`, before `y` is touched; also if the last axis of `y` is not contiguous.
 public func logSoftmax<Element: KernelElement>(
@@ -91,7 +102,7 @@ public func logSoftmax<Element: KernelElement>(
     try forward(x, logarithmic: true, into: &y, logSumExp: &none, backend: backend)
 }
 
-/// As ``softmax(_:axis:backend:)`` along the last axis, replacing `x` by its result.
+/// As ``softmax(_:backend:)``, replacing `x` by its result.
 ///
 /// - Throws: `NormalizationError`, before `x` is touched; also if the last axis of `x` is not contiguous.
 public func softmax<Element: KernelElement>(
@@ -100,7 +111,7 @@ public func softmax<Element: KernelElement>(
     try forward(inPlace: &x, logarithmic: false, backend: backend)
 }
 
-/// As ``logSoftmax(_:axis:backend:)`` along the last axis, replacing `x` by its result.
+/// As ``logSoftmax(_:backend:)``, replacing `x` by its result.
 ///
 /// - Throws: `NormalizationError`, before `x` is touched; also if the last axis of `x` is not contiguous.
 public func logSoftmax<Element: KernelElement>(
