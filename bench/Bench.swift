@@ -34,7 +34,8 @@ struct Bench: ParsableCommand {
         for row in report.limits { print(row.line) }
 
         print("\n" + ResultRow.header)
-        let cells = (Cell.norms + Cell.residualGeometry + Cell.segments).filter { cell in
+        let all = Cell.norms + Cell.channelNorms + Cell.residualGeometry + Cell.segments
+        let cells = all.filter { cell in
             (filter.map { cell.name.contains($0) } ?? true) && (!quick || cell.bytes <= 32 << 20)
         }
         for (number, cell) in cells.enumerated() {

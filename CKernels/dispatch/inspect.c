@@ -51,6 +51,8 @@ const char *ck_status_text(ck_status status) {
     case CK_ISA_UNAVAILABLE: return "this build or this machine does not have the instruction set";
     case CK_BAD_THREADS: return "the thread count is negative";
     case CK_UNKNOWN_TYPE: return "not a type of elements";
+    case CK_UNKNOWN_LAYOUT: return "not a layout of channels";
+    case CK_BAD_MOMENTS: return "moments of too few elements, or with a negative sum of squares";
     case CK_BAD_PARAMETER: return "a number is NaN, infinite or outside its range";
     case CK_BAD_OFFSETS: return "offsets do not begin at 0, decrease, or do not end at the count";
     }

@@ -13,6 +13,7 @@
 #include "ck_norm_second_order.h"
 #include "ck_orthogonal_add.h"
 #include "ck_softmax.h"
+#include "dispatch/channel_region.h"
 
 #define CK_KERNELS(KERNEL)                                                                                    \
     KERNEL(norm, (const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, int streaming))       \
@@ -30,6 +31,17 @@
                                      int streaming))                                                          \
     KERNEL(merge_sums, (const float *sums, int64_t count, int64_t stride, float *result, int64_t begin,       \
                         int64_t end, int accumulate))                                                         \
+    KERNEL(channel_moments, (const ck_channel_region *region, int64_t begin, int64_t end))                    \
+    KERNEL(channel_coefficients, (const ck_channel_region *region, int64_t begin, int64_t end))               \
+    KERNEL(channel_norm, (const ck_channel_region *region, int64_t begin, int64_t end))                       \
+    KERNEL(channel_gradient_sums, (const ck_channel_region *region, int64_t begin, int64_t end))              \
+    KERNEL(channel_gradient_coefficients, (const ck_channel_region *region, int64_t begin, int64_t end))      \
+    KERNEL(channel_gradient, (const ck_channel_region *region, int64_t begin, int64_t end))                   \
+    KERNEL(channel_parameter_gradient, (const double *totals, int64_t regions, int64_t pitch, float *result,  \
+                                        int64_t begin, int64_t end, int accumulate))                          \
+    KERNEL(row_moments, (const ck_row_moments_args *args, int64_t begin, int64_t end))                        \
+    KERNEL(normalize_rows, (const ck_normalize_rows_args *args, int64_t begin, int64_t end, int streaming))   \
+    KERNEL(merge_moments, (const ck_moments *parts, int64_t count, ck_moments *result))                       \
     KERNEL(convert, (const void *x, ck_type x_type, void *y, ck_type y_type, int64_t count, int streaming))   \
     KERNEL(softmax, (const ck_softmax_args *args, int64_t begin, int64_t end, int streaming))                 \
     KERNEL(softmax_backward, (const ck_softmax_backward_args *args, int64_t begin, int64_t end,               \

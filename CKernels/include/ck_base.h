@@ -33,6 +33,8 @@ typedef enum ck_status {
     CK_ISA_UNAVAILABLE,      ///< this build or this machine does not have the instruction set asked for
     CK_BAD_THREADS,          ///< a negative thread count
     CK_UNKNOWN_TYPE,         ///< not a value of ck_type
+    CK_UNKNOWN_LAYOUT,       ///< not a value of ck_layout
+    CK_BAD_MOMENTS,          ///< moments of a negative count, or of no elements where some are needed, or a negative m2
     CK_BAD_PARAMETER,        ///< a number that is NaN, infinite or outside its range
     CK_BAD_OFFSETS,          ///< offsets do not begin at 0, decrease, or do not end at the count
 } ck_status;

@@ -3,6 +3,7 @@
 #define CKERNELS_H
 
 #include "ck_base.h"
+#include "ck_channel_norm.h"
 #include "ck_convert.h"
 #include "ck_csr_norm.h"
 #include "ck_inspect.h"
@@ -12,6 +13,7 @@
 #include "ck_norm_second_order.h"
 #include "ck_orthogonal_add.h"
 #include "ck_segment_norm.h"
+#include "ck_moments.h"
 #include "ck_softmax.h"
 
 #endif

@@ -144,12 +144,7 @@ public struct RMSNorm: NormLayer {
 
 extension Tensor<Float> {
     fileprivate init(repeating value: Float, featureCount: Int) throws(NormalizationError) {
-        let count = try Shape([featureCount]).validatedCount(
-            argument: "featureCount", elementSize: MemoryLayout<Float>.stride)
-        guard count > 0 else {
-            throw NormalizationError(
-                .invalidShape, argument: "featureCount", expected: "at least 1", given: "\(featureCount)")
-        }
+        try validate(featureCount: featureCount, argument: "featureCount")
         try self.init(repeating: value, shape: [featureCount])
     }
 }

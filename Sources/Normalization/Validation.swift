@@ -12,6 +12,14 @@ func validatedColumns(of shape: Shape, argument: String) throws(NormalizationErr
     return columns
 }
 
+/// The number of features or channels of a layer.
+func validate(featureCount: Int, argument: String) throws(NormalizationError) {
+    let count = try Shape([featureCount]).validatedCount(argument: argument, elementSize: MemoryLayout<Float>.stride)
+    guard count > 0 else {
+        throw NormalizationError(.invalidShape, argument: argument, expected: "at least 1", given: "\(featureCount)")
+    }
+}
+
 /// Rows in a flat sequence of `count` elements.
 func validatedRows(count: Int, columns: Int, argument: String) throws(NormalizationError) -> Int {
     guard columns > 0 else {

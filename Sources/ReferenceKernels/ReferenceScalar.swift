@@ -8,7 +8,8 @@ package protocol ReferenceScalar: BinaryFloatingPoint, TensorElement {
     /// Largest exponent by which a row is scaled.
     static var scalingExponentLimit: Int { get }
     /// root = 1 / sqrt(variance + epsilon * scale^2), or 0 if that sum is 0, formed with range to spare:
-    /// root itself, kept finite, for the scaled row, and root * scale for the row as it was.
+    /// root itself, kept finite, for the scaled row, and root * scale for the row as it was. The variance is
+    /// infinite only if the row holds an infinity: both are then NaN.
     static func wideReciprocalRoot(variance: Self, epsilon: Self, scale: Self) -> (scaled: Self, saved: Self)
     /// product / (squares + epsilon * scale^2), or 0 if that sum is 0, formed with range to spare.
     static func wideProjection(product: Self, squares: Self, epsilon: Self, scale: Self) -> Self
@@ -41,7 +42,7 @@ extension Double: ReferenceScalar {
         variance: Double, epsilon: Double, scale: Double
     ) -> (scaled: Double, saved: Double) {
         let sum = variance + epsilon * scale * scale
-        let root = sum == 0 ? 0 : 1 / sum.squareRoot()
+        let root = variance.isInfinite ? .nan : sum == 0 ? 0 : 1 / sum.squareRoot()
         return (root, scale * root)
     }
 

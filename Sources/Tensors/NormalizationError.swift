@@ -18,6 +18,8 @@ public struct NormalizationError: Error, Hashable, Sendable {
         case invalidEpsilon
         /// Offsets that do not begin with 0, decrease, or do not end at the count that they cut.
         case invalidOffsets
+        /// Moments of no elements, or with a negative sum of squares.
+        case invalidMoments
         /// A number that is NaN, infinite or outside its range.
         case invalidParameter
         /// A thread count below one.

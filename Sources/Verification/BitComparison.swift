@@ -23,6 +23,18 @@ package struct BitComparison: Hashable, Sendable {
         compare(given?.array ?? [], expected?.array ?? [])
     }
 
+    package mutating func compare(_ given: [Moments], _ expected: [Moments]) {
+        compared += max(given.count, expected.count)
+        different += abs(given.count - expected.count)
+        func isSame(_ a: Double, _ b: Double) -> Bool { a.bitPattern == b.bitPattern || (a.isNaN && b.isNaN) }
+        for (a, b) in zip(given, expected)
+        where a.count != b.count || !isSame(a.mean, b.mean)
+            || !isSame(a.sumOfSquaredDeviations, b.sumOfSquaredDeviations)
+        {
+            different += 1
+        }
+    }
+
     package mutating func add(_ other: BitComparison) {
         compared += other.compared
         different += other.different

@@ -14,6 +14,8 @@ struct Verify: ParsableCommand {
         var total = BitComparison()
         let rows =
             try LayerNormVerification.verify(cases) + RowNormVerification.verify() + OperatorCase.verify(OperatorCase.all())
+            + ChannelNormVerification.verify(ChannelNormVerification.cases())
+            + RowMomentsVerification.verify(LayerNormVerification.syntheticCases())
         for row in rows {
             print(
                 row.operation.padded(to: 24) + row.data.padded(to: 38) + row.backend.padded(to: 10)

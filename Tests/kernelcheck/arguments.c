@@ -45,6 +45,7 @@ void check_arguments(check *c) {
     check_norm_residual_arguments(c, &b);
     check_norm_residual_backward_arguments(c, &b);
     check_norm_pairs(c, &b);
+    check_channel_norm_arguments(c, &b);
     check_convert_arguments(c, &b);
     check_limits_arguments(c, &b);
     check_math_arguments(c, &b);

@@ -7,6 +7,7 @@
 
 void check_norm_arguments(check *c, board *b);
 void check_norm_backward_arguments(check *c, board *b);
+void check_channel_norm_arguments(check *c, board *b);
 void check_convert_arguments(check *c, board *b);
 void check_limits_arguments(check *c, board *b);
 void check_math_arguments(check *c, board *b);

@@ -19,6 +19,8 @@ void check_norm_second_order(check *c);
 void check_orthogonal_add(check *c);
 void check_segment_norm(check *c);
 void check_csr_norm(check *c);
+void check_channel_norm(check *c);
+void check_row_moments(check *c);
 void check_limits(check *c);
 
 /// Conversions against the definition of each storage type: every number, every layout.

@@ -25,6 +25,8 @@ static const family families[] = {
     {"norm", check_norm},
     {"norm_streaming", check_norm_streaming},
     {"norm_backward", check_norm_backward},
+    {"channel_norm", check_channel_norm},
+    {"row_moments", check_row_moments},
     {"convert", check_convert},
     {"convert_layouts", check_convert_layouts},
     {"norm_second_order", check_norm_second_order},
