@@ -38,7 +38,8 @@ static ck_status check(const map_call *call, ck_run run) {
 static void map(map_call call, ck_run run) {
     int64_t blocks = call.count / FLOATS_PER_BLOCK + (call.count % FLOATS_PER_BLOCK != 0);
     int64_t bytes = 2 * call.count * (int64_t)sizeof(float);
-    call.streaming = bytes > ck_last_cache() && call.x != call.y && ck_is_line_aligned(ck_vector_area(call.y, CK_F32, 0));
+    call.streaming =
+        bytes > ck_last_cache() && call.x != call.y && ck_is_line_aligned(ck_vector_area(call.y, CK_F32, 0));
     ck_run_blocks(blocks, bytes, run.threads, run_map, &call);
 }
 

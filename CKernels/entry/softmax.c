@@ -22,8 +22,10 @@ static void run_rows(const void *context, int64_t begin, int64_t end) {
     const softmax_call *call = context;
     int64_t first = begin * call->size, last = end * call->size;
     if (last > call->rows) last = call->rows;
-    if (call->forward) call->table->softmax(call->forward, first, last, call->streaming);
-    else call->table->softmax_backward(call->backward, first, last, call->streaming);
+    if (call->forward)
+        call->table->softmax(call->forward, first, last, call->streaming);
+    else
+        call->table->softmax_backward(call->backward, first, last, call->streaming);
 }
 
 /// Traffic up to which the output stays in the caches (see layer_norm.c).

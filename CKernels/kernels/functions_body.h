@@ -8,19 +8,25 @@ V_FN void map_floats(vf (*function)(vf), const float *x, float *y, int64_t count
     for (; i + BLOCK <= count; i += BLOCK)
         for (int64_t j = i; j < i + BLOCK; j += 16) {
             vf value = function(v_load(x + j));
-            if (streaming) v_stream(y + j, value);
-            else v_store(y + j, value);
+            if (streaming)
+                v_stream(y + j, value);
+            else
+                v_store(y + j, value);
         }
     for (; i < count; i += 16) store_left(y + i, count - i, function(load_left(x + i, count - i)));
     if (streaming) v_stream_end();
 }
 
 CK_KERNEL(exp_1ulp)(const float *x, float *y, int64_t count, int streaming) {
-    if (streaming) map_floats(v_exp_1ulp, x, y, count, 1);
-    else map_floats(v_exp_1ulp, x, y, count, 0);
+    if (streaming)
+        map_floats(v_exp_1ulp, x, y, count, 1);
+    else
+        map_floats(v_exp_1ulp, x, y, count, 0);
 }
 
 CK_KERNEL(tanh_2ulp)(const float *x, float *y, int64_t count, int streaming) {
-    if (streaming) map_floats(v_tanh_2ulp, x, y, count, 1);
-    else map_floats(v_tanh_2ulp, x, y, count, 0);
+    if (streaming)
+        map_floats(v_tanh_2ulp, x, y, count, 1);
+    else
+        map_floats(v_tanh_2ulp, x, y, count, 0);
 }

@@ -2,8 +2,8 @@
 //
 // Three rows are on their way at once, 64 columns of each in turn: one is written, of the next one the exponentials are
 // summed, and of the one after that the largest element is found. So memory is read and written while exponentials are
-// computed, and the exponentials of one row, which stay in the second cache level, take the place of those just written.
-// Bound: exponentials (8 multiplications and 7 additions a vector); beyond the caches bandwidth.
+// computed, and the exponentials of one row, which stay in the second cache level, take the place of those just
+// written. Bound: exponentials (8 multiplications and 7 additions a vector); beyond the caches bandwidth.
 
 #define KEPT_ELEMENTS (64 * CHUNK)
 
@@ -29,8 +29,10 @@ typedef struct softmax_stations {
 V_FN void softmax_columns(const softmax_stations *s, lanes *sum, most_lanes *most, int64_t i, int64_t n) {
     int64_t left = n - i;
     if (s->written && i + s->head < n) {
-        if (left - s->head >= BLOCK) output_block(s->written, i + s->head, BLOCK);
-        else output_block(s->written, i + s->head, left - s->head);
+        if (left - s->head >= BLOCK)
+            output_block(s->written, i + s->head, BLOCK);
+        else
+            output_block(s->written, i + s->head, left - s->head);
     }
     if (left >= BLOCK) {
         for (int far = 2; far <= 8 && s->fetch; far *= 2) fetch_block(s->searched->x, i, far * AHEAD);
@@ -53,7 +55,8 @@ V_FN softmax_pass softmax_pass_of(const ck_softmax_args *a, int64_t row, float *
     };
 }
 
-V_FN void softmax_wide(const ck_softmax_args *a, int64_t begin, int64_t end, ck_type type, int logarithmic, int streaming) {
+V_FN void softmax_wide(const ck_softmax_args *a, int64_t begin, int64_t end, ck_type type, int logarithmic,
+                       int streaming) {
     float space[KEPT_ELEMENTS + BLOCK];
     int64_t n = a->cols;
     float *kept = n <= KEPT_ELEMENTS && !logarithmic ? space : 0;
@@ -96,15 +99,22 @@ V_FN void softmax_wide(const ck_softmax_args *a, int64_t begin, int64_t end, ck_
 }
 
 V_FN void softmax_of_type(const ck_softmax_args *a, int64_t begin, int64_t end, ck_type type, int streaming) {
-    if (a->cols <= SOFTMAX_GROUPED && a->logarithmic) softmax_grouped(a, begin, end, type, 1, streaming);
-    else if (a->cols <= SOFTMAX_GROUPED) softmax_grouped(a, begin, end, type, 0, streaming);
-    else if (a->logarithmic) softmax_wide(a, begin, end, type, 1, streaming);
-    else softmax_wide(a, begin, end, type, 0, streaming);
+    if (a->cols <= SOFTMAX_GROUPED && a->logarithmic)
+        softmax_grouped(a, begin, end, type, 1, streaming);
+    else if (a->cols <= SOFTMAX_GROUPED)
+        softmax_grouped(a, begin, end, type, 0, streaming);
+    else if (a->logarithmic)
+        softmax_wide(a, begin, end, type, 1, streaming);
+    else
+        softmax_wide(a, begin, end, type, 0, streaming);
 }
 
 CK_KERNEL(softmax)(const ck_softmax_args *a, int64_t begin, int64_t end, int streaming) {
-    if (a->type == CK_F32) softmax_of_type(a, begin, end, CK_F32, streaming);
-    else if (a->type == CK_BF16) softmax_of_type(a, begin, end, CK_BF16, streaming);
-    else softmax_of_type(a, begin, end, CK_F16, streaming);
+    if (a->type == CK_F32)
+        softmax_of_type(a, begin, end, CK_F32, streaming);
+    else if (a->type == CK_BF16)
+        softmax_of_type(a, begin, end, CK_BF16, streaming);
+    else
+        softmax_of_type(a, begin, end, CK_F16, streaming);
     if (streaming) v_stream_end();
 }

@@ -1,9 +1,9 @@
 // softmax_group_body.h: softmax for rows of at most SOFTMAX_GROUPED columns, up to sixteen rows at a time.
 //
 // What a row's largest element and sum lead to is a chain of steps far longer than the work on a short row. A group of
-// rows goes through each step together, its numbers in the lanes of one vector; its exponentials stay in the first cache
-// level. What the next group reads is asked for while this one's exponentials are computed.
-// Bound: exponentials; beyond the caches bandwidth.
+// rows goes through each step together, its numbers in the lanes of one vector; its exponentials stay in the first
+// cache level. What the next group reads is asked for while this one's exponentials are computed. Bound: exponentials;
+// beyond the caches bandwidth.
 
 #define SOFTMAX_GROUPED CHUNK
 #define GROUP_ELEMENTS (4 * CHUNK)
@@ -73,7 +73,8 @@ V_FN void softmax_group(const ck_softmax_args *a, int64_t begin, int count, floa
     }
 }
 
-V_FN void softmax_grouped(const ck_softmax_args *a, int64_t begin, int64_t end, ck_type type, int logarithmic, int streaming) {
+V_FN void softmax_grouped(const ck_softmax_args *a, int64_t begin, int64_t end, ck_type type, int logarithmic,
+                          int streaming) {
     float kept[GROUP_ELEMENTS];
     int together = softmax_rows_together(a->cols);
     for (; begin < end; begin += together) {

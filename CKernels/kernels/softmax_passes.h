@@ -1,5 +1,5 @@
-// softmax_passes.h: the three passes over a row of a softmax, 64 columns at a time: the largest element, the exponentials
-// e(x) of math/softmax.h and their sum, the output.
+// softmax_passes.h: the three passes over a row of a softmax, 64 columns at a time: the largest element, the
+// exponentials e(x) of math/softmax.h and their sum, the output.
 
 /// What the passes over one row work with. `kept` holds the row's exponentials; NULL: they are computed again.
 typedef struct softmax_pass {

@@ -34,7 +34,8 @@ package enum MathKernels {
     }
 
     private static func call(
-        _ function: Function, _ x: UnsafePointer<Float>?, _ y: UnsafeMutablePointer<Float>?, _ count: Int, _ run: KernelRun
+        _ function: Function, _ x: UnsafePointer<Float>?, _ y: UnsafeMutablePointer<Float>?, _ count: Int,
+        _ run: KernelRun
     ) -> ck_status {
         switch function {
         case .exp1ULP: unsafe ck_exp_1ulp(x, y, Int64(count), run.run)

@@ -63,7 +63,8 @@ package enum SoftmaxKernels {
 
     /// Gradients of contiguous tensors of one shape.
     package static func backward<Element: KernelElement>(
-        _ dy: Tensor<Element>, output y: Tensor<Element>, logarithmic: Bool, into dx: inout Tensor<Element>, run: KernelRun
+        _ dy: Tensor<Element>, output y: Tensor<Element>, logarithmic: Bool, into dx: inout Tensor<Element>,
+        run: KernelRun
     ) throws(NormalizationError) {
         dx.makeUniqueForOverwriting()
         let columns = y.shape[y.shape.rank - 1]

@@ -140,7 +140,8 @@ private func forward<Element: KernelElement>(
     guard y.hasContiguousRows else { throw .rowsNotContiguous(argument: "y", strides: y.strides) }
     if let run = try backend.kernelRun() {
         try SoftmaxKernels.forward(
-            x.hasContiguousRows ? x : x.contiguous(), logarithmic: logarithmic, into: &y, logSumExp: &logSumExp, run: run)
+            x.hasContiguousRows ? x : x.contiguous(), logarithmic: logarithmic, into: &y, logSumExp: &logSumExp,
+            run: run)
     } else {
         let rows = SoftmaxReference.rows(of: x, columns: columns, logarithmic: logarithmic)
         y.assign(rows.flatMap(\.y).map(Element.init(rounding:)))

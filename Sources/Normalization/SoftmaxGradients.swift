@@ -78,7 +78,8 @@ private func backward<Element: KernelElement>(
     dx.assign(
         stride(from: 0, to: ys.count, by: columns).flatMap { first in
             let row = first..<first + columns
-            return SoftmaxReference.backward(dys[row], y: ys[row], logarithmic: logarithmic).map(Element.init(rounding:))
+            return SoftmaxReference.backward(dys[row], y: ys[row], logarithmic: logarithmic).map(
+                Element.init(rounding:))
         })
     return dx
 }

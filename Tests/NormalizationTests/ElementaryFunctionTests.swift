@@ -68,7 +68,8 @@ internal import Verification
                 try tanh2ULP([Float](repeating: 1, count: 5).span, into: &span, backend: backend)
             }
             var x = Tensor<Float>(untouched(5))
-            expectError(reason, "backend") { () throws(NormalizationError) in try exp1ULP(inPlace: &x, backend: backend) }
+            expectError(reason, "backend") { () throws(NormalizationError) in try exp1ULP(inPlace: &x, backend: backend)
+            }
             expectUntouched(x.array)
         }
         expectUntouched(y)

@@ -31,7 +31,9 @@ internal import Verification
                     #expect(worst <= 4 * 0x1p-23, "scale \(scale), offset \(offset)")
                     let sum = y.reduce(0.0) { $0 + Double($1) }
                     #expect(abs(sum - 1) <= Double(columns) * 0x1p-24, "the sum of a row, scale \(scale)")
-                    #expect(abs(sum - 1) <= 4e-7, "the sum of a row, scale \(scale): e(x) is off by 1e-7, sum and factor likewise")
+                    #expect(
+                        abs(sum - 1) <= 4e-7,
+                        "the sum of a row, scale \(scale): e(x) is off by 1e-7, sum and factor likewise")
                 }
             }
         }
@@ -72,8 +74,10 @@ internal import Verification
                     let spread = Double(dy.max()! - dy.min()!)
                     let truth = judge.backward(dy.map(Double.init), x: x.map(Double.init))
                     let dx = try softmaxBackward(Tensor(dy), output: y).array
-                    let worst = dx.indices.map { abs(Double(dx[$0]) - truth[$0]) / max(probabilities[$0], 0x1p-126) }.max()!
-                    #expect(worst <= 8 * 0x1p-23 * spread + Double(offset) * 0x1p-50, "scale \(scale), offset \(offset)")
+                    let worst = dx.indices.map { abs(Double(dx[$0]) - truth[$0]) / max(probabilities[$0], 0x1p-126) }
+                        .max()!
+                    #expect(
+                        worst <= 8 * 0x1p-23 * spread + Double(offset) * 0x1p-50, "scale \(scale), offset \(offset)")
                 }
             }
         }

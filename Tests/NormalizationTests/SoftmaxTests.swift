@@ -11,7 +11,9 @@ internal import Verification
     static func scores(rows: Int, columns: Int, seed: UInt64) -> [Float] {
         var random = RandomNumbers(seed: seed)
         return (0..<rows).flatMap { row -> [Float] in
-            if row % 5 == 4 { return RowPattern.hostile[row / 5 % RowPattern.hostile.count].row(columns, random: &random) }
+            if row % 5 == 4 {
+                return RowPattern.hostile[row / 5 % RowPattern.hostile.count].row(columns, random: &random)
+            }
             let scale: Float = [1, 20, 1e4, 1e5][row % 4]
             return random.normals(columns).map { $0 < -1.5 && row % 3 == 0 ? -.infinity : $0 * scale }
         }
@@ -33,12 +35,15 @@ internal import Verification
             softmaxBackward(dy, output: y, backend: .reference).widened().array, "gradient, \(what)")
         try expectSameBits(
             logSoftmaxBackward(dy, output: logs, backend: backend).widened().array,
-            logSoftmaxBackward(dy, output: logs, backend: .reference).widened().array, "gradient of logarithms, \(what)")
+            logSoftmaxBackward(dy, output: logs, backend: .reference).widened().array, "gradient of logarithms, \(what)"
+        )
     }
 
     @Test(arguments: TestedBackends.all)
     func bitsAreTheReferences(backend: Backend) throws {
-        for columns in TestedSizes.thinned([1, 2, 3, 15, 16, 17, 63, 64, 65, 130, 300, 1000, 1024, 1025, 4097], debugStep: 3) {
+        for columns in TestedSizes.thinned(
+            [1, 2, 3, 15, 16, 17, 63, 64, 65, 130, 300, 1000, 1024, 1025, 4097], debugStep: 3)
+        {
             let x = try Tensor(Self.scores(rows: 23, columns: columns, seed: UInt64(columns)), shape: [23, columns])
             try expectReference(x, backend)
             try expectReference(Tensor<BFloat16>(rounding: x), backend)
@@ -112,10 +117,16 @@ internal import Verification
             expectError(.invalidShape, "x") { () throws(NormalizationError) in
                 try softmax(Tensor([Float](), shape: [2, 0]), backend: backend)
             }
-            expectError(.outOfRange, "axis") { () throws(NormalizationError) in try softmax(x, axis: 2, backend: backend) }
-            expectError(.outOfRange, "axis") { () throws(NormalizationError) in try logSoftmaxBackward(x, output: x, axis: -1, backend: backend) }
+            expectError(.outOfRange, "axis") { () throws(NormalizationError) in
+                try softmax(x, axis: 2, backend: backend)
+            }
+            expectError(.outOfRange, "axis") { () throws(NormalizationError) in
+                try logSoftmaxBackward(x, output: x, axis: -1, backend: backend)
+            }
             var y = try Tensor(untouched(6), shape: [3, 2])
-            expectError(.shapeMismatch, "y") { () throws(NormalizationError) in try softmax(x, into: &y, backend: backend) }
+            expectError(.shapeMismatch, "y") { () throws(NormalizationError) in
+                try softmax(x, into: &y, backend: backend)
+            }
             expectUntouched(y.array)
             var turned = try x.transposed(0, 1)
             expectError(.unsupportedLayout, "x") { () throws(NormalizationError) in
@@ -127,7 +138,9 @@ internal import Verification
         }
         for (reason, backend) in BadInput.backends {
             expectError(reason, "backend") { () throws(NormalizationError) in try softmax(x, backend: backend) }
-            expectError(reason, "backend") { () throws(NormalizationError) in try softmaxBackward(x, output: x, backend: backend) }
+            expectError(reason, "backend") { () throws(NormalizationError) in
+                try softmaxBackward(x, output: x, backend: backend)
+            }
         }
     }
 }

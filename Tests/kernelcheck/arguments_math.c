@@ -8,8 +8,7 @@
 enum { COUNT = 64 };
 
 #define RIGHT_MAP ((map_args){b->floats, b->floats + PLACE, COUNT})
-#define REFUSES(status, ...) \
-    CHANGED_CALL(map_args, RIGHT_MAP, board_refuses(c, b, entry, &a, run, status), __VA_ARGS__)
+#define REFUSES(status, ...) CHANGED_CALL(map_args, RIGHT_MAP, board_refuses(c, b, entry, &a, run, status), __VA_ARGS__)
 #define ACCEPTS(...) CHANGED_CALL(map_args, RIGHT_MAP, board_accepts(c, b, entry, &a, run), __VA_ARGS__)
 
 static void check_map(check *c, board *b, entry_point entry) {

@@ -70,9 +70,12 @@ static inline float contract_softmax(const float *x, float *y, int64_t n, int lo
     contract_softmax_row r = contract_softmax_sums(x, y, n);
     float factor = r.sum == 0 ? 0 : 1 / r.sum;
     for (int64_t i = 0; i < n; i++) {
-        if (logarithmic) y[i] = x[i] - r.most - r.log_sum;
-        else if (r.sum > 0 && r.sum == r.largest) y[i] = y[i] / r.sum;
-        else y[i] = y[i] * factor;
+        if (logarithmic)
+            y[i] = x[i] - r.most - r.log_sum;
+        else if (r.sum > 0 && r.sum == r.largest)
+            y[i] = y[i] / r.sum;
+        else
+            y[i] = y[i] * factor;
     }
     return r.log_sum_exp;
 }

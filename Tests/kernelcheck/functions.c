@@ -18,8 +18,8 @@ typedef struct function {
     entry_point entry;
     double (*truth)(double);
     float (*contract)(float);
-    double bound;            // in ULP
-    float specials[8];       // floats near these are never left out; ends with NaN
+    double bound;       // in ULP
+    float specials[8];  // floats near these are never left out; ends with NaN
 } function;
 
 /// Floats go to the kernel in pieces of this many, in increasing order.
@@ -124,7 +124,8 @@ static void check_layouts(check *c, const function *f) {
         matrix y = in_place ? x : matrix_place(&home_y, CK_F32, 1, count, count, (int)random_below(&c->random, PLACES));
         matrix_fill(x, numbers);
         map_args args = {x.base, y.base, count};
-        if (!check_call(c, f->entry, &args, (ck_run){c->isa, 1 + (int32_t)random_below(&c->random, 3)}, CK_OK)) continue;
+        if (!check_call(c, f->entry, &args, (ck_run){c->isa, 1 + (int32_t)random_below(&c->random, 3)}, CK_OK))
+            continue;
         matrix_expect(c, "y", y, expected);
         if (!in_place) matrix_expect(c, "x", x, numbers);
     }
@@ -144,7 +145,8 @@ static void check_exact(check *c, const function *f, float x, float y) {
 }
 
 void check_exp(check *c) {
-    function f = {"exp", enter_exp, exp, contract_exp, 1, {0, -87.33655f, -103.97208f, -104, 88.722839f, 89, INFINITY, NAN}};
+    function f = {"exp",        enter_exp, exp,
+                  contract_exp, 1,         {0, -87.33655f, -103.97208f, -104, 88.722839f, 89, INFINITY, NAN}};
     walk_floats(c, &f);
     check_layouts(c, &f);
     check_exact(c, &f, 0.0f, 1);
@@ -155,7 +157,8 @@ void check_exp(check *c) {
 }
 
 void check_tanh(check *c) {
-    function f = {"tanh", enter_tanh, tanh, contract_tanh, 2, {0, 0.5625f, -0.5625f, 9.010913f, -9.010913f, 10, INFINITY, NAN}};
+    function f = {"tanh",        enter_tanh, tanh,
+                  contract_tanh, 2,          {0, 0.5625f, -0.5625f, 9.010913f, -9.010913f, 10, INFINITY, NAN}};
     walk_floats(c, &f);
     check_layouts(c, &f);
     check_exact(c, &f, 0.0f, 0.0f);

@@ -29,8 +29,10 @@ typedef struct softmax_memory {
 static void *store(ck_type type, void *to, float *numbers, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
         uint32_t bits = type_round(type, numbers[i]);
-        if (type == CK_F32) ((uint32_t *)to)[i] = bits;
-        else ((uint16_t *)to)[i] = (uint16_t)bits;
+        if (type == CK_F32)
+            ((uint32_t *)to)[i] = bits;
+        else
+            ((uint16_t *)to)[i] = (uint16_t)bits;
         numbers[i] = type_widen(type, bits);
     }
     return to;
@@ -40,7 +42,8 @@ static void *store(ck_type type, void *to, float *numbers, int64_t count) {
 static void draw_row(float *x, int64_t n, random_source *r) {
     static const float scales[] = {1, 8, 40, 1e4f, 3e5f};
     float scale = scales[random_below(r, 5)];
-    if (random_below(r, 4) == 0) pattern_fill((pattern)random_below(r, PATTERNS), x, n, r);
+    if (random_below(r, 4) == 0)
+        pattern_fill((pattern)random_below(r, PATTERNS), x, n, r);
     else
         for (int64_t i = 0; i < n; i++) x[i] = scale * random_normal(r);
     int masked = (int)random_below(r, 12);
@@ -62,15 +65,18 @@ static void draw(check *c, softmax_problem *p, int64_t rows, int64_t cols) {
         float *x = p->x + row * cols, *y = p->y + row * cols, *dy = p->dy + row * cols, *dx = p->dx + row * cols;
         p->log_sum_exp[row] = contract_softmax(x, y, cols, p->logarithmic);
         store(p->type, (char *)p->stored_y + row * cols * type_size(p->type), y, cols);
-        if (p->logarithmic) contract_log_softmax_backward(dy, y, dx, cols);
-        else contract_softmax_backward(dy, y, dx, cols);
+        if (p->logarithmic)
+            contract_log_softmax_backward(dy, y, dx, cols);
+        else
+            contract_softmax_backward(dy, y, dx, cols);
     }
     store(p->type, p->stored_dx, p->dx, rows * cols);
 }
 
 static matrix place(check *c, const guarded *home, ck_type type, int64_t rows, int64_t cols) {
     static const int64_t gaps[] = {0, 0, 1, 3, 16, MAX_GAP};
-    return matrix_place(home, type, rows, cols, cols + random_choice(&c->random, gaps, 6), (int)random_below(&c->random, PLACES));
+    return matrix_place(home, type, rows, cols, cols + random_choice(&c->random, gaps, 6),
+                        (int)random_below(&c->random, PLACES));
 }
 
 static void compare_forward(check *c, const softmax_problem *p, const softmax_memory *m, ck_run run) {
@@ -137,19 +143,29 @@ static void compare(check *c, softmax_problem *p, const softmax_memory *m, int64
 static float *floats(int64_t count) { return malloc((size_t)count * sizeof(float)); }
 
 void check_softmax(check *c) {
-    static const int64_t wide[] = {511, 512, 513, 1000, 1023, 1024, 1025, 1100, 2047, 2048, 4097, 16383, 16384, 16385, 33000, 50257, 65535, 65536, 65537, MAX_COLS};
+    static const int64_t wide[] = {511,  512,   513,   1000,  1023,  1024,  1025,  1100,  2047,  2048,
+                                   4097, 16383, 16384, 16385, 33000, 50257, 65535, 65536, 65537, MAX_COLS};
     softmax_problem p = {
-        .x = floats(MAX_ELEMENTS), .y = floats(MAX_ELEMENTS), .dy = floats(MAX_ELEMENTS), .dx = floats(MAX_ELEMENTS),
-        .log_sum_exp = floats(MAX_ROWS), .stored_x = floats(MAX_ELEMENTS), .stored_y = floats(MAX_ELEMENTS),
-        .stored_dy = floats(MAX_ELEMENTS), .stored_dx = floats(MAX_ELEMENTS),
+        .x = floats(MAX_ELEMENTS),
+        .y = floats(MAX_ELEMENTS),
+        .dy = floats(MAX_ELEMENTS),
+        .dx = floats(MAX_ELEMENTS),
+        .log_sum_exp = floats(MAX_ROWS),
+        .stored_x = floats(MAX_ELEMENTS),
+        .stored_y = floats(MAX_ELEMENTS),
+        .stored_dy = floats(MAX_ELEMENTS),
+        .stored_dx = floats(MAX_ELEMENTS),
     };
     int64_t bytes = matrix_needs(CK_F32, 1, MAX_ELEMENTS + MAX_ROWS * MAX_GAP);
-    softmax_memory m = {guarded_make(bytes), guarded_make(bytes), guarded_make(bytes), guarded_make(matrix_needs(CK_F32, 1, MAX_ROWS))};
+    softmax_memory m = {guarded_make(bytes), guarded_make(bytes), guarded_make(bytes),
+                        guarded_make(matrix_needs(CK_F32, 1, MAX_ROWS))};
     for (int64_t cols = 1; cols <= 300; cols++)
-        for (int repeat = 0; repeat < (c->quick ? 1 : 6); repeat++) compare(c, &p, &m, 1 + random_below(&c->random, MAX_ROWS), cols);
+        for (int repeat = 0; repeat < (c->quick ? 1 : 6); repeat++)
+            compare(c, &p, &m, 1 + random_below(&c->random, MAX_ROWS), cols);
     for (int w = 0; w < 20; w++)
         for (int repeat = 0; repeat < (c->quick ? 2 : 12); repeat++)
-            compare(c, &p, &m, 1 + random_below(&c->random, MAX_ELEMENTS / wide[w] < 9 ? MAX_ELEMENTS / wide[w] : 9), wide[w]);
+            compare(c, &p, &m, 1 + random_below(&c->random, MAX_ELEMENTS / wide[w] < 9 ? MAX_ELEMENTS / wide[w] : 9),
+                    wide[w]);
     void *all[] = {p.x, p.y, p.dy, p.dx, p.log_sum_exp, p.stored_x, p.stored_y, p.stored_dy, p.stored_dx};
     for (int i = 0; i < 9; i++) free(all[i]);
     guarded_free(&m.x);

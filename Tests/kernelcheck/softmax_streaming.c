@@ -14,13 +14,16 @@
 enum { DIFFERENT = 5 };
 
 /// Packed rows of `type` in memory with guard pages: `numbers` are DIFFERENT rows.
-static matrix repeated(const guarded *home, ck_type type, const float *numbers, int64_t rows, int64_t cols, int64_t stride, int place) {
+static matrix repeated(const guarded *home, ck_type type, const float *numbers, int64_t rows, int64_t cols,
+                       int64_t stride, int place) {
     matrix m = matrix_place(home, type, rows, cols, stride, place);
     for (int64_t row = 0; row < rows; row++)
         for (int64_t i = 0; i < cols; i++) {
             uint32_t bits = type_round(type, numbers[row % DIFFERENT * cols + i]);
-            if (type == CK_F32) ((uint32_t *)m.base)[row * stride + i] = bits;
-            else ((uint16_t *)m.base)[row * stride + i] = (uint16_t)bits;
+            if (type == CK_F32)
+                ((uint32_t *)m.base)[row * stride + i] = bits;
+            else
+                ((uint16_t *)m.base)[row * stride + i] = (uint16_t)bits;
         }
     return m;
 }
@@ -30,8 +33,10 @@ static void expect_repeated(check *c, matrix m, const float *numbers) {
     for (int64_t different = 0; different < DIFFERENT; different++) {
         for (int64_t i = 0; i < m.cols; i++) {
             uint32_t bits = type_round(m.type, numbers[different * m.cols + i]);
-            if (m.type == CK_F32) ((uint32_t *)expected)[i] = bits;
-            else ((uint16_t *)expected)[i] = (uint16_t)bits;
+            if (m.type == CK_F32)
+                ((uint32_t *)expected)[i] = bits;
+            else
+                ((uint16_t *)expected)[i] = (uint16_t)bits;
         }
         for (int64_t row = different; row < m.rows; row += DIFFERENT)
             check_row(c, "y", m.type, row, (char *)m.base + row * m.stride * type_size(m.type), expected, m.cols);
@@ -43,7 +48,8 @@ static void expect_repeated(check *c, matrix m, const float *numbers) {
 static void compare(check *c, ck_type type, int64_t cols, int64_t gap, int place, int logarithmic) {
     int64_t rows = ck_inspect().last_cache / (2 * cols * type_size(type)) + 7, stride = cols + gap;
     float *x = malloc((size_t)(DIFFERENT * cols) * sizeof *x), *y = malloc((size_t)(DIFFERENT * cols) * sizeof *y);
-    guarded home_x = guarded_make(matrix_needs(type, rows, cols)), home_y = guarded_make(matrix_needs(type, rows, stride));
+    guarded home_x = guarded_make(matrix_needs(type, rows, cols)),
+            home_y = guarded_make(matrix_needs(type, rows, stride));
     check_begin(c);
     for (int64_t row = 0; row < DIFFERENT; row++) {
         for (int64_t i = 0; i < cols; i++) {
@@ -55,8 +61,9 @@ static void compare(check *c, ck_type type, int64_t cols, int64_t gap, int place
     matrix from = repeated(&home_x, type, x, rows, cols, cols, 3);
     for (int32_t threads = 1; threads <= 3; threads++) {
         matrix to = matrix_place(&home_y, type, rows, cols, stride, place);
-        check_describe(c, "%s, rows %" PRId64 ", cols %" PRId64 ", stride %" PRId64 ", place %d, logarithmic %d, threads %d",
-                       type_name(type), rows, cols, stride, place, logarithmic, threads);
+        check_describe(
+            c, "%s, rows %" PRId64 ", cols %" PRId64 ", stride %" PRId64 ", place %d, logarithmic %d, threads %d",
+            type_name(type), rows, cols, stride, place, logarithmic, threads);
         ck_softmax_args args = {
             .rows = rows,
             .cols = cols,
