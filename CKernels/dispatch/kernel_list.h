@@ -12,6 +12,7 @@
 #include "ck_norm.h"
 #include "ck_norm_second_order.h"
 #include "ck_orthogonal_add.h"
+#include "ck_softmax.h"
 #include "dispatch/channel_region.h"
 
 #define CK_KERNELS(KERNEL)                                                                                    \
@@ -42,6 +43,11 @@
     KERNEL(normalize_rows, (const ck_normalize_rows_args *args, int64_t begin, int64_t end, int streaming))   \
     KERNEL(merge_moments, (const ck_moments *parts, int64_t count, ck_moments *result))                       \
     KERNEL(convert, (const void *x, ck_type x_type, void *y, ck_type y_type, int64_t count, int streaming))   \
+    KERNEL(softmax, (const ck_softmax_args *args, int64_t begin, int64_t end, int streaming))                 \
+    KERNEL(softmax_backward, (const ck_softmax_backward_args *args, int64_t begin, int64_t end,               \
+                              int streaming))                                                                 \
+    KERNEL(exp_1ulp, (const float *x, float *y, int64_t count, int streaming))                                \
+    KERNEL(tanh_2ulp, (const float *x, float *y, int64_t count, int streaming))                               \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \
                         int streaming))                                                                       \
     KERNEL(limit_fma, (int64_t steps, float *sink))

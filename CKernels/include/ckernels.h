@@ -9,9 +9,11 @@
 #include "ck_inspect.h"
 #include "ck_norm.h"
 #include "ck_limits.h"
+#include "ck_math.h"
 #include "ck_norm_second_order.h"
 #include "ck_orthogonal_add.h"
 #include "ck_segment_norm.h"
 #include "ck_moments.h"
+#include "ck_softmax.h"
 
 #endif

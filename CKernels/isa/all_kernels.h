@@ -9,6 +9,9 @@
 #include "math/storage.h"
 #include "math/moments.h"
 #include "math/philox.h"
+#include "math/exp.h"
+#include "math/tanh.h"
+#include "math/softmax.h"
 
 #include "kernels/norm_input.h"
 #include "kernels/norm_moments.h"
@@ -35,6 +38,11 @@
 #include "kernels/row_moments_body.h"
 #include "kernels/convert_body.h"
 #include "kernels/row_sums_body.h"
+#include "kernels/softmax_passes.h"
+#include "kernels/softmax_group_body.h"
+#include "kernels/softmax_body.h"
+#include "kernels/softmax_backward_body.h"
+#include "kernels/functions_body.h"
 #include "kernels/limits_body.h"
 
 #define CK_ENTRY(name, parameters) .name = CK_JOIN(name, CK_SUFFIX),

@@ -37,6 +37,10 @@ V_FN vf v_keep_n(int64_t n, vf a) {
     return v_pair(_mm256_and_ps(a.lo, _mm256_castsi256_ps(v_first8(n))),
                   _mm256_and_ps(a.hi, _mm256_castsi256_ps(v_first8(n - 8))));
 }
+V_FN vf v_keep_n_or(int64_t n, vf a, vf b) {
+    return v_pair(_mm256_blendv_ps(b.lo, a.lo, _mm256_castsi256_ps(v_first8(n))),
+                  _mm256_blendv_ps(b.hi, a.hi, _mm256_castsi256_ps(v_first8(n - 8))));
+}
 V_FN __m256 v_keep_bits8(uint32_t bits, __m256 a) {
     __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
     __m256i kept = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), lane), lane);
@@ -113,6 +117,29 @@ V_FN vf v_sqrt(vf a) { return v_pair(_mm256_sqrt_ps(a.lo), _mm256_sqrt_ps(a.hi))
 V_FN vf v_floor_zero(vf a) {
     return v_pair(_mm256_max_ps(_mm256_setzero_ps(), a.lo), _mm256_max_ps(_mm256_setzero_ps(), a.hi));
 }
+V_FN vf v_at_least(vf a, vf b) { return v_pair(_mm256_max_ps(b.lo, a.lo), _mm256_max_ps(b.hi, a.hi)); }
+V_FN vf v_at_most(vf a, vf b) { return v_pair(_mm256_min_ps(b.lo, a.lo), _mm256_min_ps(b.hi, a.hi)); }
+V_FN vf v_where_less(vf a, vf b, vf x, vf y) {
+    return v_pair(_mm256_blendv_ps(y.lo, x.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ)),
+                  _mm256_blendv_ps(y.hi, x.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ)));
+}
+V_FN vf v_abs(vf a) {
+    __m256 sign = _mm256_set1_ps(-0.0f);
+    return v_pair(_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, a.hi));
+}
+V_FN __m256 v_copy_sign8(__m256 a, __m256 b) {
+    __m256 sign = _mm256_set1_ps(-0.0f);
+    return _mm256_or_ps(_mm256_andnot_ps(sign, a), _mm256_and_ps(sign, b));
+}
+V_FN vf v_copy_sign(vf a, vf b) { return v_pair(v_copy_sign8(a.lo, b.lo), v_copy_sign8(a.hi, b.hi)); }
+V_FN __m256 v_power_of_two8(__m256i k) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(k, _mm256_set1_epi32(127)), 23));
+}
+V_FN __m256 v_scale_by_power8(__m256 a, __m256 k) {  // two steps, of which the first one is exact
+    __m256i power = _mm256_cvtps_epi32(k), half = _mm256_srai_epi32(power, 1);
+    return _mm256_mul_ps(_mm256_mul_ps(a, v_power_of_two8(half)), v_power_of_two8(_mm256_sub_epi32(power, half)));
+}
+V_FN vf v_scale_by_power(vf a, vf k) { return v_pair(v_scale_by_power8(a.lo, k.lo), v_scale_by_power8(a.hi, k.hi)); }
 V_FN vf v_fma(vf a, vf b, vf c) {
     return v_pair(_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi));
 }
@@ -145,21 +172,33 @@ V_FN float v_fold_add(vf a) {
     return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
 }
 
+V_FN float v_fold_most(vf a) {
+    __m256 e = _mm256_max_ps(a.lo, a.hi);
+    __m128 q = _mm_max_ps(_mm256_castps256_ps128(e), _mm256_extractf128_ps(e, 1));
+    q = _mm_max_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
+}
+
 // Each step halves the lanes of a row and puts two rows into one register.
-V_FN __m256 v_fold_4(vf a, vf b) {
-    __m256 p = _mm256_add_ps(a.lo, a.hi), q = _mm256_add_ps(b.lo, b.hi);
-    return _mm256_add_ps(_mm256_permute2f128_ps(p, q, 0x20), _mm256_permute2f128_ps(p, q, 0x31));
+V_FN __m256 v_add8(__m256 a, __m256 b) { return _mm256_add_ps(a, b); }
+V_FN __m256 v_most8(__m256 a, __m256 b) { return _mm256_max_ps(a, b); }
+typedef __m256 (*v_folding)(__m256 a, __m256 b);
+V_FN __m256 v_fold_4(v_folding fold, vf a, vf b) {
+    __m256 p = fold(a.lo, a.hi), q = fold(b.lo, b.hi);
+    return fold(_mm256_permute2f128_ps(p, q, 0x20), _mm256_permute2f128_ps(p, q, 0x31));
 }
-V_FN __m256 v_fold_2(__m256 a, __m256 b) {
-    return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
+V_FN __m256 v_fold_2(v_folding fold, __m256 a, __m256 b) {
+    return fold(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
 }
-V_FN __m256 v_fold_1(__m256 a, __m256 b) {
-    return _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xdd));
+V_FN __m256 v_fold_1(v_folding fold, __m256 a, __m256 b) {
+    return fold(_mm256_shuffle_ps(a, b, 0x88), _mm256_shuffle_ps(a, b, 0xdd));
 }
-V_FN __m256 v_fold_add_rows8(const vf *r) {
-    return v_fold_1(v_fold_2(v_fold_4(r[0], r[4]), v_fold_4(r[1], r[5])), v_fold_2(v_fold_4(r[2], r[6]), v_fold_4(r[3], r[7])));
+V_FN __m256 v_fold_rows8(v_folding fold, const vf *r) {
+    __m256 first = v_fold_2(fold, v_fold_4(fold, r[0], r[4]), v_fold_4(fold, r[1], r[5]));
+    return v_fold_1(fold, first, v_fold_2(fold, v_fold_4(fold, r[2], r[6]), v_fold_4(fold, r[3], r[7])));
 }
-V_FN vf v_fold_add_rows(const vf *rows) { return v_pair(v_fold_add_rows8(rows), v_fold_add_rows8(rows + 8)); }
+V_FN vf v_fold_add_rows(const vf *rows) { return v_pair(v_fold_rows8(v_add8, rows), v_fold_rows8(v_add8, rows + 8)); }
+V_FN vf v_fold_most_rows(const vf *rows) { return v_pair(v_fold_rows8(v_most8, rows), v_fold_rows8(v_most8, rows + 8)); }
 
 V_FN float v_fold_magnitude(vf a) {
     __m256 e = v_magnitude8(a.lo, a.hi);

@@ -17,6 +17,7 @@ V_FN void v_stream_end(void) { _mm_sfence(); }
 V_FN void v_fetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
 V_FN void v_fetch_to_write(const void *p) { __builtin_prefetch(p, 1, 2); }
 V_FN vf v_keep_n(int64_t n, vf a) { return _mm512_maskz_mov_ps(v_first(n), a); }
+V_FN vf v_keep_n_or(int64_t n, vf a, vf b) { return _mm512_mask_mov_ps(b, v_first(n), a); }
 V_FN vf v_keep_bits(uint32_t bits, vf a) { return _mm512_maskz_mov_ps((__mmask16)bits, a); }
 
 typedef __m256i vh;
@@ -47,6 +48,15 @@ V_FN vf v_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 V_FN vf v_div(vf a, vf b) { return _mm512_div_ps(a, b); }
 V_FN vf v_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 V_FN vf v_floor_zero(vf a) { return _mm512_max_ps(_mm512_setzero_ps(), a); }
+V_FN vf v_at_least(vf a, vf b) { return _mm512_max_ps(b, a); }
+V_FN vf v_at_most(vf a, vf b) { return _mm512_min_ps(b, a); }
+V_FN vf v_where_less(vf a, vf b, vf x, vf y) { return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), x); }
+V_FN vf v_abs(vf a) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a); }
+V_FN vf v_copy_sign(vf a, vf b) {  // the sign from b, the other bits from a
+    __m512i sign = _mm512_set1_epi32(INT32_MIN);
+    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(sign, _mm512_castps_si512(b), _mm512_castps_si512(a), 0xca));
+}
+V_FN vf v_scale_by_power(vf a, vf k) { return _mm512_scalef_ps(a, k); }
 V_FN vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 V_FN vf v_fms(vf a, vf b, vf c) { return _mm512_fmsub_ps(a, b, c); }
 V_FN vf v_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
@@ -68,19 +78,28 @@ V_FN float v_fold_add(vf a) {
     return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
 }
 
+V_FN float v_fold_most(vf a) { return _mm512_reduce_max_ps(a); }
+
 // Each step halves the lanes of a row and puts two rows into one vector.
-V_FN vf v_fold_8(vf a, vf b) { return v_add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee)); }
-V_FN vf v_fold_4(vf a, vf b) { return v_add(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd)); }
-V_FN vf v_fold_2(vf a, vf b) { return v_add(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee)); }
-V_FN vf v_fold_1(vf a, vf b) { return v_add(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd)); }
-V_FN vf v_fold_add_rows(const vf *rows) {
+typedef vf (*v_folding)(vf a, vf b);
+V_FN vf v_fold_8(v_folding fold, vf a, vf b) {
+    return fold(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+}
+V_FN vf v_fold_4(v_folding fold, vf a, vf b) {
+    return fold(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+}
+V_FN vf v_fold_2(v_folding fold, vf a, vf b) { return fold(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee)); }
+V_FN vf v_fold_1(v_folding fold, vf a, vf b) { return fold(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd)); }
+V_FN vf v_fold_rows(v_folding fold, const vf *rows) {
     vf quarter[4];
     for (int k = 0; k < 4; k++) {
         const vf *r = rows + k;  // rows k, k + 4, k + 8, k + 12 end in one quarter of the result
-        quarter[k] = v_fold_4(v_fold_8(r[0], r[4]), v_fold_8(r[8], r[12]));
+        quarter[k] = v_fold_4(fold, v_fold_8(fold, r[0], r[4]), v_fold_8(fold, r[8], r[12]));
     }
-    return v_fold_1(v_fold_2(quarter[0], quarter[1]), v_fold_2(quarter[2], quarter[3]));
+    return v_fold_1(fold, v_fold_2(fold, quarter[0], quarter[1]), v_fold_2(fold, quarter[2], quarter[3]));
 }
+V_FN vf v_fold_add_rows(const vf *rows) { return v_fold_rows(v_add, rows); }
+V_FN vf v_fold_most_rows(const vf *rows) { return v_fold_rows(v_at_least, rows); }
 
 V_FN float v_fold_magnitude(vf a) {
     return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(_mm512_castps_si512(a)))));

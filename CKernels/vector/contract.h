@@ -17,6 +17,7 @@
 //   v_fetch(p)                asks for the cache line at p, into the second cache level (any address)
 //   v_fetch_to_write(p)       v_fetch of a line that will be written
 //   v_keep_n(n, a)            the first n lanes of a, +0.0 in the others
+//   v_keep_n_or(n, a, b)      the first n lanes of a, those of b in the others
 //   v_keep_bits(bits, a)      lane l of a where bit l of `bits` is set, +0.0 in the others
 //   vh_load vh_load_n vh_store vh_store_n vh_stream
 //                             the same for `vh`, 16 patterns of 16 bits (uint16_t); vh_stream wants 32 bytes
@@ -27,6 +28,13 @@
 //   v_add v_sub v_mul (a, b)  a + b, a - b, a * b
 //   v_div v_sqrt              a / b, the square root of a, correctly rounded
 //   v_floor_zero(a)           +0.0 where a < 0, else a (also if it is a NaN)
+//   v_at_least(a, b)          b where a < b, else a (also if it is a NaN)
+//   v_at_most(a, b)           b where a > b, else a (also if it is a NaN)
+//   v_where_less(a, b, x, y)  x where a < b, else y
+//   v_abs(a)                  a without its sign
+//   v_copy_sign(a, b)         a with the sign of b
+//   v_scale_by_power(a, k)    a * 2^k, rounded once, for an integer |k| <= 252 and an |a| from 2^-100 to 2^100 or 0;
+//                             NaN where a is one, whatever k is
 //   v_fma(a, b, c)            a * b + c, rounded once
 //   v_fms(a, b, c)           a * b - c, rounded once
 //   v_fnma(a, b, c)           c - a * b, rounded once
@@ -35,6 +43,8 @@
 //   v_fold_add(a)             lane j += lane j + 8, then 4, 2, 1; lane 0
 //   v_fold_add_rows(rows)     lane l = v_fold_add(rows[l]), for 16 vectors
 //   v_fold_magnitude(a)       the largest lane, compared as v_magnitude does
+//   v_fold_most(a)            the largest lane, of two zeros either one; no lane is a NaN
+//   v_fold_most_rows(rows)    lane l = v_fold_most(rows[l]), for 16 vectors
 //   s_sqrt(a)                 the correctly rounded square root of one float
 //   s_fma(a, b, c)            a * b + c of floats, rounded once
 //

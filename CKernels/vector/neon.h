@@ -39,15 +39,15 @@ V_FN void v_stream(float *p, vf a) { v_store(p, a); }
 V_FN void v_stream_end(void) {}
 V_FN void v_fetch(const void *p) { __builtin_prefetch(p, 0, 2); }
 V_FN void v_fetch_to_write(const void *p) { __builtin_prefetch(p, 1, 2); }
-V_FN vf v_keep_n(int64_t n, vf a) {
-    static const int32_t index[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    int32x4_t count = vdupq_n_s32(n <= 0 ? 0 : n >= 16 ? 16 : (int32_t)n);
-    EACH_QUARTER {
-        uint32x4_t kept = vcltq_s32(vld1q_s32(index + 4 * q), count);
-        a.val[q] = vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a.val[q]), kept));
-    }
-    return a;
+V_FN uint32x4_t v_first4(int64_t n) {
+    static const int32_t index[4] = {0, 1, 2, 3};
+    return vcltq_s32(vld1q_s32(index), vdupq_n_s32(n <= 0 ? 0 : n >= 4 ? 4 : (int32_t)n));
 }
+V_FN vf v_keep_n_or(int64_t n, vf a, vf b) {
+    EACH_QUARTER b.val[q] = vbslq_f32(v_first4(n - 4 * q), a.val[q], b.val[q]);
+    return b;
+}
+V_FN vf v_keep_n(int64_t n, vf a) { return v_keep_n_or(n, a, v_zero()); }
 V_FN vf v_keep_bits(uint32_t bits, vf a) {
     static const uint32_t lane[4] = {1, 2, 4, 8};
     EACH_QUARTER {
@@ -147,6 +147,36 @@ V_FN vf v_floor_zero(vf a) {
     EACH_QUARTER a.val[q] = vmaxq_f32(vdupq_n_f32(0.0f), a.val[q]);
     return a;
 }
+V_FN vf v_at_least(vf a, vf b) {
+    EACH_QUARTER a.val[q] = vbslq_f32(vcltq_f32(a.val[q], b.val[q]), b.val[q], a.val[q]);
+    return a;
+}
+V_FN vf v_at_most(vf a, vf b) {
+    EACH_QUARTER a.val[q] = vbslq_f32(vcgtq_f32(a.val[q], b.val[q]), b.val[q], a.val[q]);
+    return a;
+}
+V_FN vf v_where_less(vf a, vf b, vf x, vf y) {
+    EACH_QUARTER y.val[q] = vbslq_f32(vcltq_f32(a.val[q], b.val[q]), x.val[q], y.val[q]);
+    return y;
+}
+V_FN vf v_abs(vf a) {
+    EACH_QUARTER a.val[q] = vabsq_f32(a.val[q]);
+    return a;
+}
+V_FN vf v_copy_sign(vf a, vf b) {
+    EACH_QUARTER a.val[q] = vbslq_f32(vdupq_n_u32(0x80000000), b.val[q], a.val[q]);
+    return a;
+}
+V_FN float32x4_t v_power_of_two4(int32x4_t k) {
+    return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(k, vdupq_n_s32(127)), 23));
+}
+V_FN vf v_scale_by_power(vf a, vf k) {
+    EACH_QUARTER {  // two steps, of which the first one is exact
+        int32x4_t power = vcvtq_s32_f32(k.val[q]), half = vshrq_n_s32(power, 1);
+        a.val[q] = vmulq_f32(vmulq_f32(a.val[q], v_power_of_two4(half)), v_power_of_two4(vsubq_s32(power, half)));
+    }
+    return a;
+}
 V_FN vf v_fma(vf a, vf b, vf c) {
     EACH_QUARTER c.val[q] = vfmaq_f32(c.val[q], a.val[q], b.val[q]);
     return c;
@@ -186,6 +216,14 @@ V_FN vf v_fold_add_rows(const vf *rows) {
     float sums[16];
     for (int l = 0; l < 16; l++) sums[l] = v_fold_add(rows[l]);
     return v_load(sums);
+}
+V_FN float v_fold_most(vf a) {
+    return vmaxvq_f32(vmaxq_f32(vmaxq_f32(a.val[0], a.val[2]), vmaxq_f32(a.val[1], a.val[3])));
+}
+V_FN vf v_fold_most_rows(const vf *rows) {
+    float most[16];
+    for (int l = 0; l < 16; l++) most[l] = v_fold_most(rows[l]);
+    return v_load(most);
 }
 V_FN float v_fold_magnitude(vf a) {
     uint32x4_t m = vdupq_n_u32(0);

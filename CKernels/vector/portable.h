@@ -29,6 +29,10 @@ V_FN void v_stream_end(void) {}
 V_FN void v_fetch(const void *p) { __builtin_prefetch(p, 0, 2); }
 V_FN void v_fetch_to_write(const void *p) { __builtin_prefetch(p, 1, 2); }
 V_FN vf v_keep_n(int64_t n, vf a) { return v_load_n(a.lane, n); }
+V_FN vf v_keep_n_or(int64_t n, vf a, vf b) {
+    EACH_LANE if (l < n) b.lane[l] = a.lane[l];
+    return b;
+}
 V_FN vf v_keep_bits(uint32_t bits, vf a) {
     EACH_LANE if (!(bits >> l & 1)) a.lane[l] = 0.0f;
     return a;
@@ -129,6 +133,39 @@ V_FN vf v_floor_zero(vf a) {
     EACH_LANE if (a.lane[l] < 0.0f) a.lane[l] = 0.0f;
     return a;
 }
+V_FN vf v_at_least(vf a, vf b) {
+    EACH_LANE if (a.lane[l] < b.lane[l]) a.lane[l] = b.lane[l];
+    return a;
+}
+V_FN vf v_at_most(vf a, vf b) {
+    EACH_LANE if (a.lane[l] > b.lane[l]) a.lane[l] = b.lane[l];
+    return a;
+}
+V_FN vf v_where_less(vf a, vf b, vf x, vf y) {
+    EACH_LANE y.lane[l] = a.lane[l] < b.lane[l] ? x.lane[l] : y.lane[l];
+    return y;
+}
+V_FN vf v_abs(vf a) {
+    EACH_LANE a.lane[l] = fabsf(a.lane[l]);
+    return a;
+}
+V_FN vf v_copy_sign(vf a, vf b) {
+    EACH_LANE a.lane[l] = copysignf(a.lane[l], b.lane[l]);
+    return a;
+}
+V_FN float s_power_of_two(int32_t k) {
+    uint32_t bits = (uint32_t)(k + 127) << 23;
+    float power;
+    memcpy(&power, &bits, 4);
+    return power;
+}
+V_FN vf v_scale_by_power(vf a, vf k) {
+    EACH_LANE {  // two steps, of which the first one is exact
+        int32_t power = k.lane[l] == k.lane[l] ? (int32_t)k.lane[l] : 0, half = power / 2;
+        a.lane[l] = a.lane[l] * s_power_of_two(half) * s_power_of_two(power - half);
+    }
+    return a;
+}
 V_FN vf v_fma(vf a, vf b, vf c) {
     EACH_LANE c.lane[l] = fmaf(a.lane[l], b.lane[l], c.lane[l]);
     return c;
@@ -166,6 +203,16 @@ V_FN vf v_fold_add_rows(const vf *rows) {
     vf sums;
     EACH_LANE sums.lane[l] = v_fold_add(rows[l]);
     return sums;
+}
+V_FN float v_fold_most(vf a) {
+    for (int l = 1; l < 16; l++)
+        if (a.lane[l] > a.lane[0]) a.lane[0] = a.lane[l];
+    return a.lane[0];
+}
+V_FN vf v_fold_most_rows(const vf *rows) {
+    vf most;
+    EACH_LANE most.lane[l] = v_fold_most(rows[l]);
+    return most;
 }
 V_FN float v_fold_magnitude(vf a) {
     for (int l = 1; l < 16; l++) a.lane[0] = s_magnitude(a.lane[0], a.lane[l]);

@@ -27,6 +27,14 @@ void check_limits(check *c);
 void check_convert(check *c);
 void check_convert_layouts(check *c);
 
+/// Functions of one number against float64 and the contract's words.
+void check_exp(check *c);
+void check_tanh(check *c);
+
+/// Softmax and log-softmax against the contract's words, forward and backward.
+void check_softmax(check *c);
+void check_softmax_streaming(check *c);
+
 /// Calls in forked children.
 void check_forks(check *c);
 

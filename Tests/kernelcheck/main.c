@@ -34,6 +34,10 @@ static const family families[] = {
     {"segment_norm", check_segment_norm},
     {"csr_norm", check_csr_norm},
     {"limits", check_limits},
+    {"softmax", check_softmax},
+    {"softmax_streaming", check_softmax_streaming},
+    {"exp", check_exp},
+    {"tanh", check_tanh},
     {"forks", check_forks},
 };
 enum { FAMILIES = sizeof families / sizeof *families };

@@ -1,0 +1,120 @@
+// softmax_body.h: y = e^x / sum(e^x), or its logarithm, for a range of rows.
+//
+// Three rows are on their way at once, 64 columns of each in turn: one is written, of the next one the exponentials are
+// summed, and of the one after that the largest element is found. So memory is read and written while exponentials are
+// computed, and the exponentials of one row, which stay in the second cache level, take the place of those just
+// written. Bound: exponentials (8 multiplications and 7 additions a vector); beyond the caches bandwidth.
+
+#define KEPT_ELEMENTS (64 * CHUNK)
+
+/// Streaming stores want whole cache lines. A row that begins within one is written up to the line's end first, then in
+/// blocks that lie `head` columns further on.
+V_FN int64_t head_of_row(target y, int64_t n) {
+    int64_t in_line = (int64_t)((uintptr_t)y.at % 64) / size_of(y.type);
+    return in_line == 0 ? 0 : lesser(64 / size_of(y.type) - in_line, n);
+}
+
+V_FN void write_head(const softmax_pass *p, int64_t head) {
+    for (int64_t i = 0; i < head; i += 16) write_left(p->y, i, head - i, softmax_output(p, i, head - i), 0);
+}
+
+/// Columns that pass through the three rows; nothing happens to a row that is NULL. `fetch`: what is searched is asked
+/// for thrice, as in layer_norm_streamed_body.h.
+typedef struct softmax_stations {
+    const softmax_pass *written, *summed, *searched;
+    int64_t head;
+    int fetch;
+} softmax_stations;
+
+V_FN void softmax_columns(const softmax_stations *s, lanes *sum, most_lanes *most, int64_t i, int64_t n) {
+    int64_t left = n - i;
+    if (s->written && i + s->head < n) {
+        if (left - s->head >= BLOCK)
+            output_block(s->written, i + s->head, BLOCK);
+        else
+            output_block(s->written, i + s->head, left - s->head);
+    }
+    if (left >= BLOCK) {
+        for (int far = 2; far <= 8 && s->fetch; far *= 2) fetch_block(s->searched->x, i, far * AHEAD);
+        if (s->summed) exp_block(sum, s->summed, i, BLOCK);
+        if (s->searched) most_block(most, s->searched->x, i, BLOCK);
+        return;
+    }
+    if (s->summed) exp_block(sum, s->summed, i, left);
+    if (s->searched) most_block(most, s->searched->x, i, left);
+}
+
+V_FN softmax_pass softmax_pass_of(const ck_softmax_args *a, int64_t row, float *kept, ck_type type, int logarithmic,
+                                  int streaming) {
+    return (softmax_pass){
+        .x = source_at((source){a->x, type}, row * a->x_stride),
+        .y = target_at((target){a->y, type}, row * a->y_stride),
+        .kept = kept,
+        .logarithmic = logarithmic,
+        .streaming = streaming,
+    };
+}
+
+V_FN void softmax_wide(const ck_softmax_args *a, int64_t begin, int64_t end, ck_type type, int logarithmic,
+                       int streaming) {
+    float space[KEPT_ELEMENTS + BLOCK];
+    int64_t n = a->cols;
+    float *kept = n <= KEPT_ELEMENTS && !logarithmic ? space : 0;
+    softmax_pass written = {0}, summed = {0}, searched;
+    float largest = 0.0f;
+    for (int64_t row = begin - 2; row < end; row++) {
+        int writes = row >= begin && a->y, sums = row + 1 >= begin && row + 1 < end, searches = row + 2 < end;
+        searched = softmax_pass_of(a, searches ? row + 2 : begin, kept, type, logarithmic, streaming);
+        softmax_stations s = {
+            .written = writes ? &written : 0,
+            .summed = sums ? &summed : 0,
+            .searched = searches ? &searched : 0,
+            .head = writes && streaming ? head_of_row(written.y, n) : 0,
+            .fetch = searches && is_flowing(n, a->x_stride),
+        };
+        if (s.head > 0) write_head(&written, s.head);
+        row_lanes total = row_lanes_zero();
+        most_lanes most = no_most();
+        for (int64_t c = 0; c < n; c += CHUNK) {
+            lanes part = lanes_zero();
+            for (int64_t i = c; i < lesser(c + CHUNK, n); i += BLOCK) softmax_columns(&s, &part, &most, i, n);
+            row_lanes_add(&total, &part, c);
+        }
+        if (sums) {
+            lanes sum = row_lanes_total(&total, n);
+            summed.row = finish_softmax(summed.row.most, largest, lanes_fold(&sum), logarithmic || a->log_sum_exp);
+            save_log_sum_exp(a, row + 1, summed.row);
+        }
+        written = summed;
+        if (searches) {
+            float m = v_fold_most(most_to_vector(&most));
+            searched.row.most = m > -INFINITY ? m + 0.0f : 0.0f;
+            searched.shift = v_exp_shift(v_set(searched.row.most));
+            float lane[16];
+            v_store(lane, v_exp_shifted(v_set(searched.row.most), searched.shift));
+            largest = lane[0];
+        }
+        summed = searched;
+    }
+}
+
+V_FN void softmax_of_type(const ck_softmax_args *a, int64_t begin, int64_t end, ck_type type, int streaming) {
+    if (a->cols <= SOFTMAX_GROUPED && a->logarithmic)
+        softmax_grouped(a, begin, end, type, 1, streaming);
+    else if (a->cols <= SOFTMAX_GROUPED)
+        softmax_grouped(a, begin, end, type, 0, streaming);
+    else if (a->logarithmic)
+        softmax_wide(a, begin, end, type, 1, streaming);
+    else
+        softmax_wide(a, begin, end, type, 0, streaming);
+}
+
+CK_KERNEL(softmax)(const ck_softmax_args *a, int64_t begin, int64_t end, int streaming) {
+    if (a->type == CK_F32)
+        softmax_of_type(a, begin, end, CK_F32, streaming);
+    else if (a->type == CK_BF16)
+        softmax_of_type(a, begin, end, CK_BF16, streaming);
+    else
+        softmax_of_type(a, begin, end, CK_F16, streaming);
+    if (streaming) v_stream_end();
+}

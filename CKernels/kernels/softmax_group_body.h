@@ -1,0 +1,84 @@
+// softmax_group_body.h: softmax for rows of at most SOFTMAX_GROUPED columns, up to sixteen rows at a time.
+//
+// What a row's largest element and sum lead to is a chain of steps far longer than the work on a short row. A group of
+// rows goes through each step together, its numbers in the lanes of one vector; its exponentials stay in the first
+// cache level. What the next group reads is asked for while this one's exponentials are computed. Bound: exponentials;
+// beyond the caches bandwidth.
+
+#define SOFTMAX_GROUPED CHUNK
+#define GROUP_ELEMENTS (4 * CHUNK)
+
+/// Rows in a group: their exponentials take 16 KiB at most.
+V_FN int softmax_rows_together(int64_t cols) {
+    int64_t pitch = (cols + BLOCK - 1) / BLOCK * BLOCK;
+    return (int)lesser(16, GROUP_ELEMENTS / pitch);
+}
+
+/// `count` rows from `begin` on.
+V_FN void softmax_group(const ck_softmax_args *a, int64_t begin, int count, float *kept, ck_type type, int logarithmic,
+                        int streaming, int fetch) {
+    int64_t n = a->cols, pitch = (n + BLOCK - 1) / BLOCK * BLOCK, whole = n / BLOCK * BLOCK;
+    source x = source_at((source){a->x, type}, begin * a->x_stride);
+    target y = target_at((target){a->y, type}, begin * a->y_stride);
+    vf rows[16];
+    float most[16], anchor[16], low[16], power[16], largest[16], sums[16];
+
+    for (int row = 0; row < 16; row++) rows[row] = v_set(-INFINITY);
+    for (int row = 0; row < count; row++) {
+        source elements = source_at(x, row * a->x_stride);
+        most_lanes lanes = no_most();
+        for (int64_t i = 0; i < whole; i += BLOCK) most_block(&lanes, elements, i, BLOCK);
+        if (whole < n) most_block(&lanes, elements, whole, n - whole);
+        rows[row] = most_to_vector(&lanes);
+    }
+    vf all_most = v_fold_most_rows(rows);
+    all_most = v_add(v_where_less(v_set(-INFINITY), all_most, all_most, v_zero()), v_zero());  // -0 is +0
+    exp_shift shift = v_exp_shift(all_most);
+    v_store(most, all_most);
+    v_store(anchor, shift.anchor);
+    v_store(low, shift.low);
+    v_store(power, shift.power);
+    v_store(largest, v_exp_shifted(all_most, shift));
+
+    for (int row = 0; row < count; row++) {
+        softmax_pass p = {
+            .x = source_at(x, row * a->x_stride),
+            .y = target_at(y, row * a->y_stride),
+            .kept = kept + row * pitch,
+            .shift = {v_set(anchor[row]), v_set(low[row]), v_set(power[row])},
+        };
+        lanes sum = lanes_zero();
+        for (int64_t i = 0; i < whole; i += BLOCK) {
+            if (fetch) fetch_block(source_at(p.x, count * a->x_stride), i, 0);
+            if (fetch && !streaming) fetch_block_to_write(p.y, i, 0);
+            exp_block(&sum, &p, i, BLOCK);
+        }
+        if (whole < n) exp_block(&sum, &p, whole, n - whole);
+        rows[row] = lanes_fold_to_vector(&sum);
+    }
+    v_store(sums, v_fold_add_rows(rows));
+
+    for (int row = 0; row < count; row++) {
+        softmax_pass p = {
+            .x = source_at(x, row * a->x_stride),
+            .y = target_at(y, row * a->y_stride),
+            .kept = kept + row * pitch,
+            .row = finish_softmax(most[row], largest[row], sums[row], logarithmic || a->log_sum_exp),
+            .logarithmic = logarithmic,
+            .streaming = streaming,
+        };
+        save_log_sum_exp(a, begin + row, p.row);
+        for (int64_t i = 0; i < whole && a->y; i += BLOCK) output_block(&p, i, BLOCK);
+        if (whole < n && a->y) output_block(&p, whole, n - whole);
+    }
+}
+
+V_FN void softmax_grouped(const ck_softmax_args *a, int64_t begin, int64_t end, ck_type type, int logarithmic,
+                          int streaming) {
+    float kept[GROUP_ELEMENTS];
+    int together = softmax_rows_together(a->cols);
+    for (; begin < end; begin += together) {
+        int count = (int)lesser(together, end - begin);
+        softmax_group(a, begin, count, kept, type, logarithmic, streaming, begin + 2 * together <= end);
+    }
+}
