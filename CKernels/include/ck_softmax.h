@@ -4,8 +4,9 @@
 ///     log_sum_exp[r] = ln sum_j e^x[r][j]
 ///
 /// Precision: binary32, by the arithmetic contract (the article "One answer"): the same bits on every instruction set
-/// and thread count. The exponentials of a row are formed without rounding x - max(x), so that small probabilities are as
-/// accurate as large ones: of rows up to 50257 columns, with scores up to 1e4, each is off by at most 4 * 2^-23 of itself.
+/// and thread count. The exponentials of a row are formed without rounding x - max(x), so that small probabilities are
+/// as accurate as large ones: in rows of up to 50257 columns, with scores up to 1e4, each is off by at most 4 * 2^-23 of
+/// itself.
 ///
 /// A row of nothing but -infinity is 0 (logarithmic: -infinity) and its log_sum_exp -infinity. A row with +infinity or
 /// a NaN becomes NaN; other rows do not notice. A row with one element above -infinity is exactly 1 there.
@@ -38,8 +39,8 @@ CK_API ck_status ck_softmax(const ck_softmax_args *args, ck_run run);
 ///
 ///     dx = y * (dy - sum_j y * dy)                    or, logarithmic, dy - e^y * sum_j dy
 ///
-/// An element whose probability is 0 has gradient 0 and adds nothing, whatever its dy. A row's dy is centred before it is
-/// summed, so that a common offset of it costs nothing.
+/// An element whose probability is 0 has gradient 0 and adds nothing, whatever its dy. A row's dy is centred before it
+/// is summed, so that a common offset of it costs nothing.
 typedef struct ck_softmax_backward_args {
     int64_t rows, cols;    ///< as above
     ck_type type;          ///< of dy, y and dx
