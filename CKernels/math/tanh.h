@@ -1,4 +1,4 @@
-// tanh.h: the hyperbolic tangent, at most 2 ULP off (1.30 in the exhaustive test), odd, monotone.
+// tanh.h: the hyperbolic tangent, at most 2 ULP off (1.30 for a prototype on all floats from 0 to 10), odd, monotone.
 //
 //     |x| < 9/16:  x + x^3 p(x^2)                    p of degree 4
 //     else         1 - 2 / (e^(2|x|) + 1)            with the sign of x

@@ -35,8 +35,9 @@ public func exp1ULP(
 
 /// The hyperbolic tangent of every element, at most 2 units in the last place (ULP) off.
 ///
-/// Odd and monotone. tanh(±0) is ±0, tanh(±∞) is ±1, a NaN stays one. Checked on all 2^32 floats: the largest error is
-/// 1.30 ULP.
+/// Odd and monotone. tanh(±0) is ±0, tanh(±∞) is ±1, a NaN stays one. The largest error of a prototype
+/// with the same steps was 1.30 ULP on all floats from 0 to 10, from where on the result is 1; this function is checked on
+/// every 997th float.
 ///
 /// - Parameters:
 ///   - x: Any shape and strides; one that is not contiguous costs one copy.
