@@ -60,7 +60,8 @@ enum ConvertedView: CaseIterable {
             let given = try source.converted(to: Destination.self, backend: backend)
             #expect(given.shape == source.shape && given.isContiguous)
             expectSameBits(
-                given.widened().array, expected, "\(Source.self) to \(Destination.self), \(x.shape), \(view), \(backend)")
+                given.widened().array, expected,
+                "\(Source.self) to \(Destination.self), \(x.shape), \(view), \(backend)")
         }
     }
 
