@@ -12,7 +12,7 @@ package enum ChannelNormKernels {
     ) throws(NormalizationError) -> [Moments] {
         y?.makeUniqueForOverwriting()
         let output = y
-        return try shape.withArguments(Element.storageType) { (arguments) throws(NormalizationError) in
+        return try unsafe shape.withArguments(Element.storageType) { (arguments) throws(NormalizationError) in
             var shape = unsafe arguments
             let workspace = Tensor<Float>(workspaceBytes: unsafe ck_channel_norm_workspace(&shape))
             var moments = [ck_moments](repeating: ck_moments(), count: unsafe Int(shape.regions * shape.groups))
@@ -50,7 +50,7 @@ package enum ChannelNormKernels {
         weightGradient?.makeUnique()
         biasGradient?.makeUnique()
         let (dx, dweight, dbias) = (inputGradient, weightGradient, biasGradient)
-        try shape.withArguments(Element.storageType) { (arguments) throws(NormalizationError) in
+        try unsafe shape.withArguments(Element.storageType) { (arguments) throws(NormalizationError) in
             var shape = unsafe arguments
             let workspace = Tensor<Float>(workspaceBytes: unsafe ck_channel_norm_backward_workspace(&shape))
             var arguments = unsafe ck_channel_norm_backward_args()
