@@ -35,7 +35,9 @@ package struct MiniLMActivations {
             let summands = (try? file.float("\(stage).residual")).map { (stream: $0, branch: input) }
             return try LayerNormStage(
                 name: stage,
-                x: summands.map { try Tensor(zip($0.stream.array, $0.branch.array).map { $0 + $1 }, shape: input.shape) }
+                x: summands.map {
+                    try Tensor(zip($0.stream.array, $0.branch.array).map { $0 + $1 }, shape: input.shape)
+                }
                     ?? input,
                 summands: summands,
                 weight: file.float("\(stage).weight"),

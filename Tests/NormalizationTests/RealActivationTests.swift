@@ -14,7 +14,7 @@ internal import Verification
         let given = try #require(given).array
         let truth = truth.array
         #expect(given.count == truth.count)
-        return LayerNormAccuracy.worstError(given, truth, columns: truth.count)
+        return AccuracyTable.worstError(given, truth, columns: truth.count)
     }
 
     @Test(arguments: TestedBackends.kernels + [.automatic, .reference])
@@ -88,7 +88,8 @@ internal import Verification
         init(_ stage: MiniLMActivations.LayerNormStage, columns: Int) {
             let (x, weight) = (stage.x.array, stage.weight.array)
             y = PlainNorm.forward(
-                .layerNorm, x, columns: columns, weight: weight, bias: stage.bias.array, epsilon: MiniLMActivations.epsilon)
+                .layerNorm, x, columns: columns, weight: weight, bias: stage.bias.array,
+                epsilon: MiniLMActivations.epsilon)
             (dx, dweight, dbias) = PlainNorm.backward(
                 .layerNorm, stage.outputGradient.array, x: x, columns: columns, weight: weight,
                 epsilon: MiniLMActivations.epsilon)
