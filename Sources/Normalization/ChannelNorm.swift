@@ -59,11 +59,7 @@ public func channelNorm<Element: KernelElement>(
     try validate(parameter: weight, columns: shape.channels, argument: "weight")
     try validate(parameter: bias, columns: shape.channels, argument: "bias")
     try validate(epsilon: epsilon)
-    try validate(shape: y.shape, is: x.shape, argument: "y")
-    guard y.isContiguous else {
-        throw NormalizationError(
-            .unsupportedLayout, argument: "y", expected: "a contiguous tensor", given: "strides \(y.strides)")
-    }
+    try validate(output: y, like: x, argument: "y")
     let moments: [Moments]
     if let run = try backend.kernelRun() {
         moments = try writing(&y) { (output) throws(NormalizationError) in

@@ -43,8 +43,8 @@ func validate(shape: Shape, is expected: Shape, argument: String) throws(Normali
 }
 
 /// A tensor that is written as a whole.
-func validate<Element>(
-    output: Tensor<Element>, like x: Tensor<Element>, argument: String
+func validate<Output, Element>(
+    output: Tensor<Output>, like x: Tensor<Element>, argument: String
 ) throws(NormalizationError) {
     try validate(shape: output.shape, is: x.shape, argument: argument)
     guard output.isContiguous else {

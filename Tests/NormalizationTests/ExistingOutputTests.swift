@@ -118,6 +118,18 @@ internal import Verification
         #expect(try rmsNorm(x, axis: axis) == rmsNorm(rows).movingAxis(2, to: axis))
     }
 
+    @Test(arguments: [Backend.automatic, .reference])
+    func conversions(backend: Backend) throws {
+        let x = try numbers([6, 50])
+        var y = try Tensor<BFloat16>(repeating: .zero, shape: x.shape)
+        try x.convert(into: &y, backend: backend)
+        #expect(y == Tensor<BFloat16>(rounding: x))
+        var wide = try Tensor<Float>(repeating: 0, shape: [50, 6])
+        try y.transposed(0, 1).convert(into: &wide, backend: backend)
+        #expect(wide == (try y.transposed(0, 1).widened()))
+        expectError(.shapeMismatch, "result") { () throws(NormalizationError) in try x.convert(into: &wide) }
+    }
+
     @Test func badInputIsNamed() throws {
         let x = try numbers([3, 4])
         let segments = try SegmentOffsets([0, 1, 4])
