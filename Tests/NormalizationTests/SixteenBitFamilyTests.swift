@@ -84,11 +84,27 @@ internal import Verification
         )
     }
 
+    private func denormalizedBack<Element: KernelElement>(_: Element.Type, _ layout: ChannelLayout) throws {
+        let y: Tensor<Element> = try rows([.offset(0.5)], rows: 6, columns: 35, seed: 3)
+            .reshaped(to: layout == .channelsFirst ? [2, 3, 35] : [2, 35, 3])
+        let gradient: Tensor<Element> = try rows([.offset(1)], rows: 6, columns: 35, seed: 4).reshaped(to: y.shape)
+        let (weight, bias) = (Tensor<Float>([0.5, -2, 3]), Tensor<Float>([1, 0, -1]))
+        let statistics = try channelNormWithStatistics(y, over: .instances, layout: layout).statistics
+        let narrow = try channelDenormalizeBackward(
+            gradient, y: y, weight: weight, bias: bias, statistics: statistics)
+        let wide = try channelDenormalizeBackward(
+            gradient.widened(), y: y.widened(), weight: weight, bias: bias, statistics: statistics)
+        expectRounded(narrow.input, wide.input, "gradient of the inverse")
+        #expect(narrow.weight == wide.weight && narrow.bias == wide.bias)
+    }
+
     @Test(arguments: ChannelLayout.allCases)
     func denormalizedSeries(layout: ChannelLayout) throws {
         try denormalized(BFloat16.self, layout)
+        try denormalizedBack(BFloat16.self, layout)
         #if !((os(macOS) || targetEnvironment(macCatalyst)) && arch(x86_64))
             try denormalized(Float16.self, layout)
+            try denormalizedBack(Float16.self, layout)
         #endif
     }
 

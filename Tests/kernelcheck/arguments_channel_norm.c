@@ -130,6 +130,7 @@ static ck_channel_norm_backward_args right_backward_args(const board *b) {
         .x = f + 1 * PLACE,
         .moments = some_moments,
         .weight = f + 2 * PLACE,
+        .bias = f + (BOARD_PLACES - 1) * PLACE,  // after the workspace
         .epsilon = 1e-5f,
         .dx = f + 3 * PLACE,
         .dweight = f + 4 * PLACE,
@@ -143,6 +144,9 @@ static ck_channel_norm_backward_args right_backward_args(const board *b) {
 #define BACKWARD_REFUSES(status, ...) BACKWARD(board_refuses(c, b, enter_channel_norm_backward, &a, run, status), __VA_ARGS__)
 #define BACKWARD_ACCEPTS(...) BACKWARD(board_accepts(c, b, enter_channel_norm_backward, &a, run), __VA_ARGS__)
 
+#define INVERSE_BACKWARD_REFUSES(status, ...) \
+    BACKWARD(board_refuses(c, b, enter_channel_norm_inverse_backward, &a, run, status), __VA_ARGS__)
+
 static void check_backward(check *c, board *b) {
     BACKWARD_REFUSES(CK_NULL_POINTER, a.dy = NULL);
     BACKWARD_REFUSES(CK_NULL_POINTER, a.x = NULL);
@@ -154,6 +158,9 @@ static void check_backward(check *c, board *b) {
     BACKWARD_REFUSES(CK_MISALIGNED_POINTER, a.x = MISALIGNED(a.x));
     BACKWARD_REFUSES(CK_MISALIGNED_POINTER, a.moments = MISALIGNED(some_moments));
     BACKWARD_REFUSES(CK_MISALIGNED_POINTER, a.weight = MISALIGNED(a.weight));
+    BACKWARD_REFUSES(CK_MISALIGNED_POINTER, a.bias = MISALIGNED(a.bias));
+    BACKWARD_REFUSES(CK_SIZE_OVERFLOW, a.bias = AT_THE_END);
+    BACKWARD_REFUSES(CK_OVERLAP, a.dbias = (float *)a.bias);
     BACKWARD_REFUSES(CK_SIZE_OVERFLOW, a.dy = AT_THE_END);
     BACKWARD_REFUSES(CK_SIZE_OVERFLOW, a.x = AT_THE_END);
     BACKWARD_REFUSES(CK_SIZE_OVERFLOW, a.weight = AT_THE_END);
@@ -189,6 +196,10 @@ static void check_backward(check *c, board *b) {
     BACKWARD_ACCEPTS(a.dbias = NULL; a.dweight = NULL; a.are_given = 1);
     BACKWARD_ACCEPTS(a.weight = NULL);
     BACKWARD_ACCEPTS(a.shape.samples = 0);
+    INVERSE_BACKWARD_REFUSES(CK_NULL_POINTER, a.moments = NULL);
+    INVERSE_BACKWARD_REFUSES(CK_BAD_MOMENTS, a.moments = empty);
+    INVERSE_BACKWARD_REFUSES(CK_OVERLAP, a.dx = (float *)a.x);
+    INVERSE_BACKWARD_REFUSES(CK_BAD_THREADS, run.threads = -1);
 }
 
 static void check_merge(check *c) {
@@ -213,6 +224,7 @@ void check_channel_norm_arguments(check *c, board *b) {
     check_describe(c, "ck_channel_norm, no arguments");
     board_refuses(c, b, enter_channel_norm, NULL, (ck_run){c->isa, 1}, CK_NULL_POINTER);
     board_refuses(c, b, enter_channel_norm_backward, NULL, (ck_run){c->isa, 1}, CK_NULL_POINTER);
+    board_refuses(c, b, enter_channel_norm_inverse_backward, NULL, (ck_run){c->isa, 1}, CK_NULL_POINTER);
     check_shapes(c, b);
     check_pointers_and_numbers(c, b);
     check_overlaps(c, b);
