@@ -85,7 +85,7 @@ struct Cell: Sendable {
         }
     }
 
-    /// As many bytes read and written as the operator must, as copies and, for what is read more than written, one sum.
+    /// As many bytes moved as the operator must, as copies and, for what is read more than written, one sum.
     private func copy(streaming: Bool, threads: Int) throws -> Candidate {
         struct Buffers {
             let source, second: Tensor<Float>
@@ -100,8 +100,8 @@ struct Cell: Sendable {
                     destination: try Tensor(repeating: 0, shape: [count]))
             }
         }
-        let sums = tensorsRead - tensorsWritten
-        var copies = try buffers((tensorsWritten - sums) * floats)
+        let sums = max(0, tensorsRead - tensorsWritten)
+        var copies = try buffers((tensors - 3 * sums) * floats / 2)
         var added = try buffers(sums * floats)
         let run = KernelRun(threads: threads)
         var set = 0

@@ -154,7 +154,7 @@ private struct DoubleBackward: Workload {
       .layerNorm, inputCotangent: cotangent[set], weightCotangent: nil, biasCotangent: nil,
       outputGradient: dy[set],
       x: x[set], weight: weight, weightOffset: 0, statistics: statistics[set],
-      gradients: gradients[set],
+      gradients: gradients[set], accumulating: false,
       workspace: workspace, run: run)
   }
 }

@@ -20,7 +20,7 @@ enum {
     CK_FACTOR,  // forward: with the weight
     CK_OFFSET,  // forward: the bias
     CK_PLANES,
-    CK_RSTD = CK_OFFSET,  // backward: 1 / sqrt(variance + epsilon)
+    CK_RSTD = CK_OFFSET,  // backward: 1 / sqrt(variance + epsilon), or what the inverse multiplies by
     CK_WEIGHT,
     CK_MEAN,      // of dy * weight, as a pair
     CK_MEAN_LOW,
@@ -40,7 +40,12 @@ enum {
     CK_GRADIENT_TABLES,
 };
 
-typedef enum ck_channel_task { CK_NORMALIZE, CK_INVERT, CK_DIFFERENTIATE } ck_channel_task;
+typedef enum ck_channel_task {
+    CK_NORMALIZE,
+    CK_INVERT,
+    CK_DIFFERENTIATE,
+    CK_DIFFERENTIATE_INVERSE,
+} ck_channel_task;
 
 typedef struct ck_channel_region {
     ck_channel_task task;

@@ -1,5 +1,5 @@
-// channel_norm_backward.c: ck_channel_norm_backward: check, then coefficients, sums and gradients of every region, and
-// the sums of these over regions.
+// channel_norm_backward.c: ck_channel_norm_backward and that of the inverse: check, then coefficients, sums and gradients of
+// every region, and the sums of these over regions.
 
 #include <string.h>
 
@@ -18,6 +18,7 @@ typedef struct backward_call {
     const ck_kernel_table *table;
     double *totals;  // [regions][TOTALS][pitch]
     void *regions;   // the workspace after them
+    ck_channel_task task;
     int streaming;
 } backward_call;
 
@@ -26,18 +27,19 @@ static void run_region(const void *context, int64_t region, ck_run run) {
     const ck_channel_norm_backward_args *a = call->args;
     int64_t before, size = ck_size_of(a->shape.type);
     ck_channel_region r = ck_region_at(&a->shape, region, CK_GRADIENT_TABLES, CK_GRADIENT_PLANES, call->regions, &before);
-    r.task = CK_DIFFERENTIATE;
+    r.task = call->task;
     r.streaming = call->streaming;
     r.x = (const char *)a->x + before * size;
     r.dy = (const char *)a->dy + before * size;
     r.out = a->dx ? (char *)a->dx + before * size : 0;
     r.weight = a->weight;
+    r.bias = a->bias;
     r.epsilon = a->epsilon;
     r.given = a->moments + region * a->shape.groups;
     r.totals = call->totals + region * TOTALS * r.pitch;
     ck_run_groups(&r, call->table->channel_coefficients, 0, run);
 
-    r.are_constant = a->are_given != 0;
+    r.are_constant = a->are_given != 0 || r.task == CK_DIFFERENTIATE_INVERSE;
     if (!r.are_constant || a->dweight || a->dbias) {
         ck_run_elements(&r, call->table->channel_gradient_sums, 1, 2, run);
         ck_run_groups(&r, call->table->channel_gradient_coefficients, CK_GRADIENT_TABLES, run);
@@ -63,13 +65,14 @@ static ck_status check(const ck_channel_norm_backward_args *a) {
     const ck_channel_shape *s = &a->shape;
     CK_CHECK(ck_check_channel_shape(s));
     CK_CHECK(ck_check_epsilon(a->epsilon));
-    enum { DY, X, MOMENTS, WEIGHT, COUNTS, DX, DWEIGHT, DBIAS, WORKSPACE, AREAS };
+    enum { DY, X, MOMENTS, WEIGHT, BIAS, COUNTS, DX, DWEIGHT, DBIAS, WORKSPACE, AREAS };
     size_t needed = ck_channel_norm_backward_workspace(s);
     ck_area areas[AREAS] = {
         [DY] = ck_channel_area(s, a->dy),
         [X] = ck_channel_area(s, a->x),
         [MOMENTS] = ck_moments_area(s, a->moments),
         [WEIGHT] = ck_vector_area(a->weight, CK_F32, s->channels),
+        [BIAS] = ck_vector_area(a->bias, CK_F32, s->channels),
         [COUNTS] = ck_counts_area(s),
         [DX] = ck_channel_area(s, a->dx),
         [DWEIGHT] = ck_vector_area(a->dweight, CK_F32, s->channels),
@@ -83,6 +86,7 @@ static ck_status check(const ck_channel_norm_backward_args *a) {
     CK_CHECK(ck_check_pointer(areas[X]));
     CK_CHECK(ck_check_given_moments(s, a->moments));
     CK_CHECK(ck_check_optional(areas[WEIGHT]));
+    CK_CHECK(ck_check_optional(areas[BIAS]));
     CK_CHECK(ck_check_optional(areas[DX]));
     CK_CHECK(ck_check_workspace(a->workspace, a->workspace_size, needed));
     CK_CHECK(ck_check_output(areas[DX], areas, DX, DY));
@@ -90,8 +94,8 @@ static ck_status check(const ck_channel_norm_backward_args *a) {
     return CK_OK;
 }
 
-ck_status ck_channel_norm_backward(const ck_channel_norm_backward_args *args, ck_run run) {
-    backward_call call = {.args = args};
+static ck_status run_task(const ck_channel_norm_backward_args *args, ck_channel_task task, ck_run run) {
+    backward_call call = {.args = args, .task = task};
     if (!args) return CK_NULL_POINTER;
     CK_CHECK(check(args));
     CK_CHECK(ck_check_threads(run));
@@ -113,4 +117,11 @@ ck_status ck_channel_norm_backward(const ck_channel_norm_backward_args *args, ck
         ck_run_blocks((s->channels + 1023) / 1024, bytes, run.threads, merge_channels, &call);
     }
     return CK_OK;
+}
+
+ck_status ck_channel_norm_backward(const ck_channel_norm_backward_args *args, ck_run run) {
+    return run_task(args, CK_DIFFERENTIATE, run);
+}
+ck_status ck_channel_norm_inverse_backward(const ck_channel_norm_backward_args *args, ck_run run) {
+    return run_task(args, CK_DIFFERENTIATE_INVERSE, run);
 }

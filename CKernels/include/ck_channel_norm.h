@@ -88,6 +88,7 @@ typedef struct ck_channel_norm_backward_args {
     const ck_moments *moments;  ///< [regions, groups]: what the forward pass saved, or was given
     int32_t are_given;          ///< nonzero: they do not depend on x
     const float *weight;        ///< [channels], or NULL for ones
+    const float *bias;          ///< [channels], or NULL for zeros; only the inverse's gradients depend on it
     float epsilon;              ///< of the forward pass
     void *dx;                   ///< or NULL; may be dy itself
     float *dweight;             ///< [channels] or NULL
@@ -99,7 +100,15 @@ typedef struct ck_channel_norm_backward_args {
 
 CK_API ck_status ck_channel_norm_backward(const ck_channel_norm_backward_args *args, ck_run run);
 
-/// Bytes of scratch memory that it needs; 0 for shapes that it refuses, and without samples.
+/// Gradients of `ck_channel_norm_inverse`, dy being that of its output and x its input; the moments do not depend on x,
+/// whatever `are_given` says. With r = sqrt(m2 / count + epsilon) / weight:
+///
+///     dx      = dy * r
+///     dweight = sum over samples and positions of -dy * (x - bias) * r / weight
+///     dbias   = sum over samples and positions of -dy * r
+CK_API ck_status ck_channel_norm_inverse_backward(const ck_channel_norm_backward_args *args, ck_run run);
+
+/// Bytes of scratch memory that both need; 0 for shapes that they refuse, and without samples.
 CK_API size_t ck_channel_norm_backward_workspace(const ck_channel_shape *shape);
 
 #ifdef __cplusplus

@@ -63,6 +63,15 @@ V_FN void set_coefficients(const ck_channel_region *r, ck_moments m, int64_t beg
             plane(r, CK_OFFSET)[c] = (float)m.mean;
             continue;
         }
+        if (r->task == CK_DIFFERENTIATE_INVERSE) {  // x - bias stands for xhat
+            plane(r, CK_SCALE)[c] = 1.0f;
+            plane(r, CK_CENTRE)[c] = bias;
+            plane(r, CK_LOW)[c] = 0.0f;
+            plane(r, CK_FACTOR)[c] = 1.0f;
+            plane(r, CK_RSTD)[c] = (float)(rule.root / weight);
+            plane(r, CK_WEIGHT)[c] = 1.0f;
+            continue;
+        }
         plane(r, CK_SCALE)[c] = rule.scale;
         plane(r, CK_CENTRE)[c] = rule.centre;
         plane(r, CK_LOW)[c] = rule.low;

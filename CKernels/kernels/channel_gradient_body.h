@@ -6,6 +6,9 @@
 //
 // where mean + mean_low and h are the means of dy * weight and of dy * weight * xhat over the set. (xbar is 0 but for
 // rounding; taking it out keeps a common offset of dy from costing accuracy.) Sums are binary64, dx is binary32.
+//
+// For the inverse x - bias stands for xhat, the means are 0, and the sums are multiplied by -root / weight, that of
+// products once more by 1 / weight.
 
 /// Over the parts of 16 channels, in their order: sums of n e, of t * xhat, of xhat, of e * xhat into the first part's
 /// places, and of dy into `totals`.
@@ -32,6 +35,15 @@ V_FN void merge_gradient_parts(const ck_channel_region *r, int64_t channel, int6
     }
 }
 
+/// The totals of a group whose channels were mapped by y = (x - bias) * (root / weight) + mean.
+V_FN void invert_totals(const ck_channel_region *r, double root, int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; c++) {
+        double weight = r->weight ? r->weight[c] : 1.0, ratio = root / weight;
+        r->totals[c] *= -(ratio / weight);
+        r->totals[r->pitch + c] *= -ratio;
+    }
+}
+
 /// Groups begin ..< end: the totals of their channels, and the coefficients that follow from them.
 CK_KERNEL(channel_gradient_coefficients)(const ck_channel_region *r, int64_t begin, int64_t end) {
     int64_t width = r->shape.channels / r->shape.groups;
@@ -55,6 +67,7 @@ CK_KERNEL(channel_gradient_coefficients)(const ck_channel_region *r, int64_t beg
             plane(r, CK_MEAN_LOW)[c] = r->are_constant ? 0.0f : (float)(mean - high);
             plane(r, CK_PROJECTION)[c] = r->are_constant ? 0.0f : (float)projection;
         }
+        if (r->task == CK_DIFFERENTIATE_INVERSE) invert_totals(r, set_rule_of(r->given[g], r->epsilon).root, first, last);
     }
 }
 

@@ -12,7 +12,7 @@ package enum ChannelNormKernels {
     ) throws(NormalizationError) -> [Moments] {
         y?.makeUniqueForOverwriting()
         let output = y
-        return try shape.withArguments(Element.storageType) { (arguments) throws(NormalizationError) in
+        return try unsafe shape.withArguments(Element.storageType) { (arguments) throws(NormalizationError) in
             var shape = unsafe arguments
             let workspace = Tensor<Float>(workspaceBytes: unsafe ck_channel_norm_workspace(&shape))
             var moments = [ck_moments](repeating: ck_moments(), count: unsafe Int(shape.regions * shape.groups))
@@ -40,17 +40,18 @@ package enum ChannelNormKernels {
         }
     }
 
-    /// Gradients of dense tensors. `weightGradient` and `biasGradient` are nil where they are not wanted.
+    /// Gradients of dense tensors, of the normalization or (which alone has a bias here) of its inverse. `weightGradient` and `biasGradient` are nil where they are not wanted.
     package static func backward<Element: KernelElement>(
         _ dy: Tensor<Element>, x: Tensor<Element>, shape: ChannelShape, moments: [Moments], areConstant: Bool,
-        weight: Tensor<Float>?, epsilon: Float, inputGradient: inout Tensor<Element>,
+        weight: Tensor<Float>?, bias: Tensor<Float>? = nil, epsilon: Float, direction: Direction = .normalize,
+        inputGradient: inout Tensor<Element>,
         weightGradient: inout Tensor<Float>?, biasGradient: inout Tensor<Float>?, accumulating: Bool, run: KernelRun
     ) throws(NormalizationError) {
         inputGradient.makeUniqueForOverwriting()
         weightGradient?.makeUnique()
         biasGradient?.makeUnique()
         let (dx, dweight, dbias) = (inputGradient, weightGradient, biasGradient)
-        try shape.withArguments(Element.storageType) { (arguments) throws(NormalizationError) in
+        try unsafe shape.withArguments(Element.storageType) { (arguments) throws(NormalizationError) in
             var shape = unsafe arguments
             let workspace = Tensor<Float>(workspaceBytes: unsafe ck_channel_norm_backward_workspace(&shape))
             var arguments = unsafe ck_channel_norm_backward_args()
@@ -59,6 +60,7 @@ package enum ChannelNormKernels {
             unsafe arguments.x = UnsafeRawPointer(x.pointer)
             unsafe arguments.are_given = areConstant ? 1 : 0
             unsafe arguments.weight = weight.floatPointer
+            unsafe arguments.bias = bias.floatPointer
             unsafe arguments.epsilon = epsilon
             unsafe arguments.dx = UnsafeMutableRawPointer(dx.mutablePointer)
             unsafe arguments.dweight = dweight.map { unsafe $0.mutablePointer }
@@ -68,7 +70,9 @@ package enum ChannelNormKernels {
             unsafe arguments.workspace_size = workspace.count * MemoryLayout<Float>.stride
             let status = unsafe moments.map(ck_moments.init).withUnsafeBufferPointer { moments in
                 unsafe arguments.moments = moments.baseAddress
-                return unsafe ck_channel_norm_backward(&arguments, run.run)
+                return direction == .invert
+                    ? unsafe ck_channel_norm_inverse_backward(&arguments, run.run)
+                    : unsafe ck_channel_norm_backward(&arguments, run.run)
             }
             try check(status)
         }

@@ -54,7 +54,8 @@ package enum NormSecondOrderKernels {
         _ norm: RowNorm, inputCotangent: Tensor<Element>, weightCotangent: Tensor<Float>?,
         biasCotangent: Tensor<Float>?,
         outputGradient dy: Tensor<Element>, x: Tensor<Element>, weight: Tensor<Parameter>?, weightOffset: Float,
-        statistics: RowStatistics, gradients: Gradients<Element>, workspace: Tensor<Float>, run: KernelRun
+        statistics: RowStatistics, gradients: Gradients<Element>, accumulating: Bool, workspace: Tensor<Float>,
+        run: KernelRun
     ) throws(NormalizationError) {
         let columns = x.shape[x.shape.rank - 1]
         var arguments = unsafe ck_norm_double_backward_args()
@@ -80,6 +81,7 @@ package enum NormSecondOrderKernels {
         unsafe arguments.x_gradient = UnsafeMutableRawPointer(gradients.input.mutablePointer)
         unsafe arguments.x_gradient_stride = Int64(columns)
         unsafe arguments.weight_gradient = gradients.weight.mutablePointer
+        unsafe arguments.accumulate = accumulating ? 1 : 0
         unsafe arguments.workspace = UnsafeMutableRawPointer(workspace.mutablePointer)
         unsafe arguments.workspace_size = workspace.count * MemoryLayout<Float>.stride
         switch norm {

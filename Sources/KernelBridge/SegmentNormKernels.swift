@@ -48,7 +48,8 @@ package enum SegmentNormKernels {
     package static func backward<Element: KernelElement, Parameter: KernelElement>(
         _ norm: RowNorm, _ dy: Tensor<Element>, x: Tensor<Element>, segments: SegmentOffsets, shared: Bool,
         weight: Tensor<Parameter>?, weightOffset: Float, statistics: RowStatistics, inputGradient: Tensor<Element>,
-        weightGradient: Tensor<Float>, biasGradient: Tensor<Float>, workspace: Tensor<Float>, run: KernelRun
+        weightGradient: Tensor<Float>, biasGradient: Tensor<Float>, accumulating: Bool, workspace: Tensor<Float>,
+        run: KernelRun
     ) throws(NormalizationError) {
         let columns = segments.total
         let status = unsafe segments.withPointer { offsets in
@@ -73,6 +74,7 @@ package enum SegmentNormKernels {
             unsafe arguments.dx_stride = Int64(columns)
             unsafe arguments.dweight = weightGradient.mutablePointer
             unsafe arguments.dbias = biasGradient.mutablePointer
+            unsafe arguments.accumulate = accumulating ? 1 : 0
             unsafe arguments.workspace = UnsafeMutableRawPointer(workspace.mutablePointer)
             unsafe arguments.workspace_size = workspace.count * MemoryLayout<Float>.stride
             return switch norm {

@@ -85,3 +85,39 @@ public func rmsNorm<Element: KernelElement, Parameter: KernelElement>(
         try rmsNorm(x, weight: weight, bias: bias, weightOffset: weightOffset, epsilon: epsilon, backend: backend)
     }
 }
+
+/// ``rmsNorm(_:axis:weight:bias:weightOffset:epsilon:backend:)`` with weight 1 and bias 0.
+public func rmsNorm<Element: KernelElement>(
+    _ x: Tensor<Element>, axis: Int, epsilon: Float = 1e-5, backend: Backend = .automatic
+) throws(NormalizationError) -> Tensor<Element> {
+    try rmsNorm(x, axis: axis, weight: Tensor<Float>?.none, epsilon: epsilon, backend: backend)
+}
+
+/// As ``rmsNorm(_:axis:weight:bias:weightOffset:epsilon:backend:)``, and the statistics that the backward pass needs: those
+/// of each line along `axis`, shaped like `x` without that axis.
+public func rmsNormWithStatistics<Element: KernelElement, Parameter: KernelElement>(
+    _ x: Tensor<Element>, axis: Int, weight: Tensor<Parameter>?, bias: Tensor<Parameter>? = nil,
+    weightOffset: Float = 0, epsilon: Float = 1e-5, backend: Backend = .automatic
+) throws(NormalizationError) -> (output: Tensor<Element>, statistics: RowStatistics) {
+    let (output, statistics) = try rmsNormWithStatistics(
+        x.axisLast(axis), weight: weight, bias: bias, weightOffset: weightOffset, epsilon: epsilon, backend: backend)
+    return (try output.movingAxis(x.shape.rank - 1, to: axis), statistics)
+}
+
+/// The pullback of ``rmsNormWithStatistics(_:axis:weight:bias:weightOffset:epsilon:backend:)``: that of
+/// ``rmsNormBackward(_:x:weight:weightOffset:statistics:backend:)`` for each line along `axis`. Copies as the forward pass
+/// does.
+///
+/// - Throws: `NormalizationError` for shapes that do not fit, an axis outside `x`, an offset that is not finite, or a
+///   backend that is not here.
+public func rmsNormBackward<Element: KernelElement, Parameter: KernelElement>(
+    _ outputGradient: Tensor<Element>, x: Tensor<Element>, axis: Int, weight: Tensor<Parameter>?,
+    weightOffset: Float = 0, statistics: RowStatistics, backend: Backend = .automatic
+) throws(NormalizationError) -> NormGradients<Element> {
+    try validate(shape: outputGradient.shape, is: x.shape, argument: "outputGradient")
+    var gradients = try rmsNormBackward(
+        outputGradient.axisLast(axis), x: x.axisLast(axis), weight: weight, weightOffset: weightOffset,
+        statistics: statistics, backend: backend)
+    gradients.input = try gradients.input.movingAxis(x.shape.rank - 1, to: axis)
+    return gradients
+}

@@ -59,11 +59,7 @@ public func channelNorm<Element: KernelElement>(
     try validate(parameter: weight, columns: shape.channels, argument: "weight")
     try validate(parameter: bias, columns: shape.channels, argument: "bias")
     try validate(epsilon: epsilon)
-    try validate(shape: y.shape, is: x.shape, argument: "y")
-    guard y.isContiguous else {
-        throw NormalizationError(
-            .unsupportedLayout, argument: "y", expected: "a contiguous tensor", given: "strides \(y.strides)")
-    }
+    try validate(output: y, like: x, argument: "y")
     let moments: [Moments]
     if let run = try backend.kernelRun() {
         moments = try writing(&y) { (output) throws(NormalizationError) in
@@ -97,47 +93,8 @@ public func channelMoments<Element: KernelElement>(
         x.contiguous(), shape: shape, given: nil, weight: nil, bias: nil, epsilon: 0, into: &nothing, run: run)
 }
 
-/// The inverse of ``channelNorm(_:over:weight:bias:epsilon:layout:backend:)``, back to the scale of its input:
-///
-/// ```
-/// x = (y - bias) * (sqrt(variance + epsilon) / weight) + mean
-/// ```
-///
-/// - Parameters:
-///   - y: Samples and channels of the normalized tensor, with any number of positions.
-///   - statistics: What the normalization saved.
-/// - Throws: `NormalizationError` for shapes that do not fit, a weight with a 0, or a backend that is not here.
-///
-/// Precision: float32. Source: Kim et al., "Reversible Instance Normalization", 2022.
-public func channelDenormalize<Element: KernelElement>(
-    _ y: Tensor<Element>, weight: Tensor<Float>? = nil, bias: Tensor<Float>? = nil, statistics: ChannelStatistics,
-    backend: Backend = .automatic
-) throws(NormalizationError) -> Tensor<Element> {
-    let shape = try statistics.shape(of: y.shape, argument: "y")
-    try validate(parameter: weight, columns: shape.channels, argument: "weight")
-    try validate(parameter: bias, columns: shape.channels, argument: "bias")
-    if let weight, weight.array.contains(0) {
-        throw NormalizationError(.invalidParameter, argument: "weight", expected: "no 0", given: "0")
-    }
-    var x = Tensor<Element>(uninitializedLike: y.shape)
-    if shape.samples == 0 { return x }
-    if let run = try backend.kernelRun() {
-        _ = try writing(&x) { (output) throws(NormalizationError) in
-            try ChannelNormKernels.forward(
-                y.contiguous(), shape: shape, given: statistics.moments, weight: weight?.contiguous(),
-                bias: bias?.contiguous(), epsilon: statistics.epsilon, direction: .invert, into: &output, run: run)
-        }
-        return x
-    }
-    let result = ChannelNormReference<Float>(
-        shape, weight: weight?.array, bias: bias?.array, epsilon: statistics.epsilon
-    ).inverse(y.widened().array, given: statistics.moments)
-    x.assign(result.map(Element.init(rounding:)))
-    return x
-}
-
 /// Lends `tensor` to `body` as an optional, so that it is not shared meanwhile.
-private func writing<Element, Result>(
+func writing<Element, Result>(
     _ tensor: inout Tensor<Element>, _ body: (inout Tensor<Element>?) throws(NormalizationError) -> Result
 ) throws(NormalizationError) -> Result {
     var lent: Tensor<Element>? = tensor

@@ -5,11 +5,11 @@ public import Tensors
 /// Gradients of a channel normalization.
 public struct ChannelNormGradients<Element: KernelElement>: Sendable {
     /// For the input: the shape of `x`.
-    public fileprivate(set) var input: Tensor<Element>
+    public internal(set) var input: Tensor<Element>
     /// For `weight`, or nil if not wanted.
-    public fileprivate(set) var weight: Tensor<Float>?
+    public internal(set) var weight: Tensor<Float>?
     /// For `bias`, or nil if not wanted.
-    public fileprivate(set) var bias: Tensor<Float>?
+    public internal(set) var bias: Tensor<Float>?
 
     /// Zero gradients for an input of `shape` with so many channels, to be filled or accumulated into.
     ///
@@ -22,7 +22,7 @@ public struct ChannelNormGradients<Element: KernelElement>: Sendable {
         self.bias = bias ? try Tensor(repeating: 0, shape: [channels]) : nil
     }
 
-    fileprivate init(uninitializedLike x: Tensor<Element>, channels: Int) throws(NormalizationError) {
+    init(uninitializedLike x: Tensor<Element>, channels: Int) throws(NormalizationError) {
         input = Tensor(uninitializedLike: x.shape)
         weight = try Tensor(repeating: 0, shape: [channels])
         bias = try Tensor(repeating: 0, shape: [channels])

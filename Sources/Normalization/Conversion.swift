@@ -24,9 +24,23 @@ extension Tensor where Element: KernelElement {
     public func converted<Other: KernelElement>(
         to type: Other.Type, backend: Backend = .automatic
     ) throws(NormalizationError) -> Tensor<Other> {
-        guard let run = try backend.kernelRun() else { return Tensor<Other>(rounding: widened()) }
         var result = Tensor<Other>(uninitializedLike: shape)
-        if count > 0 { try ConvertKernels.convert(hasContiguousRows ? self : contiguous(), into: &result, run: run) }
+        try convert(into: &result, backend: backend)
         return result
+    }
+
+    /// As ``converted(to:backend:)``, into an existing tensor of the same shape. Allocates nothing if it is not shared and
+    /// this one has contiguous rows.
+    ///
+    /// - Throws: `NormalizationError`, before `result` is touched; also if `result` is not contiguous.
+    public func convert<Other: KernelElement>(
+        into result: inout Tensor<Other>, backend: Backend = .automatic
+    ) throws(NormalizationError) {
+        try validate(output: result, like: self, argument: "result")
+        guard let run = try backend.kernelRun() else {
+            result.assign(rounding: widenedArray)
+            return
+        }
+        if count > 0 { try ConvertKernels.convert(hasContiguousRows ? self : contiguous(), into: &result, run: run) }
     }
 }

@@ -33,6 +33,20 @@ public func layerNormTangent<Element: KernelElement, Parameter: KernelElement>(
         statistics: statistics, backend: backend)
 }
 
+/// As ``layerNormTangent(_:x:weight:weightTangent:biasTangent:statistics:backend:)``, into an existing tensor of the shape
+/// of `x`.
+///
+/// - Throws: `NormalizationError`, before `tangent` is touched; also if `tangent` is not contiguous.
+public func layerNormTangent<Element: KernelElement, Parameter: KernelElement>(
+    _ inputTangent: Tensor<Element>, x: Tensor<Element>, weight: Tensor<Parameter>?,
+    weightTangent: Tensor<Float>? = nil, biasTangent: Tensor<Float>? = nil, statistics: RowStatistics,
+    into tangent: inout Tensor<Element>, backend: Backend = .automatic
+) throws(NormalizationError) {
+    try RowNorm.layerNorm.tangent(
+        inputTangent, x: x, weight: weight, weightOffset: 0, weightTangent: weightTangent, biasTangent: biasTangent,
+        statistics: statistics, into: &tangent, backend: backend)
+}
+
 /// ``layerNormTangent(_:x:weight:weightTangent:biasTangent:statistics:backend:)`` with weight 1.
 public func layerNormTangent<Element: KernelElement>(
     _ inputTangent: Tensor<Element>, x: Tensor<Element>, statistics: RowStatistics, backend: Backend = .automatic
@@ -54,11 +68,37 @@ public func rmsNormTangent<Element: KernelElement, Parameter: KernelElement>(
         biasTangent: biasTangent, statistics: statistics, backend: backend)
 }
 
+/// As ``rmsNormTangent(_:x:weight:weightOffset:weightTangent:biasTangent:statistics:backend:)``, into an existing tensor of
+/// the shape of `x`.
+///
+/// - Throws: `NormalizationError`, before `tangent` is touched; also if `tangent` is not contiguous.
+public func rmsNormTangent<Element: KernelElement, Parameter: KernelElement>(
+    _ inputTangent: Tensor<Element>, x: Tensor<Element>, weight: Tensor<Parameter>?, weightOffset: Float = 0,
+    weightTangent: Tensor<Float>? = nil, biasTangent: Tensor<Float>? = nil, statistics: RowStatistics,
+    into tangent: inout Tensor<Element>, backend: Backend = .automatic
+) throws(NormalizationError) {
+    try RowNorm.rmsNorm.tangent(
+        inputTangent, x: x, weight: weight, weightOffset: weightOffset, weightTangent: weightTangent,
+        biasTangent: biasTangent, statistics: statistics, into: &tangent, backend: backend)
+}
+
 extension RowNorm {
     fileprivate func tangent<Element: KernelElement, Parameter: KernelElement>(
         _ inputTangent: Tensor<Element>, x: Tensor<Element>, weight: Tensor<Parameter>?, weightOffset: Float,
         weightTangent: Tensor<Float>?, biasTangent: Tensor<Float>?, statistics: RowStatistics, backend: Backend
     ) throws(NormalizationError) -> Tensor<Element> {
+        var output = Tensor<Element>(uninitializedLike: x.shape)
+        try tangent(
+            inputTangent, x: x, weight: weight, weightOffset: weightOffset, weightTangent: weightTangent,
+            biasTangent: biasTangent, statistics: statistics, into: &output, backend: backend)
+        return output
+    }
+
+    fileprivate func tangent<Element: KernelElement, Parameter: KernelElement>(
+        _ inputTangent: Tensor<Element>, x: Tensor<Element>, weight: Tensor<Parameter>?, weightOffset: Float,
+        weightTangent: Tensor<Float>?, biasTangent: Tensor<Float>?, statistics: RowStatistics,
+        into output: inout Tensor<Element>, backend: Backend
+    ) throws(NormalizationError) {
         let columns = try validatedColumns(of: x.shape, argument: "x")
         try validate(shape: inputTangent.shape, is: x.shape, argument: "inputTangent")
         try validate(parameter: weight, columns: columns, argument: "weight")
@@ -66,8 +106,9 @@ extension RowNorm {
         try validate(parameter: biasTangent, columns: columns, argument: "biasTangent")
         try validate(count: statistics.mean.count, is: x.count / columns, argument: "statistics")
         try validate(finite: weightOffset, argument: "weightOffset")
-        var output = Tensor<Element>(uninitializedLike: x.shape)
+        try validate(output: output, like: x, argument: "tangent")
         if let run = try backend.kernelRun() {
+            output.makeUniqueForOverwriting()
             try NormSecondOrderKernels.tangent(
                 self, inputTangent.contiguous(), x: x.contiguous(), weight: weight?.contiguous(),
                 weightOffset: weightOffset, weightTangent: weightTangent?.contiguous(),
@@ -80,7 +121,6 @@ extension RowNorm {
                     biasTangent: biasTangent?.array,
                     passes: terms.passes(x, columns: columns, statistics: statistics)))
         }
-        return output
     }
 }
 

@@ -219,14 +219,3 @@ extension ResidualTerms {
             scale: branchScale?.widenedArray, residualScale: residualScale, dropout: dropout)
     }
 }
-
-/// A tensor that is written as a whole.
-private func validate<Element>(
-    output: Tensor<Element>, like x: Tensor<Element>, argument: String
-) throws(NormalizationError) {
-    try validate(shape: output.shape, is: x.shape, argument: argument)
-    guard output.isContiguous else {
-        throw NormalizationError(
-            .unsupportedLayout, argument: argument, expected: "contiguous elements", given: "strides \(output.strides)")
-    }
-}

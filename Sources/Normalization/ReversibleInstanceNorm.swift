@@ -49,6 +49,36 @@ public struct ReversibleInstanceNorm: Sendable {
             x, over: .instances, weight: weight, bias: bias, epsilon: epsilon, layout: .channelsLast, backend: backend)
     }
 
+    /// A function from the gradient of an output to the gradients of input, weight and bias.
+    public typealias Pullback<Element: KernelElement> =
+        @Sendable (Tensor<Element>) throws(NormalizationError) -> ChannelNormGradients<Element>
+
+    /// ``normalize(_:)`` with its pullback. The moments are constants to it, as they are in the authors' code.
+    public func normalizeWithPullback<Element: KernelElement>(
+        _ x: Tensor<Element>
+    ) throws(NormalizationError) -> (
+        output: Tensor<Element>, statistics: ChannelStatistics, pullback: Pullback<Element>
+    ) {
+        let (output, statistics) = try normalize(x)
+        let constants = ChannelStatistics(
+            moments: statistics.moments, epsilon: statistics.epsilon, shape: statistics.shape, areConstant: true)
+        let pullback: Pullback<Element> = { [weight, backend] (gradient) throws(NormalizationError) in
+            try channelNormBackward(gradient, x: x, weight: weight, statistics: constants, backend: backend)
+        }
+        return (output, statistics, pullback)
+    }
+
+    /// ``denormalize(_:_:)`` with its pullback.
+    public func denormalizeWithPullback<Element: KernelElement>(
+        _ y: Tensor<Element>, _ statistics: ChannelStatistics
+    ) throws(NormalizationError) -> (output: Tensor<Element>, pullback: Pullback<Element>) {
+        let pullback: Pullback<Element> = { [weight, bias, backend] (gradient) throws(NormalizationError) in
+            try channelDenormalizeBackward(
+                gradient, y: y, weight: weight, bias: bias, statistics: statistics, backend: backend)
+        }
+        return (try denormalize(y, statistics), pullback)
+    }
+
     /// A normalized series, or a forecast of any length, on the scale of the series that `statistics` come from.
     ///
     /// - Throws: `NormalizationError` for shapes that do not fit, or a weight with a 0.

@@ -36,6 +36,20 @@ public func segmentedLayerNorm<Element: KernelElement, Parameter: KernelElement>
     ).output
 }
 
+/// As ``segmentedLayerNorm(_:segments:parameters:weight:bias:epsilon:backend:)``, into an existing tensor of the shape of `x`.
+///
+/// - Returns: The statistics that the backward pass needs.
+/// - Throws: `NormalizationError`, before `y` is touched; also if `y` is not contiguous.
+@discardableResult
+public func segmentedLayerNorm<Element: KernelElement, Parameter: KernelElement>(
+    _ x: Tensor<Element>, segments: SegmentOffsets, parameters: SegmentParameters = .perColumn,
+    weight: Tensor<Parameter>?, bias: Tensor<Parameter>? = nil, epsilon: Float = 1e-5, into y: inout Tensor<Element>,
+    backend: Backend = .automatic
+) throws(NormalizationError) -> RowStatistics {
+    try NormTerms(.layerNorm, weight: weight, bias: bias, weightOffset: 0, epsilon: epsilon)
+        .normalize(x, segments: segments, parameters: parameters, into: &y, backend: backend)
+}
+
 /// ``segmentedLayerNorm(_:segments:parameters:weight:bias:epsilon:backend:)`` with weight 1 and bias 0.
 public func segmentedLayerNorm<Element: KernelElement>(
     _ x: Tensor<Element>, segments: SegmentOffsets, epsilon: Float = 1e-5, backend: Backend = .automatic
@@ -68,6 +82,20 @@ public func segmentedRMSNorm<Element: KernelElement, Parameter: KernelElement>(
     ).output
 }
 
+/// The same into an existing tensor of the shape of `x`.
+///
+/// - Returns: The statistics that the backward pass needs.
+/// - Throws: `NormalizationError`, before `y` is touched; also if `y` is not contiguous.
+@discardableResult
+public func segmentedRMSNorm<Element: KernelElement, Parameter: KernelElement>(
+    _ x: Tensor<Element>, segments: SegmentOffsets, parameters: SegmentParameters = .perColumn,
+    weight: Tensor<Parameter>?, bias: Tensor<Parameter>? = nil, weightOffset: Float = 0, epsilon: Float = 1e-5,
+    into y: inout Tensor<Element>, backend: Backend = .automatic
+) throws(NormalizationError) -> RowStatistics {
+    try NormTerms(.rmsNorm, weight: weight, bias: bias, weightOffset: weightOffset, epsilon: epsilon)
+        .normalize(x, segments: segments, parameters: parameters, into: &y, backend: backend)
+}
+
 /// The same with the statistics that the backward pass needs: [segments, ...rows], 0 for an empty segment.
 public func segmentedRMSNormWithStatistics<Element: KernelElement, Parameter: KernelElement>(
     _ x: Tensor<Element>, segments: SegmentOffsets, parameters: SegmentParameters = .perColumn,
@@ -81,11 +109,29 @@ public func segmentedRMSNormWithStatistics<Element: KernelElement, Parameter: Ke
 /// Gradients of a norm of parts of rows, or of neighbourhoods.
 public struct SegmentNormGradients<Element: KernelElement>: Sendable {
     /// For the input: the shape of `x`.
-    public let input: Tensor<Element>
+    public internal(set) var input: Tensor<Element>
     /// For `weight`, in float32 whatever the storage; of the shape that a weight has, also if there was none.
-    public let weight: Tensor<Float>
+    public internal(set) var weight: Tensor<Float>
     /// For `bias`.
-    public let bias: Tensor<Float>
+    public internal(set) var bias: Tensor<Float>
+
+    init(input: Tensor<Element>, weight: Tensor<Float>, bias: Tensor<Float>) {
+        self.input = input
+        self.weight = weight
+        self.bias = bias
+    }
+
+    /// Zero gradients for an input of `shape`, to be filled or accumulated into.
+    ///
+    /// - Throws: `NormalizationError` for segments that do not cut the last axis of `shape`, or cannot share their parameters.
+    public init(
+        shape: Shape, segments: SegmentOffsets, parameters: SegmentParameters = .perColumn
+    ) throws(NormalizationError) {
+        let count = try parameters.count(shape, segments: segments)
+        input = try Tensor(repeating: .zero, shape: shape)
+        weight = try Tensor(repeating: 0, shape: [count])
+        bias = weight
+    }
 }
 
 /// The pullback of ``segmentedLayerNormWithStatistics(_:segments:parameters:weight:bias:epsilon:backend:)``: in each
@@ -102,6 +148,21 @@ public func segmentedLayerNormBackward<Element: KernelElement, Parameter: Kernel
             outputGradient, x: x, segments: segments, parameters: parameters, statistics: statistics, backend: backend)
 }
 
+/// As ``segmentedLayerNormBackward(_:x:segments:parameters:weight:statistics:backend:)``, into existing gradients.
+///
+/// - Parameter accumulating: Whether to add to the gradients of weight and bias (that of the input is always overwritten).
+/// - Throws: `NormalizationError`, before `gradients` is touched.
+public func segmentedLayerNormBackward<Element: KernelElement, Parameter: KernelElement>(
+    _ outputGradient: Tensor<Element>, x: Tensor<Element>, segments: SegmentOffsets,
+    parameters: SegmentParameters = .perColumn, weight: Tensor<Parameter>?, statistics: RowStatistics,
+    into gradients: inout SegmentNormGradients<Element>, accumulating: Bool = false, backend: Backend = .automatic
+) throws(NormalizationError) {
+    try NormTerms(.layerNorm, weight: weight, bias: nil, weightOffset: 0, epsilon: 0)
+        .backward(
+            outputGradient, x: x, segments: segments, parameters: parameters, statistics: statistics, into: &gradients,
+            accumulating: accumulating, backend: backend)
+}
+
 /// The pullback of ``segmentedRMSNormWithStatistics(_:segments:parameters:weight:bias:weightOffset:epsilon:backend:)``.
 ///
 /// - Throws: `NormalizationError` for shapes or segments that do not fit, an offset that is not finite, or a backend that
@@ -116,17 +177,31 @@ public func segmentedRMSNormBackward<Element: KernelElement, Parameter: KernelEl
             outputGradient, x: x, segments: segments, parameters: parameters, statistics: statistics, backend: backend)
 }
 
-extension NormTerms {
+/// As ``segmentedRMSNormBackward(_:x:segments:parameters:weight:weightOffset:statistics:backend:)``, into existing gradients.
+///
+/// - Parameter accumulating: Whether to add to the gradients of weight and bias.
+/// - Throws: `NormalizationError`, before `gradients` is touched.
+public func segmentedRMSNormBackward<Element: KernelElement, Parameter: KernelElement>(
+    _ outputGradient: Tensor<Element>, x: Tensor<Element>, segments: SegmentOffsets,
+    parameters: SegmentParameters = .perColumn, weight: Tensor<Parameter>?, weightOffset: Float = 0,
+    statistics: RowStatistics, into gradients: inout SegmentNormGradients<Element>, accumulating: Bool = false,
+    backend: Backend = .automatic
+) throws(NormalizationError) {
+    try NormTerms(.rmsNorm, weight: weight, bias: nil, weightOffset: weightOffset, epsilon: 0)
+        .backward(
+            outputGradient, x: x, segments: segments, parameters: parameters, statistics: statistics, into: &gradients,
+            accumulating: accumulating, backend: backend)
+}
+
+extension SegmentParameters {
     /// The elements of weight and bias.
-    private func parameterCount(
-        _ shape: Shape, segments: SegmentOffsets, parameters: SegmentParameters
-    ) throws(NormalizationError) -> Int {
-        let columns = try Normalization.validatedColumns(of: shape, argument: "x")
+    fileprivate func count(_ shape: Shape, segments: SegmentOffsets) throws(NormalizationError) -> Int {
+        let columns = try validatedColumns(of: shape, argument: "x")
         guard segments.total == columns else {
             throw NormalizationError(
                 .invalidOffsets, argument: "segments", expected: "\(columns) columns", given: "\(segments.total)")
         }
-        guard parameters == .shared else { return columns }
+        guard self == .shared else { return columns }
         guard let width = segments.commonWidth else {
             throw NormalizationError(
                 .invalidOffsets, argument: "segments", expected: "equally wide segments, which share their parameters",
@@ -134,41 +209,68 @@ extension NormTerms {
         }
         return width
     }
+}
 
+extension NormTerms {
     fileprivate func normalize<Element: KernelElement>(
         _ x: Tensor<Element>, segments: SegmentOffsets, parameters: SegmentParameters, backend: Backend
     ) throws(NormalizationError) -> (output: Tensor<Element>, statistics: RowStatistics) {
-        let count = try parameterCount(x.shape, segments: segments, parameters: parameters)
+        var output = Tensor<Element>(uninitializedLike: x.shape)
+        let statistics = try normalize(x, segments: segments, parameters: parameters, into: &output, backend: backend)
+        return (output, statistics)
+    }
+
+    fileprivate func normalize<Element: KernelElement>(
+        _ x: Tensor<Element>, segments: SegmentOffsets, parameters: SegmentParameters, into y: inout Tensor<Element>,
+        backend: Backend
+    ) throws(NormalizationError) -> RowStatistics {
+        let count = try parameters.count(x.shape, segments: segments)
         try validate(parameter: weight, columns: count, argument: "weight")
         try validate(parameter: bias, columns: count, argument: "bias")
         try validate(epsilon: epsilon)
         try validate(finite: weightOffset, argument: "weightOffset")
-        var output = Tensor<Element>(uninitializedLike: x.shape)
+        try validate(output: y, like: x, argument: "y")
         var statistics = try RowStatistics(zerosOf: [segments.count] + x.shape.extents.dropLast())
         if let run = try backend.kernelRun() {
-            var dense = self
-            dense.weight = weight?.contiguous()
-            dense.bias = bias?.contiguous()
+            y.makeUniqueForOverwriting()
             try SegmentNormKernels.forward(
-                dense, x.contiguous(), segments: segments, shared: parameters == .shared, output: output,
+                contiguous, x.contiguous(), segments: segments, shared: parameters == .shared, output: y,
                 statistics: statistics, run: run)
         } else {
             let result = NormReference.forward(
                 norm, x.widenedArray, segments: segments, weight: offsetWeight, bias: bias?.widenedArray,
                 shared: parameters == .shared, epsilon: epsilon)
-            output.assign(rounding: result.y)
+            y.assign(rounding: result.y)
             statistics.assign(result)
         }
-        return (output, statistics)
+        return statistics
     }
 
     fileprivate func backward<Element: KernelElement>(
         _ outputGradient: Tensor<Element>, x: Tensor<Element>, segments: SegmentOffsets, parameters: SegmentParameters,
         statistics: RowStatistics, backend: Backend
     ) throws(NormalizationError) -> SegmentNormGradients<Element> {
-        let count = try parameterCount(x.shape, segments: segments, parameters: parameters)
+        let count = try parameters.count(x.shape, segments: segments)
+        var gradients = SegmentNormGradients<Element>(
+            input: Tensor(uninitializedLike: x.shape), weight: Tensor(uninitializedLike: [count]),
+            bias: Tensor(uninitializedLike: [count]))
+        try backward(
+            outputGradient, x: x, segments: segments, parameters: parameters, statistics: statistics, into: &gradients,
+            accumulating: false, backend: backend)
+        return gradients
+    }
+
+    fileprivate func backward<Element: KernelElement>(
+        _ outputGradient: Tensor<Element>, x: Tensor<Element>, segments: SegmentOffsets, parameters: SegmentParameters,
+        statistics: RowStatistics, into gradients: inout SegmentNormGradients<Element>, accumulating: Bool,
+        backend: Backend
+    ) throws(NormalizationError) {
+        let count = try parameters.count(x.shape, segments: segments)
         let rows = x.count / segments.total
         try validate(shape: outputGradient.shape, is: x.shape, argument: "outputGradient")
+        try validate(shape: gradients.input.shape, is: x.shape, argument: "gradients")
+        try validate(parameter: gradients.weight, columns: count, argument: "gradients")
+        try validate(parameter: gradients.bias, columns: count, argument: "gradients")
         try validate(parameter: weight, columns: count, argument: "weight")
         try validate(count: statistics.mean.count, is: rows * segments.count, argument: "statistics")
         try validate(finite: weightOffset, argument: "weightOffset")
@@ -177,13 +279,14 @@ extension NormTerms {
                 norm, outputGradient.widenedArray, x: x.widenedArray, segments: segments, weight: offsetWeight,
                 shared: parameters == .shared, mean: statistics.mean.array, meanLow: statistics.meanLow.array,
                 rstd: statistics.reciprocalDeviation.array)
-            return SegmentNormGradients(
-                input: Tensor(rounding: try Tensor(result.dx, shape: x.shape)), weight: Tensor(result.dweight),
-                bias: Tensor(result.dbias))
+            gradients.input.assign(rounding: result.dx)
+            gradients.weight.put(result.dweight, accumulating: accumulating)
+            gradients.bias.put(result.dbias, accumulating: accumulating)
+            return
         }
-        let gradients = SegmentNormGradients<Element>(
-            input: Tensor(uninitializedLike: x.shape), weight: Tensor(uninitializedLike: [count]),
-            bias: Tensor(uninitializedLike: [count]))
+        gradients.input.makeUniqueForOverwriting()
+        gradients.weight.makeUnique()
+        gradients.bias.makeUnique()
         let workspace = Tensor<Float>(uninitializedLike: [
             SegmentNormKernels.workspaceCount(rows: rows, segments: segments)
         ])
@@ -191,8 +294,7 @@ extension NormTerms {
             norm, outputGradient.contiguous(), x: x.contiguous(), segments: segments, shared: parameters == .shared,
             weight: weight?.contiguous(), weightOffset: weightOffset, statistics: statistics,
             inputGradient: gradients.input, weightGradient: gradients.weight, biasGradient: gradients.bias,
-            workspace: workspace, run: run)
-        return gradients
+            accumulating: accumulating, workspace: workspace, run: run)
     }
 }
 

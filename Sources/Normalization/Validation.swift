@@ -42,6 +42,17 @@ func validate(shape: Shape, is expected: Shape, argument: String) throws(Normali
     throw NormalizationError(.shapeMismatch, argument: argument, expected: "shape \(expected)", given: "\(shape)")
 }
 
+/// A tensor that is written as a whole.
+func validate<Output, Element>(
+    output: Tensor<Output>, like x: Tensor<Element>, argument: String
+) throws(NormalizationError) {
+    try validate(shape: output.shape, is: x.shape, argument: argument)
+    guard output.isContiguous else {
+        throw NormalizationError(
+            .unsupportedLayout, argument: argument, expected: "contiguous elements", given: "strides \(output.strides)")
+    }
+}
+
 /// A parameter vector: one element a column. (Optional chaining, because `guard let` would retain the tensor: 6 ns.)
 func validate<Parameter: KernelElement>(parameter: Tensor<Parameter>?, columns: Int, argument: String) throws(NormalizationError) {
     let isVector = (parameter?.shape.rank ?? 1) == 1

@@ -55,6 +55,30 @@ extension ChannelNormReference {
         return Gradients(dx: dx, dweight: weightSums.map { Scalar($0) }, dbias: biasSums.map { Scalar($0) })
     }
 
+    /// Gradients of `inverse`, whose moments do not depend on x.
+    @_specialize(where Scalar == Float)
+    @_specialize(where Scalar == Double)
+    package func inverseBackward(_ dy: [Scalar], x: [Scalar], given moments: [Moments]) -> Gradients {
+        var dx = [Scalar](repeating: 0, count: x.count)
+        var weightSums = [Double](repeating: 0, count: shape.channels)
+        var biasSums = weightSums
+        for (set, (region, group)) in sets.enumerated() where shape.regions[region] > 0 {
+            let root = Rule(moments[set], epsilon: epsilon).root
+            for channel in channels(of: group) {
+                let ratio = root / Double(weight?[channel] ?? 1)
+                let difference = { (element: Int) in (-(bias?[channel] ?? 0)).addingProduct(x[element], 1) }
+                let parts = parts(region: region, channel: channel)
+                let sums = channelSums(dy, parts, xhat: difference)
+                weightSums[channel] += -(ratio / Double(weight?[channel] ?? 1)) * (sums.products + sums.shifts)
+                biasSums[channel] += -ratio * (sums.dy + sums.offsets)
+                for element in parts.flatMap({ Array($0.elements) }) {
+                    dx[element] = dy[element].addingProduct(-difference(element), 0) * Scalar(ratio)
+                }
+            }
+        }
+        return Gradients(dx: dx, dweight: weightSums.map { Scalar($0) }, dbias: biasSums.map { Scalar($0) })
+    }
+
     private func channelSums(_ dy: [Scalar], _ parts: [ChannelPart], xhat: (Int) -> Scalar) -> ChannelSums {
         var total = ChannelSums()
         for part in parts {

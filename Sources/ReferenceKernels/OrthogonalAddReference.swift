@@ -1,5 +1,3 @@
-package import Tensors
-
 /// The orthogonal residual addition in plain Swift: for `Float` the bits of the C kernels.
 ///
 /// Matrices are dense and row-major. The arithmetic is described in the article "One answer".

@@ -54,6 +54,8 @@ package enum ChannelNormVerification {
         package let dx: Tensor<Float>
         package let dweight: Tensor<Float>?
         package let dbias: Tensor<Float>?
+        /// Those of the inverse, for the same output gradient.
+        package let inverseGradients: (dx: Tensor<Float>, dweight: Tensor<Float>?, dbias: Tensor<Float>?)
 
         package init<Element: KernelElement>(
             _ input: Case, as _: Element.Type, backend: Backend
@@ -70,6 +72,10 @@ package enum ChannelNormVerification {
             inverse = try channelDenormalize(
                 y, weight: input.weight, bias: input.bias, statistics: statistics, backend: backend
             ).widened()
+            let back = try channelDenormalizeBackward(
+                Tensor<Element>(rounding: input.outputGradient), y: y, weight: input.weight, bias: input.bias,
+                statistics: statistics, backend: backend)
+            inverseGradients = (back.input.widened(), back.weight, back.bias)
             dx = gradients.input.widened()
             dweight = gradients.weight
             dbias = gradients.bias
@@ -88,6 +94,9 @@ package enum ChannelNormVerification {
             bits.compare(dx, expected.dx)
             bits.compare(dweight, expected.dweight)
             bits.compare(dbias, expected.dbias)
+            bits.compare(inverseGradients.dx, expected.inverseGradients.dx)
+            bits.compare(inverseGradients.dweight, expected.inverseGradients.dweight)
+            bits.compare(inverseGradients.dbias, expected.inverseGradients.dbias)
             return bits
         }
     }

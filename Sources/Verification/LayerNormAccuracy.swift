@@ -2,33 +2,11 @@ internal import Foundation
 internal import Normalization
 internal import ReferenceKernels
 
-/// How far layer normalization is from float64, beside a naive evaluation in float32.
-///
-/// The error of a row is max |y - y64| / max |y64|, where y64 comes from the textbook formula in float64
-/// on the same float32 input (the plain maximum where y64 is 0). What stands in a table is the worst row.
-/// Inputs come from integer arithmetic, so that the tables are the same on every machine.
+/// How far layer normalization is from float64: the textbook formula on the same float32 input.
 package struct LayerNormAccuracy: Sendable {
-    /// Errors on one kind of data at one width.
-    package struct Cell: Sendable {
-        package let columns: Int
-        package let error: Double
-        /// The error of `PlainNorm<Float>`; infinite if it gave a NaN.
-        package let naiveError: Double
-    }
-
-    /// One kind of data at several widths.
-    package struct Row: Sendable {
-        package let data: String
-        package let cells: [Cell]
-    }
-
-    package struct Table: Sendable {
-        package let title: String
-        package let text: String
-        /// What the first column shows.
-        package let data: String
-        package let rows: [Row]
-    }
+    package typealias Table = AccuracyTable
+    package typealias Row = AccuracyTable.Row
+    package typealias Cell = AccuracyTable.Cell
 
     /// The gradients of one kind of data.
     package struct Gradients: Sendable {
@@ -65,7 +43,7 @@ package struct LayerNormAccuracy: Sendable {
     package init() throws {
         offsets = Table(
             title: "Mean offset", text: "Rows of unit variance plus a common offset; epsilon 1e-5.", data: "offset",
-            rows: try [0, 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7].map { try Self.forward(.offset($0), short($0)) })
+            rows: try [0, 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7].map { try Self.forward(.offset($0), Table.short($0)) })
         outliers = Table(
             title: "Outliers",
             text: """
@@ -73,8 +51,8 @@ package struct LayerNormAccuracy: Sendable {
                 columns that the kernels take as a sample of the row; epsilon 1e-5.
                 """,
             data: "outlier",
-            rows: try [1e4, 1e5, 1e6, 1e7].map { try Self.forward(.outlier($0), short($0)) }
-                + [1, 1e3, 1e6].map { try Self.forward(.misleading($0), "sample + \(short($0))") })
+            rows: try [1e4, 1e5, 1e6, 1e7].map { try Self.forward(.outlier($0), Table.short($0)) }
+                + [1, 1e3, 1e6].map { try Self.forward(.misleading($0), "sample + \(Table.short($0))") })
         scales = Table(
             title: "Scale",
             text: """
@@ -83,7 +61,8 @@ package struct LayerNormAccuracy: Sendable {
                 """, data: "scale",
             rows: try [Float(0), 1e-5].flatMap { epsilon in
                 try [1e-30, 1e-20, 1e-10, 1, 1e10, 1e20, 1e30].map {
-                    try Self.forward(.scale($0), "\(short($0)), epsilon \(short(epsilon))", epsilon: epsilon)
+                    try Self.forward(
+                        .scale($0), "\(Table.short($0)), epsilon \(Table.short(epsilon))", epsilon: epsilon)
                 }
             })
         extremes = Table(
@@ -96,10 +75,11 @@ package struct LayerNormAccuracy: Sendable {
             ])
         alike = Table(
             title: "Squares that are all alike",
-            text: "One value of both signs at random, so that additions to a lane of squares round the same way; epsilon 0.",
+            text:
+                "One value of both signs at random, so that additions to a lane of squares round the same way; epsilon 0.",
             data: "value",
             rows: try [1, 1.1, 1.7].map {
-                try Self.forward(.signs($0), short($0), epsilon: 0, widths: Self.widths + [1_000_000])
+                try Self.forward(.signs($0), Table.short($0), epsilon: 0, widths: Self.widths + [1_000_000])
             })
         withoutSpread = Table(
             title: "Rows without spread",
@@ -110,7 +90,7 @@ package struct LayerNormAccuracy: Sendable {
             rows: try [Float(1e-5), 0].flatMap { epsilon in
                 try [0, 0.1, 1.1, -1e6, 1e30].map {
                     try Self.forward(
-                        .constant($0), "\(short($0)), epsilon \(short(epsilon))", epsilon: epsilon,
+                        .constant($0), "\(Table.short($0)), epsilon \(Table.short(epsilon))", epsilon: epsilon,
                         widths: [1] + Self.widths, isBias: true)
                 }
             })
@@ -120,23 +100,6 @@ package struct LayerNormAccuracy: Sendable {
 
     /// Rows of a case: enough that the worst is typical.
     private static func rowCount(columns: Int) -> Int { max(2, min(64, 65536 / columns)) }
-
-    /// The largest error of any row of `given`.
-    package static func worstError(_ given: [Float], _ truth: [Double], columns: Int) -> Double {
-        var worst = 0.0
-        for first in stride(from: 0, to: truth.count, by: columns) {
-            var distance = 0.0
-            var largest = 0.0
-            for index in first..<first + columns {
-                let off = abs(Double(given[index]) - truth[index])
-                if off.isNaN { return .infinity }
-                distance = max(distance, off)
-                largest = max(largest, abs(truth[index]))
-            }
-            worst = max(worst, largest > 0 ? distance / largest : distance)
-        }
-        return worst
-    }
 }
 
 // MARK: - Forward
@@ -154,17 +117,16 @@ extension LayerNormAccuracy {
             let weight = input.weight?.array
             let bias = input.bias?.array
             let y = try layerNorm(input.x, weight: input.weight, bias: input.bias, epsilon: epsilon)
-            let naive = PlainNorm<Float>.forward(.layerNorm, x, columns: columns, weight: weight, bias: bias, epsilon: epsilon)
+            let naive = PlainNorm<Float>.forward(
+                .layerNorm, x, columns: columns, weight: weight, bias: bias, epsilon: epsilon)
             let truth =
                 isBias
                 ? x.indices.map { Double(bias?[$0 % columns] ?? 0) }
                 : PlainNorm<Double>.forward(
                     .layerNorm, x.map(Double.init), columns: columns, weight: nil, bias: nil, epsilon: Double(epsilon))
-            return Cell(
-                columns: columns, error: worstError(y.array, truth, columns: columns),
-                naiveError: worstError(naive, truth, columns: columns))
+            return Cell(columns: columns, y.array, naive: naive, truth: truth)
         }
-        return Row(data: data, cells: cells)
+        return Row(data, cells)
     }
 }
 
@@ -172,7 +134,7 @@ extension LayerNormAccuracy {
 
 extension LayerNormAccuracy {
     private static func gradients(offset: Float) throws -> Gradients {
-        let data = "offset \(short(offset)) of x"
+        let data = "offset \(Table.short(offset)) of x"
         let cells = try widths.map { columns in
             try gradientCells(
                 try LayerNormVerification.Case(
@@ -180,13 +142,13 @@ extension LayerNormAccuracy {
                     seed: UInt64(columns)))
         }
         return Gradients(
-            dx: Row(data: "dx, \(data)", cells: cells.map(\.dx)),
-            dweight: Row(data: "dweight, \(data)", cells: cells.map(\.dweight)),
-            dbias: Row(data: "dbias, \(data)", cells: cells.map(\.dbias)))
+            dx: Row("dx, \(data)", cells.map(\.dx)),
+            dweight: Row("dweight, \(data)", cells.map(\.dweight)),
+            dbias: Row("dbias, \(data)", cells.map(\.dbias)))
     }
 
     private static func inputGradient(gradientOffset: Float) throws -> Row {
-        let data = "offset \(short(gradientOffset)) of dy"
+        let data = "offset \(Table.short(gradientOffset)) of dy"
         let cells = try widths.map { columns in
             let friendly = try LayerNormVerification.Case(
                 data, rows: rowCount(columns: columns), columns: columns, affine: false, seed: UInt64(columns))
@@ -197,7 +159,7 @@ extension LayerNormAccuracy {
                     bias: nil, epsilon: friendly.epsilon)
             ).dx
         }
-        return Row(data: "dx, \(data)", cells: cells)
+        return Row("dx, \(data)", cells)
     }
 
     private static func gradientCells(
@@ -208,18 +170,15 @@ extension LayerNormAccuracy {
         let dy = input.outputGradient.array
         let weight = input.weight?.array
         let ours = try LayerNormVerification.Result(input, backend: .automatic).gradients
-        let naive = PlainNorm<Float>.backward(.layerNorm, dy, x: x, columns: columns, weight: weight, epsilon: input.epsilon)
+        let naive = PlainNorm<Float>.backward(
+            .layerNorm, dy, x: x, columns: columns, weight: weight, epsilon: input.epsilon)
         let truth = PlainNorm<Double>.backward(
             .layerNorm, dy.map(Double.init), x: x.map(Double.init), columns: columns, weight: weight?.map(Double.init),
             epsilon: Double(input.epsilon))
-        func cell(_ ours: [Float], _ naive: [Float], _ truth: [Double]) -> Cell {
-            Cell(
-                columns: columns, error: worstError(ours, truth, columns: columns),
-                naiveError: worstError(naive, truth, columns: columns))
-        }
         return (
-            cell(ours.input.array, naive.dx, truth.dx), cell(ours.weight?.array ?? [], naive.dweight, truth.dweight),
-            cell(ours.bias?.array ?? [], naive.dbias, truth.dbias)
+            Cell(columns: columns, ours.input.array, naive: naive.dx, truth: truth.dx),
+            Cell(columns: columns, ours.weight?.array ?? [], naive: naive.dweight, truth: truth.dweight),
+            Cell(columns: columns, ours.bias?.array ?? [], naive: naive.dbias, truth: truth.dbias)
         )
     }
 }
@@ -227,9 +186,8 @@ extension LayerNormAccuracy {
 // MARK: - The page
 
 extension LayerNormAccuracy {
-    /// The DocC article "Accuracy".
-    package var page: String {
-        let tables = [
+    package var tables: [AccuracyTable] {
+        [
             offsets, outliers, scales, extremes, alike, withoutSpread,
             Table(
                 title: "Gradients",
@@ -240,66 +198,5 @@ extension LayerNormAccuracy {
                     """, data: "gradient",
                 rows: gradients.map(\.dx) + shiftedGradients + gradients.map(\.dweight) + gradients.map(\.dbias)),
         ]
-        return """
-            # Accuracy
-
-            How far layer normalization is from float64, measured.
-
-            ## Overview
-
-            Each row is compared with the textbook formula evaluated in float64 on the same float32 input. Its
-            error is the largest difference of an element, divided by the row's largest result. The tables show
-            the worst of 2 to 64 rows at widths from 8 to 50257, twice: before the slash this package, after it a
-            naive evaluation in float32 (mean, variance, normalize, each sum from left to right). "NaN" stands
-            where that gives no number.
-
-            This package promises at most 3e-7 for any mean offset from 0 to 1e7, for any scale from 1e-30 to 1e30
-            and for one outlier of 1e4 to 1e7 at the widths of the tables, and exactly the bias for a row without
-            spread. (Half a unit in the last place of a float32 is 6e-8.) Where additions to a lane round the same way,
-            as with squares that are all alike, or just too small beside one that is huge, the error
-            can be larger, but never more than (23 + width / 32768) · 6e-8. Gradients are off by at most twice what the
-            naive evaluation is off by on friendly data, under any of these offsets of x or dy.
-
-            All instruction sets and thread counts give the same bits, and the inputs come from integer
-            arithmetic, so that the numbers are the same on every machine. A test makes this page, and fails where
-            it differs: `NORMALIZATION_WRITE_DOCS=1 swift test -c release --filter Accuracy` writes it.
-
-            \(tables.map(\.markdown).joined(separator: "\n\n"))
-
-            """
-    }
-}
-
-extension LayerNormAccuracy.Table {
-    fileprivate var markdown: String {
-        let head = [data] + (rows.first?.cells.map { "width \($0.columns)" } ?? [])
-        let lines = rows.map { row in
-            [row.data] + row.cells.map { "\(short(error: $0.error)) / \(short(error: $0.naiveError))" }
-        }
-        let table = [head, head.map { _ in "---" }] + lines
-        return """
-            ## \(title)
-
-            \(text)
-
-            \(table.map { "| " + $0.joined(separator: " | ") + " |" }.joined(separator: "\n"))
-            """
-    }
-}
-
-/// Two significant digits: 1.6e-7.
-private func short(error: Double) -> String {
-    if error == 0 { return "0" }
-    return error.isFinite ? String(format: "%.1e", error).withShortExponent : "NaN"
-}
-
-/// 1e6, 0.1, 1e-30.
-private func short(_ value: Float) -> String { String(format: "%g", Double(value)).withShortExponent }
-
-extension String {
-    /// This number without the sign and the leading zeros of its exponent that C prints.
-    fileprivate var withShortExponent: String {
-        replacingOccurrences(of: "e+00", with: "").replacingOccurrences(of: "e+0", with: "e")
-            .replacingOccurrences(of: "e+", with: "e").replacingOccurrences(of: "e-0", with: "e-")
     }
 }

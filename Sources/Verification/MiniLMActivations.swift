@@ -7,12 +7,15 @@ package import Tensors
 package struct MiniLMActivations {
     package struct LayerNormStage {
         package let name: String
-        /// The sum of the stage's input and, in the attention stages, its residual.
+        /// What is normalized: in the attention stages the sum of `summands`, rounded to float32.
         package let x: Tensor<Float>
+        /// The residual stream and the output of the attention, in the attention stages.
+        package let summands: (stream: Tensor<Float>, branch: Tensor<Float>)?
         package let weight: Tensor<Float>
         package let bias: Tensor<Float>
         package let outputGradient: Tensor<Float>
         package let y: Tensor<Double>
+        /// For `x`, and so for each of its summands.
         package let inputGradient: Tensor<Double>
         package let weightGradient: Tensor<Double>
         package let biasGradient: Tensor<Double>
@@ -28,9 +31,15 @@ package struct MiniLMActivations {
         }
         let file = try SafeTensors(Data(contentsOf: url))
         layerNormStages = try ["embedding_norm", "layer0.attention_norm", "layer5.attention_norm"].map { stage in
-            try LayerNormStage(
+            let input = try file.float("\(stage).x")
+            let summands = (try? file.float("\(stage).residual")).map { (stream: $0, branch: input) }
+            return try LayerNormStage(
                 name: stage,
-                x: Self.sum(file.float("\(stage).x"), try? file.float("\(stage).residual")),
+                x: summands.map {
+                    try Tensor(zip($0.stream.array, $0.branch.array).map { $0 + $1 }, shape: input.shape)
+                }
+                    ?? input,
+                summands: summands,
                 weight: file.float("\(stage).weight"),
                 bias: file.float("\(stage).bias"),
                 outputGradient: file.float("\(stage).dy"),
@@ -39,10 +48,5 @@ package struct MiniLMActivations {
                 weightGradient: file.double("\(stage).dweight"),
                 biasGradient: file.double("\(stage).dbias"))
         }
-    }
-
-    private static func sum(_ x: Tensor<Float>, _ residual: Tensor<Float>?) throws -> Tensor<Float> {
-        guard let residual else { return x }
-        return try Tensor(zip(x.array, residual.array).map { $0 + $1 }, shape: x.shape)
     }
 }

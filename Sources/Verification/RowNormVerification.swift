@@ -46,6 +46,26 @@ package struct RowNormCase<Element: KernelElement, Parameter: KernelElement>: Se
         epsilon = options & 128 == 0 ? 1e-5 : 0
     }
 
+    private init(_ other: RowNormCase<some KernelElement, Parameter>) {
+        norm = other.norm
+        hasResidual = other.hasResidual
+        x = Tensor(rounding: other.x.widened())
+        branch = Tensor(rounding: other.branch.widened())
+        outputGradient = Tensor(rounding: other.outputGradient.widened())
+        sumGradient = Tensor(rounding: other.sumGradient.widened())
+        (weight, bias, branchBias, branchScale) = (other.weight, other.bias, other.branchBias, other.branchScale)
+        residualScale = other.residualScale
+        dropout = other.dropout
+        weightOffset = other.weightOffset
+        epsilon = other.epsilon
+    }
+
+    /// The same numbers, stored as floats.
+    package var widened: RowNormCase<Float, Parameter> { RowNormCase<Float, Parameter>(self) }
+
+    /// The answers that have the elements' storage type; the others are float32 (or integers) whatever that is.
+    package static var stored: Set<String> { ["output", "sum", "input gradient", "branch gradient", "quantized sum"] }
+
     /// Everything that a backend makes of the case, as floats.
     package func answers(_ backend: Backend) throws(NormalizationError) -> [(what: String, elements: [Float])] {
         hasResidual ? try residualAnswers(backend) : try plainAnswers(backend)

@@ -103,6 +103,35 @@ internal import Verification
         expectSameBits(forecast.array, try back.sliced(15..<20, axis: 1).array, "a part of the positions")
     }
 
+    /// The pullbacks are those of the functions, with moments that do not move: normalizing and back again is the identity,
+    /// whose gradient is the upstream one, but for four roundings of the two factors.
+    @Test func reversibleInstanceNormPullbacks() throws {
+        var random = RandomNumbers(seed: 10)
+        var norm = try ReversibleInstanceNorm(featureCount: 3)
+        norm.weight = Tensor([2, 0.5, -1])
+        norm.bias = Tensor([1, 0, -3])
+        let x = try Tensor(random.normals(4 * 20 * 3), shape: [4, 20, 3])
+        let upstream = try Tensor(random.normals(4 * 20 * 3), shape: [4, 20, 3])
+        let (y, statistics, normalizePullback) = try norm.normalizeWithPullback(x)
+        let (back, denormalizePullback) = try norm.denormalizeWithPullback(y, statistics)
+        #expect(try y == norm.normalize(x).output && back == norm.denormalize(y, statistics))
+        let inner = try denormalizePullback(upstream)
+        let outer = try normalizePullback(inner.input)
+        for (given, upstream) in zip(outer.input.array, upstream.array) {
+            #expect(abs(given - upstream) <= 4 * 0x1p-24 * abs(upstream))
+        }
+        // What weight and bias do on the way in is undone on the way out.
+        let inverse = try channelDenormalizeBackward(
+            upstream, y: y, weight: norm.weight, bias: norm.bias, statistics: statistics)
+        #expect(inner.weight == inverse.weight && inner.bias == inverse.bias)
+        for (into, out) in [(outer.weight, inner.weight), (outer.bias, inner.bias)] {
+            for (into, out) in zip(try #require(into).array, try #require(out).array) {
+                // Sums of 80 terms of size 1, in another order.
+                #expect(abs(into + out) <= 80 * 0x1p-22)
+            }
+        }
+    }
+
     /// Invariant to level and positive scale of each feature, which denormalization gives back. (Powers of two, which
     /// are exact, without epsilon.)
     @Test func reversibleInstanceNormIsEquivariant() throws {

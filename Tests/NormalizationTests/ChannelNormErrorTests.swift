@@ -95,6 +95,18 @@ import Testing
         expectError(.shapeMismatch, "bias") { () throws(NormalizationError) in
             try channelDenormalize(y, bias: three, statistics: statistics)
         }
+        expectError(.invalidParameter, "weight") { () throws(NormalizationError) in
+            try channelDenormalizeBackward(y, y: y, weight: Tensor([1, 0, 1, 1]), statistics: statistics)
+        }
+        expectError(.shapeMismatch, "y") { () throws(NormalizationError) in
+            try channelDenormalizeBackward(y, y: y.reshaped(to: [4, 2, 3]), statistics: statistics)
+        }
+        expectError(.shapeMismatch, "outputGradient") { () throws(NormalizationError) in
+            try channelDenormalizeBackward(three, y: y, statistics: statistics)
+        }
+        expectError(.shapeMismatch, "bias") { () throws(NormalizationError) in
+            try channelDenormalizeBackward(y, y: y, bias: three, statistics: statistics)
+        }
     }
 
     @Test func layers() throws {
@@ -128,6 +140,8 @@ import Testing
             #expect(statistics.moments.allSatisfy { $0.count == 0 })
             let gradients = try channelNormBackward(empty, x: empty, statistics: statistics, backend: backend)
             #expect(gradients.weight?.array == [0, 0, 0, 0] && gradients.bias?.array == [0, 0, 0, 0])
+            let inverse = try channelDenormalizeBackward(empty, y: empty, statistics: statistics, backend: backend)
+            #expect(inverse.weight?.array == [0, 0, 0, 0] && inverse.bias?.array == [0, 0, 0, 0])
         }
     }
 }

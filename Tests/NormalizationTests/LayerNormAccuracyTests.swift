@@ -1,16 +1,14 @@
-// Right answers: forward and backward against float64, and the page that shows them.
+// Right answers: layer normalization, forward and backward, against float64.
 
-internal import Foundation
 internal import Normalization
 import Testing
 internal import Verification
 
 @Suite struct LayerNormAccuracyTests {
-    /// Measured once, for all tests and the page.
-    private static let measured = Result { try LayerNormAccuracy() }
+    private static let measured = MeasuredAccuracy.page.map(\.layerNorm)
 
     private func expect(
-        _ table: LayerNormAccuracy.Table, atMost bound: (Int) -> Double,
+        _ table: AccuracyTable, atMost bound: (Int) -> Double,
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
         #expect(!table.rows.isEmpty, sourceLocation: sourceLocation)
@@ -71,7 +69,7 @@ internal import Verification
     /// An offset costs nothing: the bound is that of friendly data, though the naive error grows with the offset.
     @Test func gradientsUnderAnOffset() throws {
         let measured = try Self.measured.get()
-        func expect(_ rows: [LayerNormAccuracy.Row], farBetter: Bool = true) {
+        func expect(_ rows: [AccuracyTable.Row], farBetter: Bool = true) {
             for row in rows.dropFirst() {
                 for (cell, friendly) in zip(row.cells, rows[0].cells) {
                     #expect(cell.error <= 2 * friendly.naiveError, "\(row.data), width \(cell.columns)")
@@ -84,34 +82,5 @@ internal import Verification
         expect(measured.gradients.map(\.dweight))
         expect(measured.gradients.map(\.dbias), farBetter: false)
         expect(measured.shiftedGradients)
-    }
-
-    @Test func thePageShowsWhatTheKernelsDo() throws {
-        let page = try Self.measured.get().page
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let file = root.appending(path: "Sources/Normalization/Documentation.docc/Accuracy.md")
-        if ProcessInfo.processInfo.environment["NORMALIZATION_WRITE_DOCS"] == "1" {
-            try page.write(to: file, atomically: true, encoding: .utf8)
-        }
-        let written = try? String(contentsOf: file, encoding: .utf8)
-        let isCurrent = written == page
-        #expect(
-            isCurrent,
-            "\(file.path) is out of date: run NORMALIZATION_WRITE_DOCS=1 swift test -c release --filter Accuracy")
-    }
-}
-
-@Suite struct WorstErrorTests {
-    /// What the tables rest on: the error is the worst row's, relative to that row, and a NaN is infinitely wrong.
-    @Test func errorsAreRelativeToTheRow() {
-        func error(_ given: [Float], _ truth: [Double]) -> Double {
-            LayerNormAccuracy.worstError(given, truth, columns: 2)
-        }
-        #expect(error([1, 2, 3, 4], [1, 2, 3, 4]) == 0)
-        #expect(error([1, 2, 3, 5], [1, 2, 3, 4]) == 0.25)
-        #expect(error([1.5, 2, 3, 4], [1, 2, 3, 4]) == 0.25)
-        #expect(error([0, 0.5], [0, 0]) == 0.5)
-        #expect(error([.nan, 2], [1, 2]) == .infinity)
     }
 }

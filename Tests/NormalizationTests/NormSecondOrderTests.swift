@@ -154,9 +154,9 @@ internal import Verification
         let truth = NormReference.doubleBackward(
             .layerNorm, v.map(Double.init), weightCotangent: nil, biasCotangent: nil, dy: dy.map(Double.init),
             passes: passes)
-        #expect(LayerNormAccuracy.worstError(given.outputGradient.array, truth.dy, columns: columns) <= 1.2e-6)
-        #expect(LayerNormAccuracy.worstError(given.input.array, truth.dx, columns: columns) <= 1.2e-6)
-        #expect(LayerNormAccuracy.worstError(given.weight.array, truth.dweight, columns: columns) <= 1.2e-6)
+        #expect(AccuracyTable.worstError(given.outputGradient.array, truth.dy, columns: columns) <= 1.2e-6)
+        #expect(AccuracyTable.worstError(given.input.array, truth.dx, columns: columns) <= 1.2e-6)
+        #expect(AccuracyTable.worstError(given.weight.array, truth.dweight, columns: columns) <= 1.2e-6)
     }
 
     @Test func rowsOfOneElementGiveZeros() throws {

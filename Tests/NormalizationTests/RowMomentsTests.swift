@@ -46,7 +46,7 @@ internal import Verification
         }
         let truth = PlainNorm<Double>.forward(
             .layerNorm, input.x.array.map(Double.init), columns: columns, weight: nil, bias: nil, epsilon: 1e-5)
-        #expect(LayerNormAccuracy.worstError(y, truth, columns: columns) <= LayerNormAccuracy.forwardBound)
+        #expect(AccuracyTable.worstError(y, truth, columns: columns) <= LayerNormAccuracy.forwardBound)
     }
 
     /// For the same moments it does not matter how rows are cut.

@@ -57,7 +57,7 @@ internal import Verification
     }
 
     /// Squares of 1e20 overflow float32: elsewhere such rows become 0.
-    @Test(arguments: [Float(1e20), 1e30, 3e38, 1e-20, 1e-30, 1e-42])
+    @Test(arguments: [Float(1e20), 1e30, 3e38, 1e-20, 1e-30, 0x1p-140])
     func rmsNormOfAnyScale(scale: Float) throws {
         let signs: [Float] = [1, -1, 1, 1, -1]
         let x = Tensor(signs.map { $0 * scale })
@@ -132,7 +132,7 @@ internal import Verification
     /// Outputs so small that 127 / max is infinite.
     @Test func quantizedTinyRows() throws {
         let x = Tensor<Float>([1, -1, 1, -1])
-        let weight = Tensor<Float>([1e-42, 1e-42, 0.5e-42, 0])
+        let weight = Tensor<Float>([0x1p-140, 0x1p-140, 0x1p-141, 0])
         for backend in backends {
             let quantized = try quantizedRMSNorm(x, weight: weight, epsilon: 0, backend: backend)
             #expect(quantized.values.array == [127, -127, 64, 0])

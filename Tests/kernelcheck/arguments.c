@@ -49,6 +49,7 @@ void check_arguments(check *c) {
     check_convert_arguments(c, &b);
     check_limits_arguments(c, &b);
     check_math_arguments(c, &b);
+    check_segment_norm_arguments(c, &b);
     check_softmax_arguments(c, &b);
     board_free(&b);
 }

@@ -64,13 +64,19 @@ static void check_shapes(check *c, board *b) {
     REFUSES(CK_OK, a.shape.samples = 0; a.x = NULL; a.y = NULL; a.workspace = NULL; a.moments = NULL);
 }
 
+/// Moments of no element, and of a negative spread.
+static const ck_moments empty[CHANNELS_OF_CALL] = {{3, 0, 1}, {0, 1, 0}, {2, -1, 2}, {9, 0, 3}};
+static const ck_moments wrong[CHANNELS_OF_CALL] = {{3, 0, 1}, {1, 1, 0}, {2, -1, -2}, {9, 0, 3}};
+
 static void check_pointers_and_numbers(check *c, board *b) {
-    static const ck_moments empty[CHANNELS_OF_CALL] = {{3, 0, 1}, {0, 1, 0}, {2, -1, 2}, {9, 0, 3}};
-    static const ck_moments wrong[CHANNELS_OF_CALL] = {{3, 0, 1}, {1, 1, 0}, {2, -1, -2}, {9, 0, 3}};
     REFUSES(CK_NULL_POINTER, a.x = NULL);
     REFUSES(CK_NULL_POINTER, a.workspace = NULL);
     REFUSES(CK_NULL_POINTER, a.y = NULL; a.moments = NULL);
     REFUSES(CK_NULL_POINTER, a.y = NULL; a.given = some_moments);
+    REFUSES(CK_SIZE_OVERFLOW, a.x = AT_THE_END);
+    REFUSES(CK_SIZE_OVERFLOW, a.y = AT_THE_END);
+    REFUSES(CK_SIZE_OVERFLOW, a.weight = AT_THE_END);
+    REFUSES(CK_SIZE_OVERFLOW, a.bias = AT_THE_END);
     REFUSES(CK_MISALIGNED_POINTER, a.x = MISALIGNED(a.x));
     REFUSES(CK_MISALIGNED_POINTER, a.y = MISALIGNED(a.y));
     REFUSES(CK_MISALIGNED_POINTER, a.weight = MISALIGNED(a.weight));
@@ -94,7 +100,11 @@ static void check_pointers_and_numbers(check *c, board *b) {
     ACCEPTS(a.epsilon = 0);
     INVERSE_REFUSES(CK_NULL_POINTER, (void)a);
     INVERSE_REFUSES(CK_BAD_MOMENTS, a.given = empty);
+    INVERSE_REFUSES(CK_BAD_EPSILON, a.given = some_moments; a.epsilon = NAN);
+    INVERSE_REFUSES(CK_NULL_POINTER, a.given = some_moments; a.y = NULL);
+    INVERSE_REFUSES(CK_OVERLAP, a.given = some_moments; a.y = (float *)a.x + 1);
     INVERSE_ACCEPTS(a.given = some_moments);
+    INVERSE_ACCEPTS(a.given = some_moments; a.y = (void *)a.x);
 }
 
 static void check_overlaps(check *c, board *b) {
@@ -120,6 +130,7 @@ static ck_channel_norm_backward_args right_backward_args(const board *b) {
         .x = f + 1 * PLACE,
         .moments = some_moments,
         .weight = f + 2 * PLACE,
+        .bias = f + (BOARD_PLACES - 1) * PLACE,  // after the workspace
         .epsilon = 1e-5f,
         .dx = f + 3 * PLACE,
         .dweight = f + 4 * PLACE,
@@ -133,6 +144,9 @@ static ck_channel_norm_backward_args right_backward_args(const board *b) {
 #define BACKWARD_REFUSES(status, ...) BACKWARD(board_refuses(c, b, enter_channel_norm_backward, &a, run, status), __VA_ARGS__)
 #define BACKWARD_ACCEPTS(...) BACKWARD(board_accepts(c, b, enter_channel_norm_backward, &a, run), __VA_ARGS__)
 
+#define INVERSE_BACKWARD_REFUSES(status, ...) \
+    BACKWARD(board_refuses(c, b, enter_channel_norm_inverse_backward, &a, run, status), __VA_ARGS__)
+
 static void check_backward(check *c, board *b) {
     BACKWARD_REFUSES(CK_NULL_POINTER, a.dy = NULL);
     BACKWARD_REFUSES(CK_NULL_POINTER, a.x = NULL);
@@ -141,11 +155,33 @@ static void check_backward(check *c, board *b) {
     BACKWARD_REFUSES(CK_WORKSPACE_TOO_SMALL, a.workspace_size--);
     BACKWARD_REFUSES(CK_MISALIGNED_POINTER, a.workspace = (float *)a.workspace + 8);
     BACKWARD_REFUSES(CK_MISALIGNED_POINTER, a.dy = MISALIGNED(a.dy));
+    BACKWARD_REFUSES(CK_MISALIGNED_POINTER, a.x = MISALIGNED(a.x));
+    BACKWARD_REFUSES(CK_MISALIGNED_POINTER, a.moments = MISALIGNED(some_moments));
+    BACKWARD_REFUSES(CK_MISALIGNED_POINTER, a.weight = MISALIGNED(a.weight));
+    BACKWARD_REFUSES(CK_MISALIGNED_POINTER, a.bias = MISALIGNED(a.bias));
+    BACKWARD_REFUSES(CK_SIZE_OVERFLOW, a.bias = AT_THE_END);
+    BACKWARD_REFUSES(CK_OVERLAP, a.dbias = (float *)a.bias);
+    BACKWARD_REFUSES(CK_SIZE_OVERFLOW, a.dy = AT_THE_END);
+    BACKWARD_REFUSES(CK_SIZE_OVERFLOW, a.x = AT_THE_END);
+    BACKWARD_REFUSES(CK_SIZE_OVERFLOW, a.weight = AT_THE_END);
+    BACKWARD_REFUSES(CK_SIZE_OVERFLOW, a.dx = AT_THE_END);
+    BACKWARD_REFUSES(CK_SIZE_OVERFLOW, a.dweight = AT_THE_END);
+    BACKWARD_REFUSES(CK_SIZE_OVERFLOW, a.dbias = AT_THE_END);
+    BACKWARD_REFUSES(CK_BAD_MOMENTS, a.moments = empty);
+    BACKWARD_REFUSES(CK_BAD_MOMENTS, a.moments = wrong);
     BACKWARD_REFUSES(CK_MISALIGNED_POINTER, a.dx = MISALIGNED(a.dx));
     BACKWARD_REFUSES(CK_MISALIGNED_POINTER, a.dweight = MISALIGNED(a.dweight));
     BACKWARD_REFUSES(CK_MISALIGNED_POINTER, a.dbias = MISALIGNED(a.dbias));
     BACKWARD_REFUSES(CK_BAD_EPSILON, a.epsilon = NAN);
+    BACKWARD_REFUSES(CK_BAD_EPSILON, a.epsilon = -1e-5f);
+    BACKWARD_REFUSES(CK_BAD_EPSILON, a.epsilon = INFINITY);
     BACKWARD_REFUSES(CK_BAD_SHAPE, a.shape.groups = 3);
+    BACKWARD_REFUSES(CK_BAD_SHAPE, a.shape.samples = -1);
+    BACKWARD_REFUSES(CK_BAD_SHAPE, a.shape.regions = 3);
+    BACKWARD_REFUSES(CK_SIZE_OVERFLOW, a.shape.channels = INT64_MAX);
+    BACKWARD_REFUSES(CK_UNKNOWN_LAYOUT, a.shape.layout = (ck_layout)2);
+    BACKWARD_REFUSES(CK_UNKNOWN_TYPE, a.shape.type = (ck_type)3);
+    BACKWARD_REFUSES(CK_UNKNOWN_ISA, run.isa = (ck_isa)64);
     BACKWARD_REFUSES(CK_BAD_THREADS, run.threads = -1);
     BACKWARD_REFUSES(CK_OVERLAP, a.dx = (float *)a.dy + 1);
     BACKWARD_REFUSES(CK_OVERLAP, a.dx = (float *)a.x);
@@ -160,6 +196,10 @@ static void check_backward(check *c, board *b) {
     BACKWARD_ACCEPTS(a.dbias = NULL; a.dweight = NULL; a.are_given = 1);
     BACKWARD_ACCEPTS(a.weight = NULL);
     BACKWARD_ACCEPTS(a.shape.samples = 0);
+    INVERSE_BACKWARD_REFUSES(CK_NULL_POINTER, a.moments = NULL);
+    INVERSE_BACKWARD_REFUSES(CK_BAD_MOMENTS, a.moments = empty);
+    INVERSE_BACKWARD_REFUSES(CK_OVERLAP, a.dx = (float *)a.x);
+    INVERSE_BACKWARD_REFUSES(CK_BAD_THREADS, run.threads = -1);
 }
 
 static void check_merge(check *c) {
@@ -184,6 +224,7 @@ void check_channel_norm_arguments(check *c, board *b) {
     check_describe(c, "ck_channel_norm, no arguments");
     board_refuses(c, b, enter_channel_norm, NULL, (ck_run){c->isa, 1}, CK_NULL_POINTER);
     board_refuses(c, b, enter_channel_norm_backward, NULL, (ck_run){c->isa, 1}, CK_NULL_POINTER);
+    board_refuses(c, b, enter_channel_norm_inverse_backward, NULL, (ck_run){c->isa, 1}, CK_NULL_POINTER);
     check_shapes(c, b);
     check_pointers_and_numbers(c, b);
     check_overlaps(c, b);

@@ -23,6 +23,7 @@ int64_t argument_rows(const operator_table *o, const argument *a, const void *ar
 }
 int64_t argument_cols(const operator_table *o, const argument *a, const void *args) {
     if (a->extent == SCRATCH) return (int64_t)(o->workspace(args) / sizeof(float));
+    if (a->extent == OF_PARTS) return *count_field((void *)args, o->rows) * *count_field((void *)args, o->parts);
     return *count_field((void *)args, a->extent == OF_ROWS ? o->rows : o->cols);
 }
 

@@ -9,8 +9,8 @@
 #include "guarded.h"
 #include "patterns.h"
 
-/// What an argument holds: rows and columns, or one element a row or a column, or scratch memory.
-typedef enum extent { MATRIX, OF_ROWS, OF_COLS, SCRATCH } extent;
+/// What an argument holds: rows and columns, or one element a row, a column or a part of each row, or scratch memory.
+typedef enum extent { MATRIX, OF_ROWS, OF_COLS, OF_PARTS, SCRATCH } extent;
 
 /// How it is stored: as the call's `type`, as its `parameter_type`, as floats.
 typedef enum storage { STORED, PARAMETER, FLOATS } storage;
@@ -40,6 +40,7 @@ typedef struct operator_table {
     const argument *arguments;
     int count;
     size_t rows, cols, type, parameter_type, epsilon;  // offsets; NO_FIELD where there is none
+    size_t parts;                                      // offset of the number of parts, with an OF_PARTS argument
     size_t workspace_size;                             // offset, with a SCRATCH argument
     size_t (*workspace)(const void *args);
     int sums;  // whether rows meet in an output

@@ -1,4 +1,4 @@
-// channel_norm.c: the family channel_norm: ck_channel_norm, its inverse and its backward pass on one instruction set
+// channel_norm.c: the family channel_norm: ck_channel_norm, its inverse and the backward passes of both on one instruction set
 // against portable, over shapes, sets, layouts, types, options and thread counts.
 
 #include <inttypes.h>
@@ -58,12 +58,13 @@ static void compare_forward(check *c, const channel_problem *p, const channel_me
     if (args.moments) check_moments(c, p->found, p->moments, sets);
 }
 
-static void compare_backward(check *c, const channel_problem *p, const channel_memory *m, ck_run run) {
+static void compare_backward(check *c, const channel_problem *p, const channel_memory *m, ck_run run, int inverts) {
     const ck_channel_shape *s = &p->shape;
     int64_t elements = s->samples * s->channels * s->positions;
     int wants_dx = random_below(&c->random, 4) > 0, in_place = wants_dx && random_below(&c->random, 3) == 0;
     matrix dy = place(c, &m->dy, s->type, elements, p->dy), x = place(c, &m->x, s->type, elements, p->x);
     matrix weight = place_if(c, p->weight_given != NULL, &m->weight, s->channels, p->weight);
+    matrix bias = place_if(c, p->bias_given != NULL, &m->bias, s->channels, p->bias);
     matrix dweight = place_if(c, random_below(&c->random, 4) > 0, &m->dweight, s->channels, p->before);
     matrix dbias = place_if(c, random_below(&c->random, 4) > 0, &m->dbias, s->channels, p->before);
     matrix dx = {0};
@@ -75,15 +76,17 @@ static void compare_backward(check *c, const channel_problem *p, const channel_m
     args.dy = dy.base;
     args.x = x.base;
     args.weight = weight.base;
+    args.bias = bias.base;
     args.dx = dx.base;
     args.dweight = dweight.base;
     args.dbias = dbias.base;
     args.workspace = workspace.base;
     args.workspace_size = size;
-    if (!check_call(c, enter_channel_norm_backward, &args, run, CK_OK)) return;
-    matrix_expect(c, "dx", dx, p->dx);
-    matrix_expect(c, "dweight", dweight, p->dweight);
-    matrix_expect(c, "dbias", dbias, p->dbias);
+    entry_point entry = inverts ? enter_channel_norm_inverse_backward : enter_channel_norm_backward;
+    if (!check_call(c, entry, &args, run, CK_OK)) return;
+    matrix_expect(c, inverts ? "the inverse's dx" : "dx", dx, p->gradients[inverts].dx);
+    matrix_expect(c, inverts ? "the inverse's dweight" : "dweight", dweight, p->gradients[inverts].dweight);
+    matrix_expect(c, inverts ? "the inverse's dbias" : "dbias", dbias, p->gradients[inverts].dbias);
     if (!in_place) matrix_expect(c, "dy", dy, p->dy);
     matrix_expect(c, "x", x, p->x);
     matrix_expect(c, "weight", weight, p->weight);
@@ -106,7 +109,8 @@ static void compare(check *c, channel_problem *p, const channel_memory *m, ck_ch
         ck_run run = {c->isa, threads[t]};
         compare_forward(c, p, m, run, 0);
         compare_forward(c, p, m, run, 1);
-        compare_backward(c, p, m, run);
+        compare_backward(c, p, m, run, 0);
+        compare_backward(c, p, m, run, 1);
     }
 }
 

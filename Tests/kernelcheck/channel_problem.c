@@ -19,19 +19,24 @@ static void *memory(size_t bytes) {
 
 channel_problem channel_problem_make(void) {
     channel_problem p = {0};
-    void **tensors[] = {&p.x, &p.dy, &p.y, &p.inverse, &p.dx};
-    float **vectors[] = {&p.weight, &p.bias, &p.dweight, &p.dbias, &p.before};
-    for (int i = 0; i < 5; i++) *tensors[i] = memory(CHANNEL_ELEMENTS * sizeof(float));
-    for (int i = 0; i < 5; i++) *vectors[i] = memory(CHANNELS * sizeof(float));
+    void **tensors[] = {&p.x, &p.dy, &p.y, &p.inverse, &p.gradients[0].dx, &p.gradients[1].dx};
+    float **vectors[] = {&p.weight, &p.bias, &p.before, &p.gradients[0].dweight, &p.gradients[0].dbias,
+                         &p.gradients[1].dweight, &p.gradients[1].dbias};
+    for (int i = 0; i < 6; i++) *tensors[i] = memory(CHANNEL_ELEMENTS * sizeof(float));
+    for (int i = 0; i < 7; i++) *vectors[i] = memory(CHANNELS * sizeof(float));
     p.moments = memory(CHANNEL_SETS * sizeof(ck_moments));
     p.found = memory(CHANNEL_SETS * sizeof(ck_moments));
     return p;
 }
 
 void channel_problem_free(channel_problem *p) {
-    void *all[] = {p->x,    p->dy,      p->y,     p->inverse, p->dx,      p->weight,
-                   p->bias, p->dweight, p->dbias, p->before,  p->moments, p->found};
-    for (int i = 0; i < 12; i++) free(all[i]);
+    void *all[] = {p->x, p->dy, p->y, p->inverse, p->weight, p->bias, p->before, p->moments, p->found};
+    for (int i = 0; i < 9; i++) free(all[i]);
+    for (int i = 0; i < 2; i++) {
+        free(p->gradients[i].dx);
+        free(p->gradients[i].dweight);
+        free(p->gradients[i].dbias);
+    }
 }
 
 static void put(ck_type type, void *array, int64_t i, float value) {
@@ -82,6 +87,7 @@ ck_channel_norm_backward_args channel_backward_args(const channel_problem *p) {
         .moments = p->moments,
         .are_given = p->given,
         .weight = p->weight_given,
+        .bias = p->bias_given,
         .epsilon = p->epsilon,
         .accumulate = p->accumulate,
     };
@@ -90,6 +96,9 @@ ck_channel_norm_backward_args channel_backward_args(const channel_problem *p) {
 ck_status enter_channel_norm(const void *args, ck_run run) { return ck_channel_norm(args, run); }
 ck_status enter_channel_norm_inverse(const void *args, ck_run run) { return ck_channel_norm_inverse(args, run); }
 ck_status enter_channel_norm_backward(const void *args, ck_run run) { return ck_channel_norm_backward(args, run); }
+ck_status enter_channel_norm_inverse_backward(const void *args, ck_run run) {
+    return ck_channel_norm_inverse_backward(args, run);
+}
 
 void channel_problem_solve(check *c, channel_problem *p) {
     static const ck_run portable = {CK_ISA_PORTABLE, 1};
@@ -108,16 +117,20 @@ void channel_problem_solve(check *c, channel_problem *p) {
     free(forward.workspace);
 
     ck_channel_norm_backward_args backward = channel_backward_args(p);
-    memcpy(p->dweight, p->before, (size_t)p->shape.channels * sizeof(float));
-    memcpy(p->dbias, p->before, (size_t)p->shape.channels * sizeof(float));
     backward.dy = p->dy;
     backward.x = p->x;
-    backward.dx = p->dx;
-    backward.dweight = p->dweight;
-    backward.dbias = p->dbias;
     backward.workspace_size = ck_channel_norm_backward_workspace(&p->shape);
     backward.workspace = memory(backward.workspace_size);
-    check_call(c, enter_channel_norm_backward, &backward, portable, CK_OK);
+    for (int inverts = 0; inverts < 2; inverts++) {
+        channel_gradients g = p->gradients[inverts];
+        memcpy(g.dweight, p->before, (size_t)p->shape.channels * sizeof(float));
+        memcpy(g.dbias, p->before, (size_t)p->shape.channels * sizeof(float));
+        backward.dx = g.dx;
+        backward.dweight = g.dweight;
+        backward.dbias = g.dbias;
+        entry_point entry = inverts ? enter_channel_norm_inverse_backward : enter_channel_norm_backward;
+        check_call(c, entry, &backward, portable, CK_OK);
+    }
     free(backward.workspace);
 }
 
