@@ -50,5 +50,6 @@ void check_arguments(check *c) {
     check_limits_arguments(c, &b);
     check_math_arguments(c, &b);
     check_softmax_arguments(c, &b);
+    check_csr_softmax_arguments(c, &b);
     board_free(&b);
 }

@@ -35,6 +35,9 @@ void check_tanh(check *c);
 void check_softmax(check *c);
 void check_softmax_streaming(check *c);
 
+/// Softmax over neighbourhoods against the contract's words, forward and backward.
+void check_csr_softmax(check *c);
+
 /// Calls in forked children.
 void check_forks(check *c);
 
