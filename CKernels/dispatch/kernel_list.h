@@ -49,6 +49,9 @@
                               int streaming))                                                                 \
     KERNEL(csr_softmax, (const ck_csr_softmax_args *args, int64_t begin, int64_t end))                        \
     KERNEL(csr_softmax_backward, (const ck_csr_softmax_backward_args *args, int64_t begin, int64_t end))      \
+    KERNEL(softmax_with_states, (const ck_softmax_with_states_args *args, int64_t begin, int64_t end,         \
+                                 int streaming))                                                              \
+    KERNEL(merge_softmax_states, (const ck_softmax_state *parts, int64_t count, ck_softmax_state *result))    \
     KERNEL(exp_1ulp, (const float *x, float *y, int64_t count, int streaming))                                \
     KERNEL(tanh_2ulp, (const float *x, float *y, int64_t count, int streaming))                               \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \

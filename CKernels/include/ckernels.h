@@ -16,5 +16,6 @@
 #include "ck_segment_norm.h"
 #include "ck_moments.h"
 #include "ck_softmax.h"
+#include "ck_softmax_state.h"
 
 #endif

@@ -12,6 +12,7 @@
 #include "math/exp.h"
 #include "math/tanh.h"
 #include "math/softmax.h"
+#include "math/softmax_state.h"
 #include "math/exact_sum.h"
 
 #include "kernels/norm_input.h"
@@ -43,6 +44,7 @@
 #include "kernels/softmax_group_body.h"
 #include "kernels/softmax_body.h"
 #include "kernels/softmax_backward_body.h"
+#include "kernels/softmax_with_states_body.h"
 #include "kernels/csr_softmax_body.h"
 #include "kernels/csr_softmax_backward_body.h"
 #include "kernels/functions_body.h"

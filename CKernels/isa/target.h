@@ -18,6 +18,13 @@
 /// For what a row needs once at most and no loop should carry.
 #define V_SLOW static __attribute__((noinline))
 
+/// Floats that a kernel may keep on the stack beyond 64 KiB. Threads of musl have 128 KiB, others at least 512.
+#if defined(__GLIBC__) || defined(__APPLE__)
+#define STACK_FLOATS (64 * 1024)
+#else
+#define STACK_FLOATS (16 * 1024)
+#endif
+
 #define CK_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF

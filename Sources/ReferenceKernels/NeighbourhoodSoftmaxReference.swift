@@ -1,0 +1,58 @@
+package import Tensors
+
+/// Softmax over the neighbourhoods of a graph in plain Swift, with the bits of the C kernels. Scores are dense
+/// [edges, heads].
+extension SoftmaxReference {
+    package static func forwardOverEdges(_ x: [Float], heads: Int, segments: SegmentOffsets) -> [Float] {
+        var result = x
+        overEachNode(heads: heads, segments: segments) { edges in
+            var most = edges.reduce(-Float.infinity) { x[$1] > $0 ? x[$1] : $0 }
+            most = most == -.infinity ? 0 : most + 0
+            let shift = Shift(most: most)
+            var terms = ExactSum()
+            for edge in edges {
+                result[edge] = shift.exp(x[edge])
+                terms.add(result[edge])
+            }
+            let sum = Float(terms.total)
+            let isQuotient = sum == shift.exp(most)
+            let factor = sum == 0 ? 0 : 1 / sum
+            for edge in edges { result[edge] = isQuotient ? result[edge] / sum : result[edge] * factor }
+        }
+        return result
+    }
+
+    /// The gradient of x from the output y and its gradient.
+    package static func backwardOverEdges(
+        _ dy: [Float], y: [Float], heads: Int, segments: SegmentOffsets
+    ) -> [Float] {
+        var result = [Float](repeating: 0, count: y.count)
+        overEachNode(heads: heads, segments: segments) { edges in
+            let weighted = edges.filter { y[$0] != 0 }
+            let power = powerBelow(weighted.map { abs(dy[$0]) })
+            var terms = ExactSum()
+            for edge in weighted { terms.add(y[edge], times: dy[edge] * (1 / power)) }
+            let mean = terms.total * Double(power)
+            let high = Float(mean)
+            let low = Float(mean - Double(high))
+            for edge in weighted { result[edge] = y[edge] * (dy[edge] - high - low) }
+        }
+        return result
+    }
+
+    /// The power of two at or below the largest magnitude, at least 2^-126; infinite with a NaN or an infinity.
+    private static func powerBelow(_ magnitudes: [Float]) -> Float {
+        if !magnitudes.allSatisfy(\.isFinite) { return .infinity }
+        let most = max(magnitudes.max() ?? 0, .leastNormalMagnitude)
+        return Float(sign: .plus, exponent: Int(most.exponent), significand: 1)
+    }
+
+    /// Calls `body` with the positions of each node's edges, for each head.
+    private static func overEachNode(
+        heads: Int, segments: SegmentOffsets, _ body: (_ edges: [Int]) -> Void
+    ) {
+        for node in 0..<segments.count {
+            for head in 0..<heads { body(segments.range(node).map { $0 * heads + head }) }
+        }
+    }
+}
