@@ -4,6 +4,7 @@
 #ifndef KERNELCHECK_CONTRACT_SOFTMAX_STATE_H
 #define KERNELCHECK_CONTRACT_SOFTMAX_STATE_H
 
+#include "ck_softmax_state.h"
 #include "contract_softmax.h"
 
 /// The exponentials go to `e`.
