@@ -6,16 +6,14 @@ extension SoftmaxReference {
     package static func forwardOverEdges(_ x: [Float], heads: Int, segments: SegmentOffsets) -> [Float] {
         var result = x
         overEachNode(heads: heads, segments: segments) { edges in
-            var most = edges.reduce(-Float.infinity) { x[$1] > $0 ? x[$1] : $0 }
-            most = most == -.infinity ? 0 : most + 0
-            let shift = Shift(most: most)
+            let shift = Shift(most: edges.reduce(-.infinity) { x[$1] > $0 ? x[$1] : $0 })
             var terms = ExactSum()
             for edge in edges {
                 result[edge] = shift.exp(x[edge])
                 terms.add(result[edge])
             }
             let sum = Float(terms.total)
-            let isQuotient = sum == shift.exp(most)
+            let isQuotient = sum == shift.largest
             let factor = sum == 0 ? 0 : 1 / sum
             for edge in edges { result[edge] = isQuotient ? result[edge] / sum : result[edge] * factor }
         }

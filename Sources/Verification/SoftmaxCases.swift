@@ -36,6 +36,29 @@ extension OperatorCase {
         }
     }
 
+    /// Rows that are cut in two, by their merged states: the halves of a state's sum, and what the parts become.
+    package static func shardedSoftmax<Element: KernelElement>(
+        _ type: Element.Type, rows: Int, columns: Int, cut: Int, seed: UInt64 = 1
+    ) throws(NormalizationError) -> OperatorCase {
+        var random = RandomNumbers(seed: seed)
+        let x: Tensor<Element> = try scores(rows: rows, columns: columns, random: &random)
+        let shards = [try x.sliced(0..<cut, axis: 1), try x.sliced(cut..<columns, axis: 1)]
+        return OperatorCase("sharded softmax", "\(Element.storageType) \(rows)x\(columns)") {
+            backend throws(NormalizationError) in
+            let states = zip(
+                try softmaxState(shards[0], backend: backend), try softmaxState(shards[1], backend: backend)
+            ).map { $0.merged(with: $1) }
+            var outputs = [states.map { $0.sum.isNaN ? .nan : $0.max }]
+            outputs.append(states.map { Float($0.sum) })
+            outputs.append(states.map { Float($0.sum - Double(Float($0.sum))) })
+            for shard in shards {
+                outputs.append(try Normalization.softmax(shard, with: states, backend: backend).floats)
+                outputs.append(try logSoftmax(shard, with: states, backend: backend).floats)
+            }
+            return outputs
+        }
+    }
+
     /// `heads` nil: scores without an axis for them.
     package static func neighbourhoodSoftmax<Element: KernelElement>(
         _ type: Element.Type, degrees: [Int], heads: Int?, seed: UInt64 = 1
@@ -66,6 +89,9 @@ extension OperatorCase {
             for logarithmic in [false, true] {
                 cases.append(try softmax(type, rows: rows, columns: columns, logarithmic: logarithmic))
             }
+        }
+        for (rows, columns) in [(60, 300), (30, 1025), (4, 50257)] {
+            cases.append(try shardedSoftmax(type, rows: rows, columns: columns, cut: columns / 3))
         }
         let degrees = (0..<200).map { [0, 1, 2, 3, 7, 16, 17, 70][($0 * $0) % 8] } + [1500]
         for heads in [nil, 1, 3, 8, 20] {
