@@ -19,8 +19,8 @@
 extern "C" {
 #endif
 
-/// Arguments of `ck_csr_softmax`. Strides count elements; the heads of an edge are contiguous. Up to 16 heads are fastest
-/// where edges have no gaps between them.
+/// Arguments of `ck_csr_softmax`. Strides count elements; the heads of an edge are contiguous. Up to 16 heads are
+/// fastest where edges have no gaps between them.
 typedef struct ck_csr_softmax_args {
     int64_t edges;           ///< >= 0; 0 does nothing
     int64_t heads;           ///< >= 1
@@ -40,9 +40,10 @@ CK_API ck_status ck_csr_softmax(const ck_csr_softmax_args *args, ck_run run);
 ///
 ///     dx = y * (dy - D)        with D = sum_f y[f][h] * dy[f][h] over the edges of v
 ///
-/// An edge whose probability is 0 has gradient 0 and adds nothing, whatever its dy. D is formed as the sum of the forward
-/// pass, off by n * 2^-51 of the largest |dy| at most, and taken off as a pair of floats, so that a common offset of dy
-/// costs nothing. y must be within 0 ... 1; other numbers give numbers that mean nothing, the same everywhere.
+/// An edge whose probability is 0 has gradient 0 and adds nothing, whatever its dy. D is formed as the sum of the
+/// forward pass, off by n * 2^-51 of the largest |dy| at most, and taken off as a pair of floats, so that a common
+/// offset of dy costs nothing. y must be within 0 ... 1; other numbers give numbers that mean nothing, the same
+/// everywhere.
 typedef struct ck_csr_softmax_backward_args {
     int64_t edges, heads, nodes;  ///< as above
     const int64_t *offsets;       ///< as above

@@ -29,12 +29,12 @@ V_FN csr_mean csr_mean_of(exact_lanes *terms, const float *power, int heads) {
     double total[16];
     float high[16], low[16];
     exact_totals(total, terms, heads);
-    for (int l = 0; l < 16; l++) {
-        double mean = total[l] * (double)power[l];
-        high[l] = (float)mean;
-        low[l] = (float)(mean - (double)high[l]);
+    for (int h = 0; h < heads; h++) {
+        double mean = total[h] * (double)power[h];
+        high[h] = (float)mean;
+        low[h] = (float)(mean - (double)high[h]);
     }
-    return (csr_mean){v_load(high), v_load(low)};
+    return (csr_mean){csr_spread(high, heads), csr_spread(low, heads)};
 }
 
 typedef struct csr_softmax_gradient {
@@ -44,24 +44,28 @@ typedef struct csr_softmax_gradient {
 } csr_softmax_gradient;
 
 V_FN void csr_softmax_gradient_edges(const csr_softmax_gradient *g, csr_vectors v) {
-    float power[16], scale[16];
+    float power[16], number[16];
     vf most = v_zero();
     for (int64_t i = 0; i < v.count; i++) {
         int64_t left = csr_left(&v, i);
         vf y = read_left(g->y, i * g->y_pitch, left);  // 0 where nothing is left
         most = v_magnitude(most, csr_where_probable(y, read_left(g->dy, i * g->dy_pitch, left)));
     }
-    v_store(power, csr_most_of_heads(most, v.heads));
-    for (int l = 0; l < 16; l++) {
-        power[l] = csr_power_below(power[l]);
-        scale[l] = 1.0f / power[l];
+    if (v.heads == 1)
+        power[0] = v_fold_magnitude(most);
+    else
+        csr_most_of_heads(power, most, v.heads);
+    for (int h = 0; h < v.heads; h++) {
+        power[h] = csr_power_below(power[h]);
+        number[h] = 1.0f / power[h];
     }
+    vf scale = csr_spread(number, v.heads);
 
     exact_lanes terms = exact_zero();
     for (int64_t i = 0; i < v.count; i++) {
         int64_t left = csr_left(&v, i);
         vf y = read_left(g->y, i * g->y_pitch, left);
-        vf dy = v_mul(read_left(g->dy, i * g->dy_pitch, left), v_load(scale));
+        vf dy = v_mul(read_left(g->dy, i * g->dy_pitch, left), scale);
         exact_add_product(&terms, csr_where_probable(y, y), csr_where_probable(y, dy));
     }
     csr_mean mean = csr_mean_of(&terms, power, v.heads);
@@ -75,8 +79,7 @@ V_FN void csr_softmax_gradient_edges(const csr_softmax_gradient *g, csr_vectors 
 }
 
 V_FN void csr_softmax_gradient_nodes(ck_type type, const ck_csr_softmax_backward_args *a, int64_t begin, int64_t end) {
-    int is_dense =
-        a->heads <= 16 && a->dy_stride == a->heads && a->y_stride == a->heads && a->dx_stride == a->heads;
+    int is_dense = a->heads <= 16 && a->dy_stride == a->heads && a->y_stride == a->heads && a->dx_stride == a->heads;
     for (int64_t node = begin; node < end; node++) {
         int64_t edge = a->offsets[node], n = a->offsets[node + 1] - edge;
         for (int64_t head = 0; head < a->heads && n > 0; head += 16) {

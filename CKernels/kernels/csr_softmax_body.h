@@ -2,9 +2,9 @@
 //
 //     y = e^x / sum(e^x)
 //
-// with the exponentials and the quotient of math/softmax.h. The sum is exact_sum.h's, so that it does not matter in which
-// order the edges stand, nor how they lie in the lanes: up to 16 heads of an edge, or several edges, fill a vector.
-// Bound: for small degrees the chain of a neighbourhood's largest element and sum, for large ones exponentials.
+// with the exponentials and the quotient of math/softmax.h. The sum is exact_sum.h's, so that it does not matter in
+// which order the edges stand, nor how they lie in the lanes: up to 16 heads of an edge, or several edges, fill a
+// vector. Bound: for small degrees the chain of a neighbourhood's largest element and sum, for large ones exponentials.
 
 /// Vectors of exponentials that are kept; further ones are computed again.
 #define CSR_KEPT 256
@@ -14,7 +14,7 @@ typedef struct csr_vectors {
     int64_t count;        // of vectors
     int64_t width, last;  // lanes in use, in the last vector and in the others
     int heads;
-    int is_dense;         // vectors follow each other without gaps
+    int is_dense;  // vectors follow each other without gaps
 } csr_vectors;
 
 /// `n` edges with `heads` heads, from head `first` on.
@@ -29,14 +29,18 @@ V_FN csr_vectors csr_vectors_of(int64_t n, int64_t heads, int64_t first, int is_
 V_FN int64_t csr_left(const csr_vectors *v, int64_t i) { return i + 1 < v->count ? v->width : v->last; }
 V_FN int64_t csr_pitch(const csr_vectors *v, int64_t stride) { return v->is_dense ? v->width : stride; }
 
-/// The largest lane of each head in all of its lanes; a NaN counts as larger than numbers.
-V_FN vf csr_most_of_heads(vf a, int heads) {
-    float lane[16];
-    v_store(lane, a);
+/// Lane l is number l mod `heads` of some.
+V_FN vf csr_spread(float *number, int heads) {
+    if (heads == 1) return v_set(number[0]);
+    for (int l = heads; l < 16; l++) number[l] = number[l - heads];
+    return v_load(number);
+}
+
+/// most[h] for h < heads: the largest lane of each head; a NaN counts as larger than numbers.
+V_FN void csr_most_of_heads(float *most, vf a, int heads) {
+    v_store(most, a);
     for (int l = 15; l >= heads; l--)
-        if (lane[l] > lane[l - heads] || lane[l] != lane[l]) lane[l - heads] = lane[l];
-    for (int l = heads; l < 16; l++) lane[l] = lane[l - heads];
-    return v_load(lane);
+        if (most[l] > most[l - heads] || most[l] != most[l]) most[l - heads] = most[l];
 }
 
 /// What takes e(x) to y: a factor, or a quotient where the largest e(x) is all of the sum.
@@ -47,10 +51,10 @@ typedef struct csr_sum {
 
 V_FN csr_sum csr_sum_of(exact_lanes *terms, vf largest, int heads) {
     double total[16];
-    float lane[16];
+    float number[16];
     exact_totals(total, terms, heads);
-    for (int l = 0; l < 16; l++) lane[l] = (float)total[l];
-    vf sum = v_load(lane);
+    for (int h = 0; h < heads; h++) number[h] = (float)total[h];
+    vf sum = csr_spread(number, heads);
     return (csr_sum){
         .sum = sum,
         .factor = v_where_less(v_zero(), sum, v_div(v_set(1.0f), sum), sum),
@@ -67,14 +71,18 @@ V_FN vf csr_probability(const csr_sum *s, vf e) {
 }
 
 V_FN void csr_softmax_edges(source x, int64_t x_pitch, target y, int64_t y_pitch, csr_vectors v) {
-    float kept[16 * CSR_KEPT];
+    float kept[16 * CSR_KEPT], of_head[16];
     vf most = v_set(-INFINITY);
     for (int64_t i = 0; i < v.count; i++) {
         int64_t left = csr_left(&v, i);
         vf element = read_left(x, i * x_pitch, left);
         most = v_at_least(most, left < 16 ? v_keep_n_or(left, element, v_set(-INFINITY)) : element);
     }
-    most = csr_most_of_heads(most, v.heads);
+    if (v.heads == 1)
+        of_head[0] = v_fold_most(most);
+    else
+        csr_most_of_heads(of_head, most, v.heads);
+    most = csr_spread(of_head, v.heads);
     most = v_add(v_where_less(v_set(-INFINITY), most, most, v_zero()), v_zero());  // -0 is +0
     exp_shift shift = v_exp_shift(most);
 

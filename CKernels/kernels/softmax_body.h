@@ -7,7 +7,8 @@
 // through the caches twice. Bound: exponentials (8 multiplications and 7 additions a vector); beyond the caches
 // bandwidth.
 
-/// Columns up to which exponentials take 64 KiB; wider rows take up to STACK_FLOATS, still wider ones compute them twice.
+/// Columns up to which exponentials take 64 KiB; wider rows take up to STACK_FLOATS, still wider ones compute them
+/// twice.
 #define NARROW_COLUMNS (16 * CHUNK)
 
 /// Streaming stores want whole cache lines. A row that begins within one is written up to the line's end first, then in

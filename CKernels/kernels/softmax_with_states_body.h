@@ -5,8 +5,8 @@
 //
 // Bound: exponentials; beyond the caches bandwidth.
 
-V_FN softmax_pass softmax_pass_by_state(const ck_softmax_with_states_args *a, int64_t row, ck_type type, int logarithmic,
-                                        int streaming) {
+V_FN softmax_pass softmax_pass_by_state(const ck_softmax_with_states_args *a, int64_t row, ck_type type,
+                                        int logarithmic, int streaming) {
     ck_softmax_state state = a->states[row];
     double sum = state.max < INFINITY ? state.sum : (double)NAN;
     float most = state.max > -INFINITY ? state.max + 0.0f : 0.0f, lane[16];
@@ -25,7 +25,8 @@ V_FN softmax_pass softmax_pass_by_state(const ck_softmax_with_states_args *a, in
 
 V_FN void softmax_vector_by_state(const softmax_pass *p, vf max, int64_t i, int64_t left, int streaming) {
     vf x = read_left(p->x, i, left), within = v_at_most(x, max);
-    vf y = p->logarithmic ? softmax_logarithm(&p->row, within) : softmax_quotient(&p->row, v_exp_shifted(within, p->shift));
+    vf y = p->logarithmic ? softmax_logarithm(&p->row, within)
+                          : softmax_quotient(&p->row, v_exp_shifted(within, p->shift));
     write_left(p->y, i, left, v_where_less(max, x, v_set(NAN), y), streaming);
 }
 
@@ -41,8 +42,10 @@ V_FN void softmax_rows_by_states(ck_type type, const ck_softmax_with_states_args
 }
 
 CK_KERNEL(softmax_with_states)(const ck_softmax_with_states_args *a, int64_t begin, int64_t end, int streaming) {
-    if (a->logarithmic) BY_TYPE(a->type, softmax_rows_by_states, a, begin, end, 1, streaming);
-    else BY_TYPE(a->type, softmax_rows_by_states, a, begin, end, 0, streaming);
+    if (a->logarithmic)
+        BY_TYPE(a->type, softmax_rows_by_states, a, begin, end, 1, streaming);
+    else
+        BY_TYPE(a->type, softmax_rows_by_states, a, begin, end, 0, streaming);
     if (streaming) v_stream_end();
 }
 

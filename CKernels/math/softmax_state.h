@@ -1,7 +1,7 @@
 // softmax_state.h: states of softmax (ck_softmax_state.h), merged in binary64.
 
-/// e^x for x <= 0, off by 2^-51 of itself; 0 below -700. With k = x / ln 2, rounded to an integer, and r = x - k ln 2, it
-/// is 2^k (1 + r (1 + r/2 (1 + r/3 (... (1 + r/13))))).
+/// e^x for x <= 0, off by 2^-51 of itself; 0 below -700. With k = x / ln 2, rounded to an integer, and r = x - k ln 2,
+/// it is 2^k (1 + r (1 + r/2 (1 + r/3 (... (1 + r/13))))).
 V_FN double s_exp(double x) {
     if (!(x >= -700.0)) return x == x ? 0.0 : x;
     double k = (x * 0x1.71547652b82fep+0 + 0x1.8p+52) - 0x1.8p+52;

@@ -1,7 +1,8 @@
 internal import CKernels
 package import Tensors
 
-/// The door to `ck_csr_softmax` and `ck_csr_softmax_backward`. Scores are contiguous [edges, heads]; outputs are not shared.
+/// The door to `ck_csr_softmax` and `ck_csr_softmax_backward`. Scores are contiguous [edges, heads]; outputs are not
+/// shared.
 package enum CSRSoftmaxKernels {
     package static func forward<Element: KernelElement>(
         _ x: Tensor<Element>, segments: SegmentOffsets, heads: Int, output y: Tensor<Element>, run: KernelRun

@@ -58,7 +58,8 @@ package enum SoftmaxKernels {
         _ x: Tensor<Element>, run: KernelRun
     ) throws(NormalizationError) -> [SoftmaxState] {
         var arguments = unsafe arguments(x, logarithmic: false)
-        var states = [ck_softmax_state](repeating: ck_softmax_state(), count: x.count / Int(arguments.cols))
+        let columns = x.shape[x.shape.rank - 1]
+        var states = [ck_softmax_state](repeating: ck_softmax_state(), count: x.count / columns)
         let status = unsafe states.withUnsafeMutableBufferPointer { states in
             unsafe arguments.rows = Int64(states.count)
             unsafe arguments.x = UnsafeRawPointer(x.pointer)

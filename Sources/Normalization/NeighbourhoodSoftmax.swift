@@ -16,8 +16,8 @@ public import Tensors
 /// - Throws: `NormalizationError` for shapes or offsets that do not fit, or a backend that is not here.
 ///
 /// The order of a node's edges does not matter: permuted scores give permuted probabilities, bit for bit. Precision and
-/// special rows: for each neighbourhood those of ``softmax(_:backend:)``; each probability is within 4 · 2⁻²³ of itself.
-/// Source: Veličković et al., "Graph Attention Networks", 2018.
+/// special rows: for each neighbourhood those of ``softmax(_:backend:)``; each probability is within 4 · 2⁻²³ of
+/// itself. Source: Veličković et al., "Graph Attention Networks", 2018.
 public func neighbourhoodSoftmax<Element: KernelElement>(
     _ x: Tensor<Element>, offsets: SegmentOffsets, backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
@@ -44,9 +44,9 @@ public func neighbourhoodSoftmax<Element: KernelElement>(
 ///   - output: What the forward pass returned, probabilities from 0 to 1.
 /// - Throws: `NormalizationError` for shapes or offsets that do not fit, or a backend that is not here.
 ///
-/// An edge that is alone at its node has gradient 0. An edge whose probability is 0 has gradient 0 and adds nothing, whatever
-/// its outputGradient is. A common offset of outputGradient over a node costs nothing, and the order of its edges does not
-/// matter.
+/// An edge that is alone at its node has gradient 0. An edge whose probability is 0 has gradient 0 and adds nothing,
+/// whatever its outputGradient is. A common offset of outputGradient over a node costs nothing, and the order of its
+/// edges does not matter.
 public func neighbourhoodSoftmaxBackward<Element: KernelElement>(
     _ outputGradient: Tensor<Element>, output: Tensor<Element>, offsets: SegmentOffsets, backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {

@@ -2,11 +2,11 @@ internal import KernelBridge
 internal import ReferenceKernels
 public import Tensors
 
-/// The state of every row (the last axis) of `x`, or of what a process holds of it: its largest score, and the sum of the
-/// exponentials beside that one.
+/// The state of every row (the last axis) of `x`, or of what a process holds of it: its largest score, and the sum of
+/// the exponentials beside that one.
 ///
-/// A row that is sharded over processes becomes probabilities in three steps: each finds the states of its part, all merge
-/// them in one order, and each normalizes its part by the result.
+/// A row that is sharded over processes becomes probabilities in three steps: each finds the states of its part, all
+/// merge them in one order, and each normalizes its part by the result.
 /// ```swift
 /// let states = try softmaxState(shard)                     // to be sent to the others
 /// let whole = zip(mine, theirs).map { $0.merged(with: $1) }
@@ -32,13 +32,13 @@ public func softmaxState<Element: KernelElement>(
 /// y = exp(x - state.max) / state.sum
 /// ```
 ///
-/// With the states of `x` itself these are the bits of ``softmax(_:backend:)``; with merged ones the probabilities are as
-/// accurate, but the bits of states depend on how rows were cut. For the same states it gives the same bits however rows are
-/// cut.
+/// With the states of `x` itself these are the bits of ``softmax(_:backend:)``; with merged ones the probabilities are
+/// as accurate, but the bits of states depend on how rows were cut. For the same states it gives the same bits however
+/// rows are cut.
 ///
 /// - Parameter states: One state a row. An element above its row's max becomes a NaN.
-/// - Throws: `NormalizationError` for a shape without a last axis, another number of states than rows, a max that is a NaN,
-///   a sum that is negative or infinite, or a backend that is not here.
+/// - Throws: `NormalizationError` for a shape without a last axis, another number of states than rows, a max that is a
+///   NaN, a sum that is negative or infinite, or a backend that is not here.
 public func softmax<Element: KernelElement>(
     _ x: Tensor<Element>, with states: [SoftmaxState], backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {

@@ -4,9 +4,9 @@
 /// max = the largest score,   sum = sum(exp(x - max))
 /// ```
 ///
-/// States of parts give those of the whole: of a row that is sharded over processes, or that comes in pieces. By default a
-/// state is that of nothing, or of nothing but -∞: max -∞ and sum 0. A part with a NaN or +∞ has a NaN for its sum, and so
-/// has everything that it is merged into; max then says nothing.
+/// States of parts give those of the whole: of a row that is sharded over processes, or that comes in pieces. By
+/// default a state is that of nothing, or of nothing but -∞: max -∞ and sum 0. A part with a NaN or +∞ has a NaN for
+/// its sum, and so has everything that it is merged into; max then says nothing.
 public struct SoftmaxState: Hashable, Sendable {
     /// The largest score, not a NaN.
     public var max: Float
@@ -19,7 +19,8 @@ public struct SoftmaxState: Hashable, Sendable {
         self.sum = sum
     }
 
-    /// The natural logarithm of the sum of the exponentials of all scores: `max + log(sum)`, rounded once; -∞ for nothing.
+    /// The natural logarithm of the sum of the exponentials of all scores: `max + log(sum)`, rounded once; -∞ for
+    /// nothing.
     public var logSumExp: Float {
         sum == 0 ? -.infinity : Float(Double(max) + (sum.isNaN ? .nan : WideFunctions.log(sum)))
     }
@@ -30,9 +31,9 @@ public struct SoftmaxState: Hashable, Sendable {
     /// larger.max,   larger.sum + smaller.sum * exp(smaller.max - larger.max)
     /// ```
     ///
-    /// Exchanged, the result is the same. The sum is off by at most 2⁻⁵⁰ of itself, beside what the parts were off by. How
-    /// many parts there are, and the order of more than two, show in the last bits. Source: Milakov, Gimelshein, "Online
-    /// normalizer calculation for softmax", 2018.
+    /// Exchanged, the result is the same. The sum is off by at most 2⁻⁵⁰ of itself, beside what the parts were off by.
+    /// How many parts there are, and the order of more than two, show in the last bits. Source: Milakov, Gimelshein,
+    /// "Online normalizer calculation for softmax", 2018.
     public func merged(with other: SoftmaxState) -> SoftmaxState {
         if max == other.max { return SoftmaxState(max: max, sum: sum + other.sum) }
         let (larger, smaller) = max < other.max ? (other, self) : (self, other)

@@ -2,17 +2,17 @@ internal import Foundation
 internal import Normalization
 internal import ReferenceKernels
 
-/// How far softmax is from float64, beside a naive evaluation in float32: e^(x - max) with a correctly rounded exponential,
-/// sums from left to right, a quotient.
+/// How far softmax is from float64, beside a naive evaluation in float32: e^(x - max) with a correctly rounded
+/// exponential, sums from left to right, a quotient.
 ///
-/// What stands in a table is the worst of some rows. Inputs come from integer arithmetic, so that the tables are the same on
-/// every machine.
+/// What stands in a table is the worst of some rows. Inputs come from integer arithmetic, so that the tables are the
+/// same on every machine.
 package struct SoftmaxAccuracy: Sendable {
     /// Errors on one kind of scores at one width.
     package struct Cell: Sendable {
         package let columns: Int
-        /// The largest |y - y64| / y64 of a probability, in units of 2^-23. (Below 2^-126, where the distance of floats no
-        /// longer falls with them, beside 2^-126.)
+        /// The largest |y - y64| / y64 of a probability, in units of 2^-23. (Below 2^-126, where the distance of floats
+        /// no longer falls with them, beside 2^-126.)
         package var probability = 0.0
         package var naiveProbability = 0.0
         /// The largest |sum(y) - 1| of a row, in units of 2^-24.
@@ -101,16 +101,17 @@ extension SoftmaxAccuracy {
 
         ## Overview
 
-        Each row is compared with the textbook formula evaluated in float64 on the same float32 scores. The tables show the
-        worst of 2 to 64 rows of nearly normal scores at widths from 2 to 50257, twice: before the slash this package, after
-        it a naive evaluation in float32 (e^(x - max), correctly rounded, divided by its sum from left to right).
+        Each row is compared with the textbook formula evaluated in float64 on the same float32 scores. The tables
+        show the worst of 2 to 64 rows of nearly normal scores at widths from 2 to 50257, twice: before the slash
+        this package, after it a naive evaluation in float32 (e^(x - max), correctly rounded, divided by its sum
+        from left to right).
 
-        Every probability, however small, is within \(Int(Self.bound)) units of 2⁻²³ of itself: the exponentials are formed
-        without rounding x - max, which costs the naive evaluation more the further a score is below the largest. (2⁻²³ is
-        the last place of a float32 from 1 on; a rounding costs half of it.)
+        Every probability, however small, is within \(Int(Self.bound)) units of 2⁻²³ of itself: the exponentials are
+        formed without rounding x - max, which costs the naive evaluation more the further a score is below the
+        largest. (2⁻²³ is the last place of a float32 from 1 on; a rounding costs half of it.)
 
-        All instruction sets and thread counts give the same bits, and the inputs come from integer arithmetic, so that the
-        numbers are the same on every machine. A test makes this page, and fails where it differs:
+        All instruction sets and thread counts give the same bits, and the inputs come from integer arithmetic, so
+        that the numbers are the same on every machine. A test makes this page, and fails where it differs:
         `NORMALIZATION_WRITE_DOCS=1 swift test -c release --filter Accuracy` writes it.
 
         ## Probabilities
@@ -127,8 +128,8 @@ extension SoftmaxAccuracy {
 
         ## Logarithms
 
-        The largest error of log-softmax, beside the greater of itself and 1, in units of 2⁻²³. The naive evaluation takes
-        max + log(sum), rounded, from each score.
+        The largest error of log-softmax, beside the greater of itself and 1, in units of 2⁻²³. The naive evaluation
+        takes max + log(sum), rounded, from each score.
 
         \(table { "\(Self.short($0.logarithm)) / \(Self.short($0.naiveLogarithm))" })
 
@@ -144,6 +145,8 @@ extension SoftmaxAccuracy {
 
     /// One digit after the point; two significant ones of large numbers.
     private static func short(_ error: Double) -> String {
-        error < 100 ? String(format: "%.1f", error) : String(format: "%.1e", error).replacingOccurrences(of: "e+0", with: "e")
+        error < 100
+            ? String(format: "%.1f", error)
+            : String(format: "%.1e", error).replacingOccurrences(of: "e+0", with: "e")
     }
 }

@@ -74,8 +74,8 @@ internal import Verification
         }
     }
 
-    /// As for rows (SoftmaxAccuracyTests): e(x), its sum, the factor and the product, together within 4 units of 2^-23; what
-    /// the exact sum leaves out is 2^-50 of it for an edge.
+    /// As for rows (SoftmaxAccuracyTests): e(x), its sum, the factor and the product, together within 4 units of 2^-23;
+    /// what the exact sum leaves out is 2^-50 of it for an edge.
     @Test(arguments: [2, 17, 300, 5000, 100_000])
     func probabilities(degree: Int) throws {
         let judge = PlainSoftmax<Double>(exp: Foundation.exp)
@@ -93,9 +93,9 @@ internal import Verification
         }
     }
 
-    /// The reason of SoftmaxAccuracyTests.gradients holds here as well; the gradient it is compared with is in turn held
-    /// against central differences of sum(dy * y) in Double: scores of size 1, both errors of a difference below 1e-8 for
-    /// each of 14 terms.
+    /// The reason of SoftmaxAccuracyTests.gradients holds here as well; the gradient it is compared with is in turn
+    /// held against central differences of sum(dy * y) in Double: scores of size 1, both errors of a difference below
+    /// 1e-8 for each of 14 terms.
     @Test func gradientsAreThoseOfDifferences() throws {
         let judge = PlainSoftmax<Double>(exp: Foundation.exp)
         let offsets = try SegmentOffsets(widths: [0, 1, 2, 3, 14])

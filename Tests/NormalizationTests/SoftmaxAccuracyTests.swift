@@ -21,9 +21,9 @@ internal import Verification
     /// unit each. The sum of e(x) inherits the mean of their errors, mostly near 0, and rounds its additions: 39 in a
     /// lane at 50257 columns, each by half a unit at worst, seldom all one way. 2.6 units were seen; 4 are allowed.
     ///
-    /// A row's sum inherits the errors of the sum of e(x) and of the factor, not those of single probabilities: fewer than
-    /// 8 units of 2^-24, where n are allowed, or 1 where the probabilities are few. A logarithm has two differences, each
-    /// rounded, and that sum: fewer than 4 units of 2^-23.
+    /// A row's sum inherits the errors of the sum of e(x) and of the factor, not those of single probabilities: fewer
+    /// than 8 units of 2^-24, where n are allowed, or 1 where the probabilities are few. A logarithm has two
+    /// differences, each rounded, and that sum: fewer than 4 units of 2^-23.
     @Test func boundsOfTheTables() throws {
         for row in try Self.measured.get().rows {
             for cell in row.cells {
@@ -74,9 +74,9 @@ internal import Verification
         }
     }
 
-    /// Each dx is y (dy - D), where D is the mean of dy under y: its error is bounded by y times the spread of dy in the
-    /// row, whatever offset the row has. The probabilities are off by 2.6 units of 2^-23, which counts once in y and once
-    /// in D; the sum D and the last product round. Together less than 8 units. (2^-50 is for the judge.)
+    /// Each dx is y (dy - D), where D is the mean of dy under y: its error is bounded by y times the spread of dy in
+    /// the row, whatever offset the row has. The probabilities are off by 2.6 units of 2^-23, which counts once in y
+    /// and once in D; the sum D and the last product round. Together less than 8 units. (2^-50 is for the judge.)
     @Test(arguments: widths)
     func gradients(columns: Int) throws {
         for scale: Float in [0.01, 1, 8] {

@@ -31,7 +31,8 @@ internal import Verification
         try expectSameBits(states.map(\.logSumExp), logSumExp(x).array, "log-sum-exp")
     }
 
-    /// Merged from any number of parts: within 4 units of 2^-23 of float64, as whole rows are, since a merge adds 2^-50.
+    /// Merged from any number of parts: within 4 units of 2^-23 of float64, as whole rows are, since a merge adds
+    /// 2^-50.
     @Test(arguments: [1, 2, 7, 64])
     func partsAreAsAccurateAsWholeRows(parts: Int) throws {
         let judge = PlainSoftmax<Double>(exp: Foundation.exp)

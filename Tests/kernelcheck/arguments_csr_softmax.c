@@ -9,7 +9,7 @@
 enum { EDGES = 9, HEADS = 4, NODES = 3, STRIDE = 6 };
 
 static const int64_t right[] = {0, 3, 3, EDGES}, none[] = {0, 0, 0, 0};
-static const int64_t wrong[][NODES + 1] = {{1, 3, 5, 9},  {0, 5, 3, 9},  {0, 3, 5, 8}, {0, 3, 5, 10},
+static const int64_t wrong[][NODES + 1] = {{1, 3, 5, 9},  {0, 5, 3, 9},  {0, 3, 5, 8},  {0, 3, 5, 10},
                                            {-1, 3, 5, 9}, {0, 10, 5, 9}, {0, -1, 5, 9}, {0, INT64_MIN, INT64_MAX, 9}};
 
 static ck_csr_softmax_args right_forward(const board *b) {

@@ -19,9 +19,7 @@ static inline void contract_exact_add(contract_exact *s, float a, float b) {
     if (isfinite(term)) s->units += llrint(ldexp(term, 50));
 }
 
-static inline double contract_exact_total(contract_exact s) {
-    return s.is_number ? ldexp((double)s.units, -50) : NAN;
-}
+static inline double contract_exact_total(contract_exact s) { return s.is_number ? ldexp((double)s.units, -50) : NAN; }
 
 static inline void contract_csr_softmax(const float *x, float *y, int64_t n, int64_t pitch) {
     float most = -INFINITY;

@@ -1,5 +1,5 @@
-// contract_softmax_state.h: states of softmax, merged and normalized by. Written from the article's words, apart from the
-// kernels.
+// contract_softmax_state.h: states of softmax, merged and normalized by. Written from the article's words, apart from
+// the kernels.
 
 #ifndef KERNELCHECK_CONTRACT_SOFTMAX_STATE_H
 #define KERNELCHECK_CONTRACT_SOFTMAX_STATE_H

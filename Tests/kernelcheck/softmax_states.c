@@ -73,7 +73,12 @@ static void compare_states(check *c, const states_problem *p, const states_memor
     ck_softmax_state found[MOST_ROWS];
     matrix x = place(c, &m->x, p, p->x, p->cuts[k], p->cuts[k + 1]);
     ck_softmax_args args = {
-        .rows = p->rows, .cols = x.cols, .type = p->type, .x = x.base, .x_stride = x.stride, .states = found,
+        .rows = p->rows,
+        .cols = x.cols,
+        .type = p->type,
+        .x = x.base,
+        .x_stride = x.stride,
+        .states = found,
     };
     if (!check_call(c, enter_softmax, &args, any_threads(c), CK_OK)) return;
     int all = 1;
@@ -174,10 +179,10 @@ static ck_softmax_with_states_args right(const board *b) {
     return (ck_softmax_with_states_args){3, 5, CK_F32, b->floats, 7, three, b->floats + PLACE, 7, 0};
 }
 
-#define REFUSES(status, ...) \
+#define REFUSES(status, ...)                            \
     CHANGED_CALL(ck_softmax_with_states_args, right(b), \
                  board_refuses(c, b, enter_softmax_with_states, &a, run, status), __VA_ARGS__)
-#define ACCEPTS(...) \
+#define ACCEPTS(...)                                                                                             \
     CHANGED_CALL(ck_softmax_with_states_args, right(b), board_accepts(c, b, enter_softmax_with_states, &a, run), \
                  __VA_ARGS__)
 
@@ -220,7 +225,7 @@ static void check_refusals(check *c, board *b) {
 }
 
 void check_softmax_states(check *c) {
-    static const int64_t widths[] = {1,  2,  7,  15,  16,   17,   31,   33,   63,    64,
+    static const int64_t widths[] = {1,  2,  7,   15,   16,   17,   31,   33,   63,    64,
                                      65, 99, 300, 1000, 1023, 1025, 2049, 4097, 16385, MOST_COLS};
     static states_problem p;
     p.x = malloc(MOST_ELEMENTS * sizeof(float));

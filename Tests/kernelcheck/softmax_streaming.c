@@ -88,10 +88,9 @@ static void draw(check *c, batch *b) {
 }
 
 static void describe(check *c, const batch *b, const char *what, int32_t threads) {
-    check_describe(c,
-                   "%s, %s, rows %" PRId64 ", cols %" PRId64 ", stride %" PRId64
-                   ", place %d, logarithmic %d, threads %d",
-                   what, type_name(b->type), b->rows, b->cols, b->stride, b->place, b->logarithmic, threads);
+    check_describe(
+        c, "%s, %s, rows %" PRId64 ", cols %" PRId64 ", stride %" PRId64 ", place %d, logarithmic %d, threads %d", what,
+        type_name(b->type), b->rows, b->cols, b->stride, b->place, b->logarithmic, threads);
 }
 
 static void compare_forward(check *c, const batch *b, const guarded *from, const guarded *to) {
@@ -170,7 +169,8 @@ static void compare(check *c, ck_type type, int64_t cols, int64_t gap, int place
         .place = place,
         .logarithmic = logarithmic,
     };
-    guarded from = guarded_make(matrix_needs(type, b.rows, cols)), to = guarded_make(matrix_needs(type, b.rows, b.stride));
+    guarded from = guarded_make(matrix_needs(type, b.rows, cols)),
+            to = guarded_make(matrix_needs(type, b.rows, b.stride));
     check_begin(c);
     draw(c, &b);
     compare_forward(c, &b, &from, &to);
