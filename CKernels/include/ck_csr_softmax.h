@@ -40,10 +40,10 @@ CK_API ck_status ck_csr_softmax(const ck_csr_softmax_args *args, ck_run run);
 ///
 ///     dx = y * (dy - D)        with D = sum_f y[f][h] * dy[f][h] over the edges of v
 ///
-/// An edge whose probability is 0 has gradient 0 and adds nothing, whatever its dy. D is formed as the sum of the
-/// forward pass, off by n * 2^-51 of the largest |dy| at most, and taken off as a pair of floats, so that a common
-/// offset of dy costs nothing. y must be within 0 ... 1; other numbers give numbers that mean nothing, the same
-/// everywhere.
+/// An edge whose probability is 0 has gradient 0 and adds nothing, whatever its dy; an edge that is alone at its node has
+/// gradient 0. dy is centred between its least and largest at a node, so that a common offset of it costs nothing, and D is
+/// formed as the sum of the forward pass: of n edges it is off by n * 2^-51 of their spread at most. y must be within
+/// 0 ... 1; other numbers give numbers that mean nothing, the same everywhere.
 typedef struct ck_csr_softmax_backward_args {
     int64_t edges, heads, nodes;  ///< as above
     const int64_t *offsets;       ///< as above

@@ -1,14 +1,15 @@
 // csr_softmax_backward_body.h: gradients of csr_softmax for a range of nodes, from its output y. Over a node's edges,
 // every head by itself, where y > 0:
 //
-//     s = 2^-e with 2^e <= max |dy|,   D = sum(y * (dy * s)) / s,   high = D, rounded,   low = D - high
-//     dx = y * ((dy - high) - low)
+//     c = the middle of the least and the largest dy,   t = dy - c,   D = sum(y * t)
+//     dx = y * (t - D)
 //
-// and 0 elsewhere. The sum is exact_sum.h's and D a pair of floats, so that neither the order of the edges nor a common
-// offset of dy matters. Bound: for small degrees the chain of a neighbourhood's sums, for large ones bandwidth.
+// and 0 elsewhere. (y sums to 1, so c + D is the mean of dy under y, and a common offset of dy costs nothing.) The sum
+// is exact_sum.h's, of t beside a power of two near its largest, so that the order of the edges does not matter. Bound:
+// for small degrees the chain of a neighbourhood's extremes and sum, for large ones bandwidth.
 
-/// `a` where the probability is not 0 (also if it is a NaN), +0 elsewhere.
-V_FN vf csr_where_probable(vf y, vf a) { return v_where_less(y, v_set(0x1p-149f), v_zero(), a); }
+/// `a` where the probability is not 0 (also if it is a NaN), `b` elsewhere.
+V_FN vf csr_where_probable(vf y, vf a, vf b) { return v_where_less(y, v_set(0x1p-149f), b, a); }
 
 /// The power of two at or below a magnitude, at least 2^-126; infinite with it or with a NaN.
 V_FN float csr_power_below(float magnitude) {
@@ -20,61 +21,60 @@ V_FN float csr_power_below(float magnitude) {
     return magnitude;
 }
 
-/// The mean of dy under y.
-typedef struct csr_mean {
-    vf high, low;
-} csr_mean;
-
-V_FN csr_mean csr_mean_of(exact_lanes *terms, const float *power, int heads) {
-    double total[16];
-    float high[16], low[16];
-    exact_totals(total, terms, heads);
-    for (int h = 0; h < heads; h++) {
-        double mean = total[h] * (double)power[h];
-        high[h] = (float)mean;
-        low[h] = (float)(mean - (double)high[h]);
-    }
-    return (csr_mean){csr_spread(high, heads), csr_spread(low, heads)};
-}
-
 typedef struct csr_softmax_gradient {
     source dy, y;
     target dx;
     int64_t dy_pitch, y_pitch, dx_pitch;
+    vf centre, scale;  // of t = dy - centre, and what brings it below 2
+    float power[16];   // of each head: 1 / scale
 } csr_softmax_gradient;
 
-V_FN void csr_softmax_gradient_edges(const csr_softmax_gradient *g, csr_vectors v) {
-    float power[16], number[16];
-    vf most = v_zero();
+V_FN void csr_find_centres(csr_softmax_gradient *g, csr_vectors v) {
+    vf infinity = v_set(INFINITY), most = v_set(-INFINITY), least = infinity;
     for (int64_t i = 0; i < v.count; i++) {
         int64_t left = csr_left(&v, i);
         vf y = read_left(g->y, i * g->y_pitch, left);  // 0 where nothing is left
-        most = v_magnitude(most, csr_where_probable(y, read_left(g->dy, i * g->dy_pitch, left)));
+        vf dy = read_left(g->dy, i * g->dy_pitch, left);
+        most = v_at_least(most, csr_where_probable(y, dy, v_set(-INFINITY)));
+        least = v_at_most(least, csr_where_probable(y, dy, infinity));
     }
-    if (v.heads == 1)
-        power[0] = v_fold_magnitude(most);
-    else
-        csr_most_of_heads(power, most, v.heads);
+    float above[16], below[16], centre[16], scale[16];
+    csr_most_of_heads(above, most, v.heads);
+    csr_most_of_heads(below, v_sub(v_zero(), least), v.heads);
     for (int h = 0; h < v.heads; h++) {
-        power[h] = csr_power_below(power[h]);
-        number[h] = 1.0f / power[h];
+        centre[h] = (0.5f * above[h] - 0.5f * below[h]) + 0.0f;  // -0 is +0
+        float up = above[h] - centre[h], down = centre[h] + below[h];
+        g->power[h] = csr_power_below(down > up ? down : up);
+        scale[h] = 1.0f / g->power[h];
     }
-    vf scale = csr_spread(number, v.heads);
+    g->centre = csr_spread(centre, v.heads);
+    g->scale = csr_spread(scale, v.heads);
+}
 
+/// The sum of y * t for each head.
+V_FN vf csr_gradient_sums(const csr_softmax_gradient *g, csr_vectors v) {
     exact_lanes terms = exact_zero();
     for (int64_t i = 0; i < v.count; i++) {
         int64_t left = csr_left(&v, i);
         vf y = read_left(g->y, i * g->y_pitch, left);
-        vf dy = v_mul(read_left(g->dy, i * g->dy_pitch, left), scale);
-        exact_add_product(&terms, csr_where_probable(y, y), csr_where_probable(y, dy));
+        vf t = v_mul(v_sub(read_left(g->dy, i * g->dy_pitch, left), g->centre), g->scale);
+        exact_add_product(&terms, csr_where_probable(y, y, v_zero()), csr_where_probable(y, t, v_zero()));
     }
-    csr_mean mean = csr_mean_of(&terms, power, v.heads);
+    double total[16];
+    float sum[16];
+    exact_totals(total, &terms, v.heads);
+    for (int h = 0; h < v.heads; h++) sum[h] = (float)(total[h] * (double)g->power[h]);
+    return csr_spread(sum, v.heads);
+}
 
+V_FN void csr_softmax_gradient_edges(csr_softmax_gradient *g, csr_vectors v) {
+    csr_find_centres(g, v);
+    vf sum = csr_gradient_sums(g, v);
     for (int64_t i = 0; i < v.count; i++) {
         int64_t left = csr_left(&v, i);
         vf y = read_left(g->y, i * g->y_pitch, left), dy = read_left(g->dy, i * g->dy_pitch, left);
-        vf dx = v_mul(y, v_sub(v_sub(dy, mean.high), mean.low));
-        write_left(g->dx, i * g->dx_pitch, left, csr_where_probable(y, dx), 0);
+        vf dx = v_mul(y, v_sub(v_sub(dy, g->centre), sum));
+        write_left(g->dx, i * g->dx_pitch, left, csr_where_probable(y, dx, v_zero()), 0);
     }
 }
 

@@ -36,11 +36,15 @@ V_FN vf csr_spread(float *number, int heads) {
     return v_load(number);
 }
 
-/// most[h] for h < heads: the largest lane of each head; a NaN counts as larger than numbers.
+/// most[h] for h < heads: the largest lane of each head. No lane is a NaN.
 V_FN void csr_most_of_heads(float *most, vf a, int heads) {
+    if (heads == 1) {
+        most[0] = v_fold_most(a);
+        return;
+    }
     v_store(most, a);
     for (int l = 15; l >= heads; l--)
-        if (most[l] > most[l - heads] || most[l] != most[l]) most[l - heads] = most[l];
+        if (most[l] > most[l - heads]) most[l - heads] = most[l];
 }
 
 /// What takes e(x) to y: a factor, or a quotient where the largest e(x) is all of the sum.
@@ -78,10 +82,7 @@ V_FN void csr_softmax_edges(source x, int64_t x_pitch, target y, int64_t y_pitch
         vf element = read_left(x, i * x_pitch, left);
         most = v_at_least(most, left < 16 ? v_keep_n_or(left, element, v_set(-INFINITY)) : element);
     }
-    if (v.heads == 1)
-        of_head[0] = v_fold_most(most);
-    else
-        csr_most_of_heads(of_head, most, v.heads);
+    csr_most_of_heads(of_head, most, v.heads);
     most = csr_spread(of_head, v.heads);
     most = v_add(v_where_less(v_set(-INFINITY), most, most, v_zero()), v_zero());  // -0 is +0
     exp_shift shift = v_exp_shift(most);

@@ -27,22 +27,22 @@ extension SoftmaxReference {
         var result = [Float](repeating: 0, count: y.count)
         overEachNode(heads: heads, segments: segments) { edges in
             let weighted = edges.filter { y[$0] != 0 }
-            let power = powerBelow(weighted.map { abs(dy[$0]) })
+            let most = weighted.reduce(-Float.infinity) { dy[$1] > $0 ? dy[$1] : $0 }
+            let least = weighted.reduce(Float.infinity) { dy[$1] < $0 ? dy[$1] : $0 }
+            let centre = (most / 2 + least / 2) + 0
+            let power = powerBelow(max(most - centre, centre - least))
             var terms = ExactSum()
-            for edge in weighted { terms.add(y[edge], times: dy[edge] * (1 / power)) }
-            let mean = terms.total * Double(power)
-            let high = Float(mean)
-            let low = Float(mean - Double(high))
-            for edge in weighted { result[edge] = y[edge] * (dy[edge] - high - low) }
+            for edge in weighted { terms.add(y[edge], times: (dy[edge] - centre) * (1 / power)) }
+            let sum = Float(terms.total * Double(power))
+            for edge in weighted { result[edge] = y[edge] * (dy[edge] - centre - sum) }
         }
         return result
     }
 
-    /// The power of two at or below the largest magnitude, at least 2^-126; infinite with a NaN or an infinity.
-    private static func powerBelow(_ magnitudes: [Float]) -> Float {
-        if !magnitudes.allSatisfy(\.isFinite) { return .infinity }
-        let most = max(magnitudes.max() ?? 0, .leastNormalMagnitude)
-        return Float(sign: .plus, exponent: Int(most.exponent), significand: 1)
+    /// The power of two at or below a magnitude, at least 2^-126; infinite with it or with a NaN.
+    private static func powerBelow(_ magnitude: Float) -> Float {
+        if !magnitude.isFinite { return .infinity }
+        return Float(sign: .plus, exponent: Int(max(magnitude, .leastNormalMagnitude).exponent), significand: 1)
     }
 
     /// Calls `body` with the positions of each node's edges, for each head.

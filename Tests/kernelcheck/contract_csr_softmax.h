@@ -40,21 +40,20 @@ static inline void contract_csr_softmax(const float *x, float *y, int64_t n, int
 }
 
 static inline void contract_csr_softmax_backward(const float *dy, const float *y, float *dx, int64_t n, int64_t pitch) {
-    float most = 0;
-    contract_exact exact = {0, 1};
+    float most = -INFINITY, least = INFINITY;
     for (int64_t i = 0; i < n; i++) {
-        float magnitude = y[i * pitch] == 0 ? 0 : fabsf(dy[i * pitch]);
-        if (magnitude > most) most = magnitude;
-        exact.is_number = exact.is_number && isfinite(magnitude);
+        if (y[i * pitch] != 0 && dy[i * pitch] > most) most = dy[i * pitch];
+        if (y[i * pitch] != 0 && dy[i * pitch] < least) least = dy[i * pitch];
     }
-    int e = most == 0 || !isfinite(most) ? -126 : ilogbf(most);
-    float power = ldexpf(1, e < -126 ? -126 : e), scale = 1 / power;
+    float middle = most / 2 + least / 2, centre = middle == 0 ? 0 : middle;
+    float spread = fmaxf(most - centre, centre - least), power = NAN;
+    if (isfinite(centre)) power = ldexpf(1, spread < 0x1p-126f ? -126 : ilogbf(spread));
+    contract_exact exact = {0, 1};
     for (int64_t i = 0; i < n; i++)
-        if (y[i * pitch] != 0) contract_exact_add(&exact, y[i * pitch], dy[i * pitch] * scale);
-    double mean = contract_exact_total(exact) * power;
-    float high = (float)mean, low = (float)(mean - high);
+        if (y[i * pitch] != 0) contract_exact_add(&exact, y[i * pitch], (dy[i * pitch] - centre) * (1 / power));
+    float sum = (float)(contract_exact_total(exact) * power);
     for (int64_t i = 0; i < n; i++)
-        dx[i * pitch] = y[i * pitch] == 0 ? 0 : y[i * pitch] * ((dy[i * pitch] - high) - low);
+        dx[i * pitch] = y[i * pitch] == 0 ? 0 : y[i * pitch] * ((dy[i * pitch] - centre) - sum);
 }
 
 #endif
