@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "ck_csr_norm.h"
+#include "ck_csr_softmax.h"
 #include "ck_norm.h"
 #include "ck_norm_second_order.h"
 #include "ck_orthogonal_add.h"
@@ -46,6 +47,11 @@
     KERNEL(softmax, (const ck_softmax_args *args, int64_t begin, int64_t end, int streaming))                 \
     KERNEL(softmax_backward, (const ck_softmax_backward_args *args, int64_t begin, int64_t end,               \
                               int streaming))                                                                 \
+    KERNEL(csr_softmax, (const ck_csr_softmax_args *args, int64_t begin, int64_t end))                        \
+    KERNEL(csr_softmax_backward, (const ck_csr_softmax_backward_args *args, int64_t begin, int64_t end))      \
+    KERNEL(softmax_with_states, (const ck_softmax_with_states_args *args, int64_t begin, int64_t end,         \
+                                 int streaming))                                                              \
+    KERNEL(merge_softmax_states, (const ck_softmax_state *parts, int64_t count, ck_softmax_state *result))    \
     KERNEL(exp_1ulp, (const float *x, float *y, int64_t count, int streaming))                                \
     KERNEL(tanh_2ulp, (const float *x, float *y, int64_t count, int streaming))                               \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \

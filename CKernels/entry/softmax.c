@@ -52,13 +52,16 @@ static ck_status check_forward(const ck_softmax_args *a) {
     ck_area x = ck_matrix_area(a->x, a->type, a->rows, a->cols, a->x_stride);
     ck_area y = ck_matrix_area(a->y, a->type, a->rows, a->cols, a->y_stride);
     ck_area log_sum_exp = ck_vector_area(a->log_sum_exp, CK_F32, a->rows);
+    ck_area states = {a->states, 1, 2 * a->rows, 2 * a->rows, 8};
     CK_CHECK(ck_check_pointer(x));
-    if (!a->log_sum_exp) CK_CHECK(ck_check_pointer(y));
+    if (!a->log_sum_exp && !a->states) CK_CHECK(ck_check_pointer(y));
     CK_CHECK(ck_check_optional(y));
     CK_CHECK(ck_check_optional(log_sum_exp));
+    CK_CHECK(ck_check_optional(states));
     CK_CHECK(ck_check_output(y, &x, 1, 0));
-    ck_area others[] = {x, y};
-    return ck_check_output(log_sum_exp, others, 2, -1);
+    ck_area others[] = {x, y, log_sum_exp};
+    CK_CHECK(ck_check_output(log_sum_exp, others, 2, -1));
+    return ck_check_output(states, others, 3, -1);
 }
 
 ck_status ck_softmax(const ck_softmax_args *args, ck_run how) {

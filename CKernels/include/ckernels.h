@@ -6,6 +6,7 @@
 #include "ck_channel_norm.h"
 #include "ck_convert.h"
 #include "ck_csr_norm.h"
+#include "ck_csr_softmax.h"
 #include "ck_inspect.h"
 #include "ck_norm.h"
 #include "ck_limits.h"
@@ -15,5 +16,6 @@
 #include "ck_segment_norm.h"
 #include "ck_moments.h"
 #include "ck_softmax.h"
+#include "ck_softmax_state.h"
 
 #endif

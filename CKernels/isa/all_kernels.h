@@ -12,6 +12,8 @@
 #include "math/exp.h"
 #include "math/tanh.h"
 #include "math/softmax.h"
+#include "math/softmax_state.h"
+#include "math/exact_sum.h"
 
 #include "kernels/norm_input.h"
 #include "kernels/norm_moments.h"
@@ -42,6 +44,9 @@
 #include "kernels/softmax_group_body.h"
 #include "kernels/softmax_body.h"
 #include "kernels/softmax_backward_body.h"
+#include "kernels/softmax_with_states_body.h"
+#include "kernels/csr_softmax_body.h"
+#include "kernels/csr_softmax_backward_body.h"
 #include "kernels/functions_body.h"
 #include "kernels/limits_body.h"
 

@@ -26,6 +26,13 @@
 #define V_UNROLL CK_PRAGMA(GCC unroll 4)
 #endif
 
+/// Floats that a kernel may keep on the stack beyond 64 KiB. Threads of musl have 128 KiB, others at least 512.
+#if defined(__GLIBC__) || defined(__APPLE__)
+#define STACK_FLOATS (64 * 1024)
+#else
+#define STACK_FLOATS (16 * 1024)
+#endif
+
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #define CK_TARGET_BEGIN(isa) CK_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))

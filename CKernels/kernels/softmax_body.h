@@ -3,9 +3,13 @@
 // Three rows are on their way at once, 64 columns of each in turn: one is written, of the next one the exponentials are
 // summed, and of the one after that the largest element is found. So memory is read and written while exponentials are
 // computed, and the exponentials of one row, which stay in the second cache level, take the place of those just
-// written. Bound: exponentials (8 multiplications and 7 additions a vector); beyond the caches bandwidth.
+// written. They are kept on the stack: computing them twice costs more than memory does, and as outputs they would pass
+// through the caches twice. Bound: exponentials (8 multiplications and 7 additions a vector); beyond the caches
+// bandwidth.
 
-#define KEPT_ELEMENTS (64 * CHUNK)
+/// Columns up to which exponentials take 64 KiB; wider rows take up to STACK_FLOATS, still wider ones compute them
+/// twice.
+#define NARROW_COLUMNS (16 * CHUNK)
 
 /// Streaming stores want whole cache lines. A row that begins within one is written up to the line's end first, then in
 /// blocks that lie `head` columns further on.
@@ -55,11 +59,10 @@ V_FN softmax_pass softmax_pass_of(const ck_softmax_args *a, int64_t row, float *
     };
 }
 
-V_FN void softmax_wide(const ck_softmax_args *a, int64_t begin, int64_t end, ck_type type, int logarithmic,
-                       int streaming) {
-    float space[KEPT_ELEMENTS + BLOCK];
+V_FN void softmax_wide(const ck_softmax_args *a, int64_t begin, int64_t end, float *space, ck_type type,
+                       int logarithmic, int streaming) {
     int64_t n = a->cols;
-    float *kept = n <= KEPT_ELEMENTS && !logarithmic ? space : 0;
+    float *kept = logarithmic ? 0 : space;
     softmax_pass written = {0}, summed = {0}, searched;
     float largest = 0.0f;
     for (int64_t row = begin - 2; row < end; row++) {
@@ -82,8 +85,8 @@ V_FN void softmax_wide(const ck_softmax_args *a, int64_t begin, int64_t end, ck_
         }
         if (sums) {
             lanes sum = row_lanes_total(&total, n);
-            summed.row = finish_softmax(summed.row.most, largest, lanes_fold(&sum), logarithmic || a->log_sum_exp);
-            save_log_sum_exp(a, row + 1, summed.row);
+            summed.row = finish_softmax(summed.row.most, largest, lanes_fold(&sum), logarithmic || softmax_saves(a));
+            save_softmax_row(a, row + 1, summed.row);
         }
         written = summed;
         if (searches) {
@@ -98,23 +101,47 @@ V_FN void softmax_wide(const ck_softmax_args *a, int64_t begin, int64_t end, ck_
     }
 }
 
-V_FN void softmax_of_type(const ck_softmax_args *a, int64_t begin, int64_t end, ck_type type, int streaming) {
+V_FN void softmax_of_type(const ck_softmax_args *a, int64_t begin, int64_t end, float *space, ck_type type,
+                          int streaming) {
     if (a->cols <= SOFTMAX_GROUPED && a->logarithmic)
-        softmax_grouped(a, begin, end, type, 1, streaming);
+        softmax_grouped(a, begin, end, space, type, 1, streaming);
     else if (a->cols <= SOFTMAX_GROUPED)
-        softmax_grouped(a, begin, end, type, 0, streaming);
+        softmax_grouped(a, begin, end, space, type, 0, streaming);
     else if (a->logarithmic)
-        softmax_wide(a, begin, end, type, 1, streaming);
+        softmax_wide(a, begin, end, space, type, 1, streaming);
     else
-        softmax_wide(a, begin, end, type, 0, streaming);
+        softmax_wide(a, begin, end, space, type, 0, streaming);
+}
+
+/// `space`: for the exponentials of a row or a group, or NULL.
+V_SLOW void CK_JOIN(softmax_rows, CK_SUFFIX)(const ck_softmax_args *a, int64_t begin, int64_t end, int streaming,
+                                             float *space) {
+    if (a->type == CK_F32)
+        softmax_of_type(a, begin, end, space, CK_F32, streaming);
+    else if (a->type == CK_BF16)
+        softmax_of_type(a, begin, end, space, CK_BF16, streaming);
+    else
+        softmax_of_type(a, begin, end, space, CK_F16, streaming);
+    if (streaming) v_stream_end();
+}
+
+// Each takes its stack only when it is called.
+V_SLOW void CK_JOIN(softmax_narrow_rows, CK_SUFFIX)(const ck_softmax_args *a, int64_t begin, int64_t end,
+                                                    int streaming) {
+    float space[NARROW_COLUMNS + BLOCK];
+    CK_JOIN(softmax_rows, CK_SUFFIX)(a, begin, end, streaming, space);
+}
+V_SLOW void CK_JOIN(softmax_broad_rows, CK_SUFFIX)(const ck_softmax_args *a, int64_t begin, int64_t end,
+                                                   int streaming) {
+    float space[STACK_FLOATS + BLOCK];
+    CK_JOIN(softmax_rows, CK_SUFFIX)(a, begin, end, streaming, space);
 }
 
 CK_KERNEL(softmax)(const ck_softmax_args *a, int64_t begin, int64_t end, int streaming) {
-    if (a->type == CK_F32)
-        softmax_of_type(a, begin, end, CK_F32, streaming);
-    else if (a->type == CK_BF16)
-        softmax_of_type(a, begin, end, CK_BF16, streaming);
+    if (a->cols <= NARROW_COLUMNS)
+        CK_JOIN(softmax_narrow_rows, CK_SUFFIX)(a, begin, end, streaming);
+    else if (a->cols <= STACK_FLOATS && a->y && !a->logarithmic)
+        CK_JOIN(softmax_broad_rows, CK_SUFFIX)(a, begin, end, streaming);
     else
-        softmax_of_type(a, begin, end, CK_F16, streaming);
-    if (streaming) v_stream_end();
+        CK_JOIN(softmax_rows, CK_SUFFIX)(a, begin, end, streaming, 0);
 }

@@ -63,19 +63,19 @@ V_FN void softmax_group(const ck_softmax_args *a, int64_t begin, int count, floa
             .x = source_at(x, row * a->x_stride),
             .y = target_at(y, row * a->y_stride),
             .kept = kept + row * pitch,
-            .row = finish_softmax(most[row], largest[row], sums[row], logarithmic || a->log_sum_exp),
+            .row = finish_softmax(most[row], largest[row], sums[row], logarithmic || softmax_saves(a)),
             .logarithmic = logarithmic,
             .streaming = streaming,
         };
-        save_log_sum_exp(a, begin + row, p.row);
+        save_softmax_row(a, begin + row, p.row);
         for (int64_t i = 0; i < whole && a->y; i += BLOCK) output_block(&p, i, BLOCK);
         if (whole < n && a->y) output_block(&p, whole, n - whole);
     }
 }
 
-V_FN void softmax_grouped(const ck_softmax_args *a, int64_t begin, int64_t end, ck_type type, int logarithmic,
-                          int streaming) {
-    float kept[GROUP_ELEMENTS];
+/// `kept`: room for GROUP_ELEMENTS.
+V_FN void softmax_grouped(const ck_softmax_args *a, int64_t begin, int64_t end, float *kept, ck_type type,
+                          int logarithmic, int streaming) {
     int together = softmax_rows_together(a->cols);
     for (; begin < end; begin += together) {
         int count = (int)lesser(together, end - begin);

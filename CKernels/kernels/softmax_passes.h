@@ -43,9 +43,9 @@ V_FN void exp_block(lanes *sum, const softmax_pass *p, int64_t i, int64_t left) 
 }
 
 V_FN vf softmax_output(const softmax_pass *p, int64_t i, int64_t left) {
-    if (p->logarithmic) return v_sub(v_sub(read_left(p->x, i, left), v_set(p->row.most)), v_set(p->row.log_sum));
+    if (p->logarithmic) return softmax_logarithm(&p->row, read_left(p->x, i, left));
     vf e = p->kept ? v_load(p->kept + i) : v_exp_shifted(read_left(p->x, i, left), p->shift);
-    return p->row.divisor > 0.0f ? v_div(e, v_set(p->row.divisor)) : v_mul(e, v_set(p->row.factor));
+    return softmax_quotient(&p->row, e);
 }
 
 V_FN void output_block(const softmax_pass *p, int64_t i, int64_t left) {
@@ -53,6 +53,8 @@ V_FN void output_block(const softmax_pass *p, int64_t i, int64_t left) {
         write_left(p->y, i + 16 * k, left - 16 * k, softmax_output(p, i + 16 * k, left - 16 * k), p->streaming);
 }
 
-V_FN void save_log_sum_exp(const ck_softmax_args *a, int64_t row, softmax_row r) {
+V_FN int softmax_saves(const ck_softmax_args *a) { return a->log_sum_exp || a->states; }
+V_FN void save_softmax_row(const ck_softmax_args *a, int64_t row, softmax_row r) {
     if (a->log_sum_exp) a->log_sum_exp[row] = r.log_sum_exp;
+    if (a->states) a->states[row] = (ck_softmax_state){r.ratio == 0.0 ? -INFINITY : r.most, r.ratio};
 }

@@ -50,15 +50,23 @@ typedef struct softmax_row {
     float divisor;      // sum, where the largest e(x) is all of it: then quotients, so that 1 is 1; else 0
     float log_sum;      // ln(sum / e(m)), so that ln softmax(x) = (x - m) - log_sum
     float log_sum_exp;  // ln of the sum of e^x
+    double ratio;       // sum / e(m): the sum of e^(x - m)
 } softmax_row;
 
-/// `largest` is e(m). The logarithms are left out unless asked for.
+/// `largest` is e(m). The ratio and the logarithms are left out unless asked for.
 V_FN softmax_row finish_softmax(float most, float largest, float sum, int logarithms) {
-    softmax_row r = {most, sum == 0.0f ? 0.0f : 1.0f / sum, sum == largest ? sum : 0.0f, 0.0f, -INFINITY};
+    softmax_row r = {most, sum == 0.0f ? 0.0f : 1.0f / sum, sum == largest ? sum : 0.0f, 0.0f, -INFINITY, 0.0};
     if (logarithms && sum != 0.0f) {
-        double log = sum == sum ? s_log((double)sum / (double)largest) : (double)sum;
+        r.ratio = (double)sum / (double)largest;
+        double log = sum == sum ? s_log(r.ratio) : r.ratio;
         r.log_sum = (float)log;
         r.log_sum_exp = (float)((double)most + log);
     }
     return r;
 }
+
+/// e(x) / sum, and its logarithm.
+V_FN vf softmax_quotient(const softmax_row *r, vf e) {
+    return r->divisor > 0.0f ? v_div(e, v_set(r->divisor)) : v_mul(e, v_set(r->factor));
+}
+V_FN vf softmax_logarithm(const softmax_row *r, vf x) { return v_sub(v_sub(x, v_set(r->most)), v_set(r->log_sum)); }

@@ -208,6 +208,37 @@ V_FN float v_fold_magnitude(vf a) {
     return _mm_cvtss_f32(_mm_castsi128_ps(q));
 }
 
+typedef struct vx {
+    __m256i q[4];
+} vx;
+
+V_FN vx vx_zero(void) {
+    __m256i zero = _mm256_setzero_si256();
+    return (vx){{zero, zero, zero, zero}};
+}
+/// From 4 to 8 the last place of a binary64 is 2^-50: the bits of a number from there on count units of 2^-50.
+V_FN __m256i v_add_units4(__m256i s, __m256d six_more) {
+    __m256i of_six = _mm256_castpd_si256(_mm256_set1_pd(6.0));
+    return _mm256_add_epi64(s, _mm256_sub_epi64(_mm256_castpd_si256(six_more), of_six));
+}
+/// Lanes 4 k to 4 k + 3 in binary64.
+V_FN __m256d v_wide4(vf a, int k) {
+    __m256 half = k < 2 ? a.lo : a.hi;
+    return _mm256_cvtps_pd(k % 2 == 0 ? _mm256_castps256_ps128(half) : _mm256_extractf128_ps(half, 1));
+}
+V_FN vx vx_add(vx s, vf a) {
+    for (int k = 0; k < 4; k++) s.q[k] = v_add_units4(s.q[k], _mm256_add_pd(v_wide4(a, k), _mm256_set1_pd(6.0)));
+    return s;
+}
+V_FN vx vx_add_product(vx s, vf a, vf b) {
+    for (int k = 0; k < 4; k++)
+        s.q[k] = v_add_units4(s.q[k], _mm256_fmadd_pd(v_wide4(a, k), v_wide4(b, k), _mm256_set1_pd(6.0)));
+    return s;
+}
+V_FN void vx_store(int64_t *p, vx s) {
+    for (int k = 0; k < 4; k++) _mm256_storeu_si256((__m256i *)p + k, s.q[k]);
+}
+
 V_FN float s_sqrt(float a) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a))); }
 V_FN float s_fma(float a, float b, float c) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));

@@ -105,6 +105,33 @@ V_FN float v_fold_magnitude(vf a) {
     return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(_mm512_castps_si512(a)))));
 }
 
+typedef struct vx {
+    __m512i q[2];
+} vx;
+
+V_FN vx vx_zero(void) { return (vx){{_mm512_setzero_si512(), _mm512_setzero_si512()}}; }
+/// From 4 to 8 the last place of a binary64 is 2^-50: the bits of a number from there on count units of 2^-50.
+V_FN __m512i v_add_units8(__m512i s, __m512d six_more) {
+    __m512i of_six = _mm512_castpd_si512(_mm512_set1_pd(6.0));
+    return _mm512_add_epi64(s, _mm512_sub_epi64(_mm512_castpd_si512(six_more), of_six));
+}
+/// Lanes 8 k to 8 k + 7 in binary64.
+V_FN __m512d v_wide8(vf a, int k) {
+    return _mm512_cvtps_pd(k == 0 ? _mm512_castps512_ps256(a) : _mm512_extractf32x8_ps(a, 1));
+}
+V_FN vx vx_add(vx s, vf a) {
+    for (int k = 0; k < 2; k++) s.q[k] = v_add_units8(s.q[k], _mm512_add_pd(v_wide8(a, k), _mm512_set1_pd(6.0)));
+    return s;
+}
+V_FN vx vx_add_product(vx s, vf a, vf b) {
+    for (int k = 0; k < 2; k++)
+        s.q[k] = v_add_units8(s.q[k], _mm512_fmadd_pd(v_wide8(a, k), v_wide8(b, k), _mm512_set1_pd(6.0)));
+    return s;
+}
+V_FN void vx_store(int64_t *p, vx s) {
+    for (int k = 0; k < 2; k++) _mm512_storeu_si512((__m512i *)p + k, s.q[k]);
+}
+
 V_FN float s_sqrt(float a) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a))); }
 V_FN float s_fma(float a, float b, float c) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));

@@ -45,6 +45,11 @@
 //   v_fold_magnitude(a)       the largest lane, compared as v_magnitude does
 //   v_fold_most(a)            the largest lane, of two zeros either one; no lane is a NaN
 //   v_fold_most_rows(rows)    lane l = v_fold_most(rows[l]), for 16 vectors
+//   vx_zero()                 16 whole numbers of 64 bits, all 0: sums that do not depend on an order (math/exact_sum.h)
+//   vx_add(s, a)              lane + a * 2^50, that rounded to a whole number first; modulo 2^64. |a| <= 2; where a is
+//                             a NaN, its payload shows
+//   vx_add_product(s, a, b)   lane + a * b * 2^50, likewise, from the exact product; |a * b| <= 2
+//   vx_store(p, s)            p[l] = lane l
 //   s_sqrt(a)                 the correctly rounded square root of one float
 //   s_fma(a, b, c)            a * b + c of floats, rounded once
 //

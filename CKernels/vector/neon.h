@@ -231,6 +231,37 @@ V_FN float v_fold_magnitude(vf a) {
     return vgetq_lane_f32(vreinterpretq_f32_u32(vdupq_n_u32(vmaxvq_u32(m))), 0);
 }
 
+typedef struct vx {
+    int64x2_t q[8];
+} vx;
+
+V_FN vx vx_zero(void) {
+    vx s;
+    for (int k = 0; k < 8; k++) s.q[k] = vdupq_n_s64(0);
+    return s;
+}
+/// From 4 to 8 the last place of a binary64 is 2^-50: the bits of a number from there on count units of 2^-50.
+V_FN int64x2_t v_add_units2(int64x2_t s, float64x2_t six_more) {
+    int64x2_t of_six = vreinterpretq_s64_f64(vdupq_n_f64(6.0));
+    return vaddq_s64(s, vsubq_s64(vreinterpretq_s64_f64(six_more), of_six));
+}
+/// Lanes 2 k and 2 k + 1 in binary64.
+V_FN float64x2_t v_wide2(vf a, int k) {
+    return k % 2 == 0 ? vcvt_f64_f32(vget_low_f32(a.val[k / 2])) : vcvt_high_f64_f32(a.val[k / 2]);
+}
+V_FN vx vx_add(vx s, vf a) {
+    for (int k = 0; k < 8; k++) s.q[k] = v_add_units2(s.q[k], vaddq_f64(v_wide2(a, k), vdupq_n_f64(6.0)));
+    return s;
+}
+V_FN vx vx_add_product(vx s, vf a, vf b) {
+    for (int k = 0; k < 8; k++)
+        s.q[k] = v_add_units2(s.q[k], vfmaq_f64(vdupq_n_f64(6.0), v_wide2(a, k), v_wide2(b, k)));
+    return s;
+}
+V_FN void vx_store(int64_t *p, vx s) {
+    for (int k = 0; k < 8; k++) vst1q_s64(p + 2 * k, s.q[k]);
+}
+
 V_FN float s_sqrt(float a) { return vget_lane_f32(vsqrt_f32(vdup_n_f32(a)), 0); }
 V_FN float s_fma(float a, float b, float c) {
     return vget_lane_f32(vfma_f32(vdup_n_f32(c), vdup_n_f32(a), vdup_n_f32(b)), 0);

@@ -219,5 +219,27 @@ V_FN float v_fold_magnitude(vf a) {
     return a.lane[0];
 }
 
+typedef struct vx {
+    uint64_t lane[16];
+} vx;
+
+V_FN vx vx_zero(void) { return (vx){{0}}; }
+/// From 4 to 8 the last place of a binary64 is 2^-50: the bits of a number from there on count units of 2^-50.
+V_FN uint64_t s_units(double six_more) {
+    uint64_t bits, of_six;
+    memcpy(&bits, &six_more, 8);
+    memcpy(&of_six, &(double){6.0}, 8);
+    return bits - of_six;
+}
+V_FN vx vx_add(vx s, vf a) {
+    EACH_LANE s.lane[l] += s_units((double)a.lane[l] + 6.0);
+    return s;
+}
+V_FN vx vx_add_product(vx s, vf a, vf b) {  // a product of two floats is exact in binary64
+    EACH_LANE s.lane[l] += s_units((double)a.lane[l] * (double)b.lane[l] + 6.0);
+    return s;
+}
+V_FN void vx_store(int64_t *p, vx s) { memcpy(p, s.lane, sizeof s.lane); }
+
 V_FN float s_sqrt(float a) { return sqrtf(a); }
 V_FN float s_fma(float a, float b, float c) { return fmaf(a, b, c); }

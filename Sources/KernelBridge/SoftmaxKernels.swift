@@ -53,6 +53,57 @@ package enum SoftmaxKernels {
         try check(unsafe ck_softmax(&arguments, run.run))
     }
 
+    /// The state of every row of `x`, which is contiguous.
+    package static func states<Element: KernelElement>(
+        _ x: Tensor<Element>, run: KernelRun
+    ) throws(NormalizationError) -> [SoftmaxState] {
+        var arguments = unsafe arguments(x, logarithmic: false)
+        let columns = x.shape[x.shape.rank - 1]
+        var states = [ck_softmax_state](repeating: ck_softmax_state(), count: x.count / columns)
+        let status = unsafe states.withUnsafeMutableBufferPointer { states in
+            unsafe arguments.rows = Int64(states.count)
+            unsafe arguments.x = UnsafeRawPointer(x.pointer)
+            unsafe arguments.x_stride = arguments.cols
+            unsafe arguments.states = states.baseAddress
+            return unsafe ck_softmax(&arguments, run.run)
+        }
+        try check(status)
+        return states.map { SoftmaxState(max: $0.max, sum: $0.sum) }
+    }
+
+    /// Rows of `x` by the state of each, into `y`, which has the same shape; both are contiguous.
+    package static func forward<Element: KernelElement>(
+        _ x: Tensor<Element>, states: [SoftmaxState], logarithmic: Bool, into y: inout Tensor<Element>, run: KernelRun
+    ) throws(NormalizationError) {
+        y.makeUniqueForOverwriting()
+        let output = y
+        let columns = Int64(x.shape[x.shape.rank - 1])
+        let status = unsafe states.map(ck_softmax_state.init).withUnsafeBufferPointer { states in
+            var arguments = unsafe ck_softmax_with_states_args()
+            unsafe arguments.rows = Int64(states.count)
+            unsafe arguments.cols = columns
+            unsafe arguments.type = Element.storageType.code
+            unsafe arguments.x = UnsafeRawPointer(x.pointer)
+            unsafe arguments.x_stride = columns
+            unsafe arguments.states = states.baseAddress
+            unsafe arguments.y = UnsafeMutableRawPointer(output.mutablePointer)
+            unsafe arguments.y_stride = columns
+            unsafe arguments.logarithmic = logarithmic ? 1 : 0
+            return unsafe ck_softmax_with_states(&arguments, run.run)
+        }
+        try check(status)
+    }
+
+    /// As `Sequence.merged()`, by the kernels.
+    package static func merged(_ parts: [SoftmaxState]) throws(NormalizationError) -> SoftmaxState {
+        var result = ck_softmax_state()
+        let status = unsafe parts.map(ck_softmax_state.init).withUnsafeBufferPointer { parts in
+            unsafe ck_softmax_states_merge(parts.baseAddress, Int64(parts.count), &result)
+        }
+        try check(status)
+        return SoftmaxState(max: result.max, sum: result.sum)
+    }
+
     private static func arguments<Element: KernelElement>(_ x: Tensor<Element>, logarithmic: Bool) -> ck_softmax_args {
         var arguments = unsafe ck_softmax_args()
         unsafe arguments.cols = Int64(x.shape[x.shape.rank - 1])
@@ -81,4 +132,8 @@ package enum SoftmaxKernels {
         unsafe arguments.logarithmic = logarithmic ? 1 : 0
         try check(unsafe ck_softmax_backward(&arguments, run.run))
     }
+}
+
+extension ck_softmax_state {
+    init(_ state: SoftmaxState) { self.init(max: state.max, sum: state.sum) }
 }

@@ -105,16 +105,8 @@ private struct EdgeScores<Element: KernelElement> {
     let hasHeads: Bool
 
     init(_ x: Tensor<Element>, offsets: SegmentOffsets) throws(NormalizationError) {
+        heads = try validatedHeads(of: x.shape, offsets: offsets, argument: "x")
         hasHeads = x.shape.rank == 2
-        guard x.shape.rank == 1 || hasHeads else {
-            throw NormalizationError(
-                .invalidShape, argument: "x", expected: "[edges] or [edges, heads]", given: "shape \(x.shape)")
-        }
-        guard offsets.total == x.shape[0] else {
-            throw NormalizationError(
-                .invalidOffsets, argument: "offsets", expected: "\(x.shape[0]) edges", given: "\(offsets.total)")
-        }
-        heads = hasHeads ? x.shape[1] : 1
         byHead = hasHeads ? try x.transposed(0, 1).contiguous() : try x.reshaped(to: [1, x.shape[0]])
     }
 
@@ -127,4 +119,17 @@ private struct EdgeScores<Element: KernelElement> {
     func restored(_ byHead: Tensor<Element>) throws(NormalizationError) -> Tensor<Element> {
         hasHeads ? try byHead.transposed(0, 1) : try byHead.reshaped(to: [byHead.shape[1]])
     }
+}
+
+/// The number of heads in scores of edges: [edges] or [edges, heads], which `offsets` cover.
+func validatedHeads(of shape: Shape, offsets: SegmentOffsets, argument: String) throws(NormalizationError) -> Int {
+    guard shape.rank == 1 || shape.rank == 2 else {
+        throw NormalizationError(
+            .invalidShape, argument: argument, expected: "[edges] or [edges, heads]", given: "shape \(shape)")
+    }
+    guard offsets.total == shape[0] else {
+        throw NormalizationError(
+            .invalidOffsets, argument: "offsets", expected: "\(shape[0]) edges", given: "\(offsets.total)")
+    }
+    return shape.rank == 2 ? shape[1] : 1
 }

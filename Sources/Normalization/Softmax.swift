@@ -65,7 +65,7 @@ public func logSumExp<Element: KernelElement>(
     if let run = try backend.kernelRun() {
         try SoftmaxKernels.logSumExp(x.contiguous(), into: &result, run: run)
     } else {
-        result.assign(SoftmaxReference.rows(of: x, columns: columns, logarithmic: false).map(\.logSumExp))
+        result.assign(SoftmaxReference.rows(of: x, columns: columns, logarithmic: false).map(\.state.logSumExp))
     }
     return result
 }
@@ -145,7 +145,7 @@ private func forward<Element: KernelElement>(
     } else {
         let rows = SoftmaxReference.rows(of: x, columns: columns, logarithmic: logarithmic)
         y.assign(rows.flatMap(\.y).map(Element.init(rounding:)))
-        logSumExp?.assign(rows.map(\.logSumExp))
+        logSumExp?.assign(rows.map(\.state.logSumExp))
     }
 }
 
@@ -166,7 +166,8 @@ private func forward<Element: KernelElement>(
 private func rows(of shape: Shape) -> Shape { Shape(Array(shape.extents.dropLast())) }
 
 extension SoftmaxReference {
-    fileprivate static func rows<Element: KernelElement>(
+    /// Every row of `x`.
+    static func rows<Element: KernelElement>(
         of x: Tensor<Element>, columns: Int, logarithmic: Bool
     ) -> [Row] {
         let elements = x.array.map(\.widened)

@@ -1,16 +1,24 @@
+package import Tensors
+
 /// Softmax in plain Swift, with the bits of the C kernels. Rows are dense.
 package enum SoftmaxReference {
     /// A common power of 2 below the exponentials of a row, as the article "One answer" has it.
-    private struct Shift {
+    struct Shift {
+        /// The largest element; 0 if that is -∞ or -0.
+        let most: Float
         let anchor: Float
         let low: Float
         let power: Float
 
         init(most m: Float) {
-            anchor = abs(m) > 0x1p16 ? m : 0
-            low = m - anchor - 105
-            power = ExpParts.nearestPower(m - anchor)
+            most = m == -.infinity ? 0 : m + 0
+            anchor = abs(most) > 0x1p16 ? most : 0
+            low = most - anchor - 105
+            power = ExpParts.nearestPower(most - anchor)
         }
+
+        /// e(m).
+        var largest: Float { exp(most) }
 
         /// e^x without that power.
         func exp(_ x: Float) -> Float {
@@ -23,31 +31,36 @@ package enum SoftmaxReference {
 
     package struct Row {
         package var y: [Float]
-        package var logSumExp: Float
+        package var state: SoftmaxState
     }
 
     /// e^x / sum(e^x), or its logarithm.
     package static func forward(_ x: ArraySlice<Float>, logarithmic: Bool) -> Row {
-        var most = x.reduce(-.infinity) { $1 > $0 ? $1 : $0 }
-        most = most == -.infinity ? 0 : most + 0
+        let most = x.reduce(-.infinity) { $1 > $0 ? $1 : $0 }
         let shift = Shift(most: most)
-        let largest = shift.exp(most)
-        let exponentials = x.map(shift.exp)
         var sums = LaneSum<Float>()
-        for e in exponentials { sums.add(e) }
+        for x in x { sums.add(shift.exp(x)) }
         let sum = sums.total
+        let state =
+            sum == 0 ? SoftmaxState() : SoftmaxState(max: shift.most, sum: Double(sum) / Double(shift.largest))
+        return Row(y: forward(x, with: state, logarithmic: logarithmic), state: state)
+    }
 
-        var logSum: Float = 0
-        var logSumExp = -Float.infinity
-        if sum != 0 {
-            let log = sum.isNaN ? .nan : naturalLog(Double(sum) / Double(largest))
-            logSum = Float(log)
-            logSumExp = Float(Double(most) + log)
+    /// e^(x - max) / sum, or its logarithm.
+    package static func forward(_ x: ArraySlice<Float>, with state: SoftmaxState, logarithmic: Bool) -> [Float] {
+        let shift = Shift(most: state.max)
+        let wide = state.max < .infinity ? state.sum : .nan
+        if logarithmic {
+            let logSum = wide == 0 ? 0 : wide.isNaN ? .nan : Float(WideFunctions.log(wide))
+            return x.map { $0 > state.max ? .nan : $0 - shift.most - logSum }
         }
-        if logarithmic { return Row(y: x.map { $0 - most - logSum }, logSumExp: logSumExp) }
-        if sum > 0, sum == largest { return Row(y: exponentials.map { $0 / sum }, logSumExp: logSumExp) }
+        let sum = Float(wide * Double(shift.largest))
         let factor = sum == 0 ? 0 : 1 / sum
-        return Row(y: exponentials.map { $0 * factor }, logSumExp: logSumExp)
+        let isQuotient = sum > 0 && sum == shift.largest
+        return x.map { x in
+            if x > state.max { return .nan }
+            return isQuotient ? shift.exp(x) / sum : shift.exp(x) * factor
+        }
     }
 
     /// The gradient of x from the output y and its gradient.
@@ -68,21 +81,5 @@ package enum SoftmaxReference {
         for (dy, y) in zip(dy, y) { sums.add(y == 0 ? 0 : dy - centre, times: y) }
         let mean = sums.total
         return zip(dy, y).map { dy, y in y == 0 ? 0 : y * (dy - centre - mean) }
-    }
-
-    /// ln of a ratio from 0.5 on: with ratio = 2^e a, 1/√2 ≤ a < √2 and f = (a - 1) / (a + 1), it is
-    /// e ln 2 + 2 f (1 + f²/3 + f⁴/5 + … + f¹²/13).
-    static func naturalLog(_ ratio: Double) -> Double {
-        var exponent = Double(ratio.exponent)
-        var a = ratio.significand
-        if a >= 0x1.6a09e667f3bcdp0 {
-            a /= 2
-            exponent += 1
-        }
-        let f = (a - 1) / (a + 1)
-        let z = f * f
-        var series = 1.0 / 13
-        for odd: Double in [11, 9, 7, 5, 3, 1] { series = 1 / odd + z * series }
-        return exponent * 0x1.62e42fefa39efp-1 + 2 * f * series
     }
 }

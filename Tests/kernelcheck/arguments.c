@@ -51,5 +51,6 @@ void check_arguments(check *c) {
     check_math_arguments(c, &b);
     check_segment_norm_arguments(c, &b);
     check_softmax_arguments(c, &b);
+    check_csr_softmax_arguments(c, &b);
     board_free(&b);
 }

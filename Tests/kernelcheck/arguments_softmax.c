@@ -18,6 +18,7 @@ static ck_softmax_args right_forward(const board *b) {
         .y = f + PLACE,
         .y_stride = STRIDE,
         .log_sum_exp = f + 2 * PLACE,
+        .states = (ck_softmax_state *)(void *)(f + 3 * PLACE),
     };
 }
 
@@ -27,7 +28,14 @@ static ck_softmax_args right_forward(const board *b) {
 
 static void check_forward(check *c, board *b) {
     REFUSES(CK_NULL_POINTER, a.x = NULL);
-    REFUSES(CK_NULL_POINTER, a.y = NULL; a.log_sum_exp = NULL);
+    REFUSES(CK_NULL_POINTER, a.y = NULL; a.log_sum_exp = NULL; a.states = NULL);
+    ACCEPTS(a.y = NULL; a.log_sum_exp = NULL);
+    ACCEPTS(a.y = NULL; a.states = NULL);
+    ACCEPTS(a.states = NULL);
+    REFUSES(CK_MISALIGNED_POINTER, a.states = MISALIGNED(a.states));
+    REFUSES(CK_OVERLAP, a.states = (void *)a.x);
+    REFUSES(CK_OVERLAP, a.states = (void *)a.y);
+    REFUSES(CK_OVERLAP, a.states = (void *)a.log_sum_exp);
     ACCEPTS(a.y = NULL);
     ACCEPTS(a.y = NULL; a.y_stride = 0);
     ACCEPTS(a.log_sum_exp = NULL);

@@ -35,6 +35,12 @@ void check_tanh(check *c);
 void check_softmax(check *c);
 void check_softmax_streaming(check *c);
 
+/// States of softmax, merged, and rows normalized by them, against the contract's words.
+void check_softmax_states(check *c);
+
+/// Softmax over neighbourhoods against the contract's words, forward and backward.
+void check_csr_softmax(check *c);
+
 /// Calls in forked children.
 void check_forks(check *c);
 

@@ -36,6 +36,8 @@ static const family families[] = {
     {"limits", check_limits},
     {"softmax", check_softmax},
     {"softmax_streaming", check_softmax_streaming},
+    {"softmax_states", check_softmax_states},
+    {"csr_softmax", check_csr_softmax},
     {"exp", check_exp},
     {"tanh", check_tanh},
     {"forks", check_forks},

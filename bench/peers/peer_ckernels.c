@@ -24,26 +24,78 @@ static void expect_ok(ck_status status) {
     exit(1);
 }
 
-void peer_ln_f32(const struct peer_args *a) {
-    ck_norm_args args = {
-        .rows = a->rows, .cols = a->cols, .x = a->p[0], .x_stride = a->cols, .weight = a->p[1], .bias = a->p[2],
-        .epsilon = 1e-5f, .y = a->p[3], .y_stride = a->cols,
-    };
-    expect_ok(ck_layer_norm(&args, (ck_run){.threads = threads == 1}));
+static ck_run run(void) { return (ck_run){.threads = threads == 1}; }
+
+/// Memory that a caller keeps from call to call.
+static void *scratch(size_t needed) {
+    static void *memory;
+    static size_t size;
+    if (needed > size) {
+        free(memory);
+        memory = aligned_alloc(64, size = (needed + 63) / 64 * 64);
+    }
+    return memory;
 }
 
-void peer_lnbwd_f32(const struct peer_args *a) {
-    static void *workspace;
-    static size_t size;
-    size_t needed = ck_norm_backward_workspace(a->rows, a->cols, 0);
-    if (needed > size) {
-        free(workspace);
-        workspace = aligned_alloc(64, size = (needed + 63) / 64 * 64);
-    }
-    ck_norm_backward_args args = {
-        .rows = a->rows, .cols = a->cols, .dy = a->p[0], .dy_stride = a->cols, .x = a->p[1], .x_stride = a->cols,
-        .weight = a->p[4], .mean = a->p[2], .rstd = a->p[3], .dx = a->p[6], .dx_stride = a->cols, .dweight = a->p[7],
-        .dbias = a->p[8], .workspace = workspace, .workspace_size = size,
+typedef ck_status (*norm_entry)(const ck_norm_args *, ck_run);
+
+/// p: x w b y, and with a residual r h. RMSNorm has no bias.
+static void norm(const struct peer_args *a, ck_type type, norm_entry entry, int has_bias, int is_residual) {
+    ck_residual residual = {
+        .branch = a->p[4], .branch_stride = a->cols, .scale = 1, .sum = a->p[5], .sum_stride = a->cols,
     };
-    expect_ok(ck_layer_norm_backward(&args, (ck_run){.threads = threads == 1}));
+    ck_norm_args args = {
+        .rows = a->rows, .cols = a->cols, .type = type, .parameter_type = type, .x = a->p[0], .x_stride = a->cols,
+        .residual = is_residual ? &residual : NULL, .weight = a->p[1], .bias = has_bias ? a->p[2] : NULL,
+        .epsilon = 1e-5f, .y = a->p[3], .y_stride = a->cols,
+    };
+    expect_ok(entry(&args, run()));
 }
+
+/// p: dy x mean rstd w b dx dw db. The gradients of weight and bias are floats; the harness wants them as x.
+static void norm_backward(const struct peer_args *a, ck_type type) {
+    size_t sums = type == CK_F32 ? 0 : (size_t)(a->cols + 15) / 16 * 16 * sizeof(float);
+    size_t needed = ck_norm_backward_workspace(a->rows, a->cols, 0);
+    char *memory = scratch(needed + 2 * sums);
+    void *dweight = sums ? memory + needed : a->p[7], *dbias = sums ? memory + needed + sums : a->p[8];
+    ck_norm_backward_args args = {
+        .rows = a->rows, .cols = a->cols, .type = type, .parameter_type = type, .dy = a->p[0], .dy_stride = a->cols,
+        .x = a->p[1], .x_stride = a->cols, .weight = a->p[4], .mean = a->p[2], .rstd = a->p[3], .dx = a->p[6],
+        .dx_stride = a->cols, .dweight = dweight, .dbias = dbias, .workspace = memory, .workspace_size = needed,
+    };
+    expect_ok(ck_layer_norm_backward(&args, run()));
+    for (int k = 0; sums && k < 2; k++) {
+        ck_convert_args narrow = {1, a->cols, k ? dbias : dweight, CK_F32, a->cols, a->p[7 + k], type, a->cols};
+        expect_ok(ck_convert(&narrow, run()));
+    }
+}
+
+/// p: x y.
+static void softmax(const struct peer_args *a, ck_type type) {
+    ck_softmax_args args = {
+        .rows = a->rows, .cols = a->cols, .type = type, .x = a->p[0], .x_stride = a->cols, .y = a->p[1],
+        .y_stride = a->cols,
+    };
+    expect_ok(ck_softmax(&args, run()));
+}
+
+/// p: dy y dx.
+static void softmax_backward(const struct peer_args *a, ck_type type) {
+    ck_softmax_backward_args args = {
+        .rows = a->rows, .cols = a->cols, .type = type, .dy = a->p[0], .dy_stride = a->cols, .y = a->p[1],
+        .y_stride = a->cols, .dx = a->p[2], .dx_stride = a->cols,
+    };
+    expect_ok(ck_softmax_backward(&args, run()));
+}
+
+#define FOR_TYPE(name, type)                                                                           \
+    void peer_ln_##name(const struct peer_args *a) { norm(a, type, ck_layer_norm, 1, 0); }             \
+    void peer_rms_##name(const struct peer_args *a) { norm(a, type, ck_rms_norm, 0, 0); }              \
+    void peer_addln_##name(const struct peer_args *a) { norm(a, type, ck_layer_norm, 1, 1); }          \
+    void peer_addrms_##name(const struct peer_args *a) { norm(a, type, ck_rms_norm, 0, 1); }           \
+    void peer_lnbwd_##name(const struct peer_args *a) { norm_backward(a, type); }                      \
+    void peer_softmax_##name(const struct peer_args *a) { softmax(a, type); }                          \
+    void peer_softmaxbwd_##name(const struct peer_args *a) { softmax_backward(a, type); }
+FOR_TYPE(f32, CK_F32)
+FOR_TYPE(bf16, CK_BF16)
+FOR_TYPE(f16, CK_F16)
