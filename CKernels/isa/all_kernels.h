@@ -12,6 +12,7 @@
 #include "math/exp.h"
 #include "math/tanh.h"
 #include "math/softmax.h"
+#include "math/mask.h"
 
 #include "kernels/norm_input.h"
 #include "kernels/norm_moments.h"
@@ -42,6 +43,9 @@
 #include "kernels/softmax_group_body.h"
 #include "kernels/softmax_body.h"
 #include "kernels/softmax_backward_body.h"
+#include "kernels/score_rows.h"
+#include "kernels/score_softmax_body.h"
+#include "kernels/score_softmax_backward_body.h"
 #include "kernels/functions_body.h"
 #include "kernels/limits_body.h"
 
