@@ -165,8 +165,7 @@ internal import Verification
                 let elements = tensor.array.enumerated().map { takesPart[$0 % takesPart.count] ? $1 : poison }
                 return try Tensor(elements, shape: tensor.shape)
             }
-            let masks = [AttentionMask.boolean(try Tensor(takesPart, shape: [queries, keys])), .softcap(9), .causal(offset: 0)]
-            let boolean = masks[0]
+            let boolean = AttentionMask.boolean(try Tensor(takesPart, shape: [queries, keys]))
             for mask in [boolean, boolean.softcap(9), boolean.causal(offset: 0).sinks(Tensor([1, 2]))] {
                 let mask = mask.bias(clean)
                 let spoiled = try mask.bias(poisoned(clean))
