@@ -34,7 +34,7 @@ struct Bench: ParsableCommand {
         for row in report.limits { print(row.line) }
 
         print("\n" + ResultRow.header)
-        let all = Cell.norms + Cell.channelNorms + Cell.residualGeometry + Cell.segments
+        let all = Cell.norms + Cell.channelNorms + Cell.residualGeometry + Cell.segments + Cell.scores
         let cells = all.filter { cell in
             (filter.map { cell.name.contains($0) } ?? true) && (!quick || cell.bytes <= 32 << 20)
         }

@@ -35,8 +35,8 @@ static inline ck_status ck_check_lengths(const ck_mask *m, ck_score_shape s) {
     for (int64_t b = 0; b < (m->length_strides.batch ? s.batch : 1); b++)
         for (int64_t h = 0; h < (m->length_strides.head ? s.heads : 1); h++)
             for (int64_t q = 0; q < (m->length_strides.row ? s.queries : 1); q++) {
-                int64_t length = m->lengths[b * m->length_strides.batch + h * m->length_strides.head +
-                                            q * m->length_strides.row];
+                int64_t length =
+                    m->lengths[b * m->length_strides.batch + h * m->length_strides.head + q * m->length_strides.row];
                 if (length < 0 || length > s.keys) return CK_BAD_LENGTHS;
             }
     return CK_OK;

@@ -43,7 +43,8 @@ static int64_t bias_rows(const ck_score_sums *s) { return s->apart.batch * s->ap
 /// Floats of workspace, or -1 if they do not fit the address space. Counts have been checked.
 static int64_t workspace_floats(const score_args *a, const ck_score_sums *s) {
     int64_t floats = 0, rows = 0;
-    if (s->blocks > 1 && (__builtin_mul_overflow(bias_rows(s) * s->blocks, s->pitch, &floats) || floats > INT64_MAX / 64))
+    if (s->blocks > 1 &&
+        (__builtin_mul_overflow(bias_rows(s) * s->blocks, s->pitch, &floats) || floats > INT64_MAX / 64))
         return -1;
     if (__builtin_mul_overflow(a->heads, s->head_pitch, &rows) || rows > INT64_MAX / 64) return -1;
     return floats + ((a->dslopes != 0) + (a->dsinks != 0)) * rows;
@@ -130,8 +131,8 @@ static void merge_bias(const void *context, int64_t begin, int64_t end) {
         int64_t plane = row / s->apart.queries;
         int64_t start = plane / s->apart.heads * strides.batch + plane % s->apart.heads * strides.head +
                         row % s->apart.queries * strides.row;
-        call->table->merge_sums(s->partial + row * s->blocks * s->pitch, s->blocks, s->pitch,
-                                call->args->dbias + start, 0, call->args->keys, 0);
+        call->table->merge_sums(s->partial + row * s->blocks * s->pitch, s->blocks, s->pitch, call->args->dbias + start,
+                                0, call->args->keys, 0);
     }
 }
 

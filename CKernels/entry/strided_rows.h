@@ -1,4 +1,5 @@
-// strided_rows.h: the checks of tensors [batch, heads, rows, columns] that have strides of their own for all but columns.
+// strided_rows.h: the checks of tensors [batch, heads, rows, columns] that have strides of their own for all but
+// columns.
 
 #ifndef CK_STRIDED_ROWS_H
 #define CK_STRIDED_ROWS_H
@@ -32,7 +33,8 @@ static inline ck_status ck_check_grid(ck_grid g) {
     CK_CHECK(ck_add_reach(&elements, g.rows, g.strides.row));
     if (__builtin_mul_overflow(elements, 8 * (int64_t)sizeof(float), &all)) return CK_SIZE_OVERFLOW;
     return __builtin_mul_overflow(g.batch, g.heads, &rows) || __builtin_mul_overflow(rows, g.rows, &rows) ||
-                   __builtin_mul_overflow(rows, g.cols, &all) || __builtin_mul_overflow(all, 8 * (int64_t)sizeof(float), &all)
+                   __builtin_mul_overflow(rows, g.cols, &all) ||
+                   __builtin_mul_overflow(all, 8 * (int64_t)sizeof(float), &all)
                ? CK_SIZE_OVERFLOW
                : CK_OK;
 }
@@ -84,8 +86,8 @@ static inline ck_status ck_check_replacing(ck_grid output, ck_grid input) {
 
 /// Whether every row starts at a cache line.
 static inline int ck_is_grid_line_aligned(ck_grid g) {
-    int64_t steps = (g.batch > 1 ? g.strides.batch : 0) | (g.heads > 1 ? g.strides.head : 0) |
-                    (g.rows > 1 ? g.strides.row : 0);
+    int64_t steps =
+        (g.batch > 1 ? g.strides.batch : 0) | (g.heads > 1 ? g.strides.head : 0) | (g.rows > 1 ? g.strides.row : 0);
     return (uintptr_t)g.base % 64 == 0 && steps * g.size % 64 == 0;
 }
 

@@ -43,12 +43,15 @@ V_FN void score_block(const score_row *r, int64_t j, float *to, most_lanes *most
 }
 
 V_FN void score_chunk_of_kind(const score_row *r, int64_t chunk, float *to, most_lanes *most, ck_type type, int plain) {
-    key_range keys = r->mask.keys, blocks = score_blocks(keys, chunk);
+    score_row row = *r;  // a copy, which stores cannot change
+    most_lanes found = *most;
+    key_range keys = row.mask.keys, blocks = score_blocks(keys, chunk);
     for (int64_t j = blocks.from; j < blocks.to; j += BLOCK)
         if (j >= keys.from && j + BLOCK <= keys.to)
-            score_block(r, j, to + j - chunk, most, type, plain, 1);
+            score_block(&row, j, to + j - chunk, &found, type, plain, 1);
         else
-            score_block(r, j, to + j - chunk, most, type, plain, 0);
+            score_block(&row, j, to + j - chunk, &found, type, plain, 0);
+    *most = found;
 }
 
 /// The scores of a chunk, in whole blocks: -infinity where a key does not take part. Also their largest, by lanes.
@@ -91,16 +94,22 @@ V_FN float *score_chunk_again(const score_row *r, int64_t chunk, int holds) {
     return held;
 }
 
+/// Asks for the lines of some blocks of the row that lies `ahead` elements further on.
+V_FN void score_fetch(const score_row *r, key_range blocks, int64_t ahead, int streaming) {
+    const char *x = source_at(r->x, ahead).at, *y = target_at(r->y, ahead).at;
+    int64_t size = size_of(r->x.type);
+    for (int64_t line = blocks.from * size; line < blocks.to * size; line += 64) {
+        v_fetch(x + line);
+        if (r->y.at && !streaming) v_fetch_to_write(y + line);
+    }
+}
+
 /// The sum of a row's exponentials, by lanes. What lies `ahead` elements further on is asked for, unless that is 0.
 V_FN vf score_sum(const score_row *r, exp_shift shift, int64_t ahead, int streaming) {
     row_lanes total = row_lanes_zero();
     for (int64_t c = r->begin; c < r->mask.keys.to; c += CHUNK) {
         lanes part = lanes_zero();
-        key_range blocks = score_blocks(r->mask.keys, c);
-        for (int64_t j = blocks.from; j < blocks.to && ahead != 0; j += BLOCK) {
-            fetch_block(source_at(r->x, ahead), j, 0);
-            if (r->y.at && !streaming) fetch_block_to_write(target_at(r->y, ahead), j, 0);
-        }
+        if (ahead != 0) score_fetch(r, score_blocks(r->mask.keys, c), ahead, streaming);
         score_exponentials(r, c, score_chunk_again(r, c, r->holds), shift, &part);
         row_lanes_add(&total, &part, c);
     }
@@ -117,7 +126,9 @@ V_SLOW void poison_chunk(const score_row *r, int64_t chunk, float *held) {
 }
 
 V_FN void write_zeros(target y, int64_t from, int64_t to, int streaming) {
-    for (int64_t j = from; j < to; j += 16) write_left(y, j, to - j, v_zero(), streaming);
+    for (; from + BLOCK <= to; from += BLOCK)
+        for (int k = 0; k < 4; k++) write_left(y, from + 16 * k, 16, v_zero(), streaming);
+    for (; from < to; from += 16) write_left(y, from, to - from, v_zero(), streaming);
 }
 
 /// `n` elements of output: `result` of the exponentials, 0 outside the range of keys.
@@ -131,8 +142,10 @@ V_FN void score_output_of_type(const score_row *r, int64_t n, exp_shift shift, s
     for (int64_t c = r->begin; c < keys.to; c += CHUNK) {
         float *held = score_chunk_again(r, c, r->holds && !poisoned);
         lanes unused = lanes_zero();
-        if (poisoned) poison_chunk(r, c, held);
-        else if (!r->holds) score_exponentials(r, c, held, shift, &unused);
+        if (poisoned)
+            poison_chunk(r, c, held);
+        else if (!r->holds)
+            score_exponentials(r, c, held, shift, &unused);
         softmax_pass pass = {.y = target_at(y, c), .kept = held, .row = result, .streaming = streaming};
         key_range blocks = score_blocks(keys, c);
         for (int64_t j = blocks.from; j < blocks.to; j += BLOCK)

@@ -5,8 +5,8 @@
 //     dx = ds * scale                     with a softcap times fma(-t, t, 1), t = tanh(scale * x / softcap)
 //     bias_sums += ds,   slopes = sum(ds * distance),   sinks = -q * (c + D)
 //
-// Elsewhere dx is 0, and dy adds nothing. (c + D is the mean of dy under y and q; forming it in two steps makes a common
-// offset of dy cost nothing.) Bound: beyond the caches bandwidth.
+// Elsewhere dx is 0, and dy adds nothing. (c + D is the mean of dy under y and q; forming it in two steps makes a
+// common offset of dy cost nothing.) Bound: beyond the caches bandwidth.
 
 typedef struct score_gradient {
     source dy, y, x;
@@ -53,8 +53,7 @@ V_FN void score_gradient_output_block(lanes *slope, const score_gradient *g, int
         vf y = read_keys(g->y, j, g->keys, whole), dy = read_keys(g->dy, j, g->keys, whole);
         vf ds = v_mul(y, v_sub(v_sub(dy, v_set(g->centre)), v_set(g->mean)));
         ds = score_gradient_where_weighted(ds, y);
-        if (g->bias_sums)
-            store_left(g->bias_sums + j, left, v_add(load_left(g->bias_sums + j, left), ds));
+        if (g->bias_sums) store_left(g->bias_sums + j, left, v_add(load_left(g->bias_sums + j, left), ds));
         if (g->sums_slope) slope->v[k] = v_fma(ds, key_distances(j, g->position), slope->v[k]);
         vf dx = v_mul(ds, v_set(g->scale));
         if (g->inverse_cap > 0.0f) {
@@ -142,8 +141,8 @@ V_FN void score_gradients(const ck_score_softmax_backward_args *a, const ck_scor
     }
 }
 
-CK_KERNEL(score_softmax_backward)(const ck_score_softmax_backward_args *a, const ck_score_sums *sums, int64_t begin,
-                                  int64_t end) {
+CK_KERNEL(score_softmax_backward)
+(const ck_score_softmax_backward_args *a, const ck_score_sums *sums, int64_t begin, int64_t end) {
     if (a->type == CK_F32)
         score_gradients(a, sums, begin, end, CK_F32);
     else if (a->type == CK_BF16)

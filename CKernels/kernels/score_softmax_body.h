@@ -1,8 +1,9 @@
 // score_softmax_body.h: y = e^s / (e^sink + sum(e^s)) of masked scores s, for a range of rows.
 //
-// As in softmax_group_body.h, up to sixteen rows take each step together, with their numbers in the lanes of one vector:
-// the scores and the largest of them, the exponentials and their sum, the output. x is read once and y written once; what
-// the next group reads is asked for while exponentials are computed. Bound: exponentials; beyond the caches bandwidth.
+// As in softmax_group_body.h, up to sixteen rows take each step together, with their numbers in the lanes of one
+// vector: the scores and the largest of them, the exponentials and their sum, the output. x is read once and y written
+// once; what the next group reads is asked for while exponentials are computed. Bound: exponentials; beyond the caches
+// bandwidth.
 
 /// `count` rows from `begin` on, each held in `room` floats of `space`.
 V_SLOW void score_group(const ck_score_softmax_args *a, int64_t begin, int count, float *space, int64_t room,

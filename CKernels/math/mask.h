@@ -99,5 +99,8 @@ V_FN void mask_block(vf *s, const mask_row *m, int64_t j, int whole) {
 /// -infinity for those of 64 keys that are outside the range.
 V_FN void clip_block(vf *s, key_range keys, int64_t j) {
     vf out = v_set(-INFINITY);
-    for (int k = 0; k < 4; k++, j += 16) s[k] = v_keep_n_or(keys.from - j, out, v_keep_n_or(keys.to - j, s[k], out));
+    for (int k = 0; k < 4; k++, j += 16) {
+        if (j + 16 > keys.to) s[k] = v_keep_n_or(keys.to - j, s[k], out);
+        if (j < keys.from) s[k] = v_keep_n_or(keys.from - j, out, s[k]);
+    }
 }

@@ -32,8 +32,8 @@ public func scoreSoftmax<Element: KernelElement>(
     return y
 }
 
-/// As ``scoreSoftmax(_:scale:mask:backend:)``, and ln(exp(sink) + sum(exp(s))) of every row: what ``scoreSoftmaxBackward``
-/// needs with sinks. Of a query that sees no key it is -∞, or its sink.
+/// As ``scoreSoftmax(_:scale:mask:backend:)``, and ln(exp(sink) + sum(exp(s))) of every row, which the
+/// gradients of a softmax with sinks need. Of a query that sees no key it is -∞, or its sink.
 public func scoreSoftmaxWithLogSumExp<Element: KernelElement>(
     _ scores: Tensor<Element>, scale: Float = 1, mask: AttentionMask = AttentionMask(), backend: Backend = .automatic
 ) throws(NormalizationError) -> (output: Tensor<Element>, logSumExp: Tensor<Float>) {

@@ -94,7 +94,9 @@ extension AttentionMask {
     }
 
     /// Leaves out the keys more than `left` before a query and more than `right` after it; nil: none of them.
-    public func window(left: Int?, right: Int?) -> AttentionMask { with { $0.window = Window(left: left, right: right) } }
+    public func window(left: Int?, right: Int?) -> AttentionMask {
+        with { $0.window = Window(left: left, right: right) }
+    }
 
     /// Says where query 0 stands among the keys, for `causal`, `window` and `alibi`.
     public func queryOffset(_ offset: Int) -> AttentionMask { with { $0.position = .offset(offset) } }

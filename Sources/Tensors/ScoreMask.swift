@@ -139,10 +139,12 @@ extension Tensor {
         to shape: Shape, wholeRows: Bool, argument: String
     ) throws(NormalizationError) -> Tensor {
         let missing = shape.rank - self.shape.rank
-        let fits = missing >= 0 && self.shape.extents.enumerated().allSatisfy { axis, extent in
-            let isWhole = wholeRows && axis == self.shape.rank - 1
-            return extent == shape[axis + missing] || (extent == 1 && !isWhole)
-        }
+        let fits =
+            missing >= 0
+            && self.shape.extents.enumerated().allSatisfy { axis, extent in
+                let isWhole = wholeRows && axis == self.shape.rank - 1
+                return extent == shape[axis + missing] || (extent == 1 && !isWhole)
+            }
         guard fits, self.shape.rank > 0 || !wholeRows else {
             throw NormalizationError(
                 .shapeMismatch, argument: argument, expected: "a shape that broadcasts to \(shape)",
@@ -150,7 +152,8 @@ extension Tensor {
         }
         let source = wholeRows && !hasContiguousRows ? contiguous() : self
         let strides = (0..<shape.rank).map { axis in
-            axis < missing || (source.shape[axis - missing] == 1 && shape[axis] != 1) ? 0 : source.strides[axis - missing]
+            axis < missing || (source.shape[axis - missing] == 1 && shape[axis] != 1)
+                ? 0 : source.strides[axis - missing]
         }
         return Tensor(storage: source.storage, offset: source.offset, shape: shape, strides: strides)
     }

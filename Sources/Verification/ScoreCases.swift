@@ -64,7 +64,9 @@ extension OperatorCase {
         let shape: Shape = [batch, heads, queries, keys]
         let mask = try AttentionMask.drawn(
             parts, bias, batch: batch, heads: heads, queries: queries, keys: keys, random: &random)
-        let patterns: [RowPattern] = [.offset(0), .scale(20), .offset(1e4), .poisoned(.nan), .poisoned(.infinity), .scale(1e4)]
+        let patterns: [RowPattern] = [
+            .offset(0), .scale(20), .offset(1e4), .poisoned(.nan), .poisoned(.infinity), .scale(1e4),
+        ]
         let flat: Tensor<Element> = try RowPattern.tensor(
             patterns, rows: batch * heads * queries, columns: keys, random: &random)
         let x = try flat.reshaped(to: shape)
@@ -83,7 +85,9 @@ extension OperatorCase {
 
     static func scores<Element: KernelElement>(_ type: Element.Type) throws(NormalizationError) -> [OperatorCase] {
         var cases: [OperatorCase] = []
-        for parts in [[], .causal, .all, [.softcap, .bias], [.boolean, .sinks], [.window, .keyLengths, .alibi]] as [MaskParts] {
+        for parts in [[], .causal, .all, [.softcap, .bias], [.boolean, .sinks], [.window, .keyLengths, .alibi]]
+            as [MaskParts]
+        {
             for keys in [17, 128, 700] { cases.append(try scores(type, bias: Float.self, parts, keys: keys)) }
         }
         return cases

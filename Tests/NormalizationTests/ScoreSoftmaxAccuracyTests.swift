@@ -104,7 +104,8 @@ private struct MaskedScores {
             for query in 0..<3 {
                 let last = keys - 3 + query
                 let row = PlainScores<Double>.Row(
-                    x: elements[query * keys..<(query + 1) * keys].map(Double.init), scale: 0.5, softcap: nil, bias: nil,
+                    x: elements[query * keys..<(query + 1) * keys].map(Double.init), scale: 0.5, softcap: nil,
+                    bias: nil,
                     slope: 0, distances: [Double](repeating: 0, count: keys),
                     takesPart: (0..<keys).map { $0 <= last && $0 >= last - keys / 2 }, sink: Double(sink))
                 let worst = zip(y[query * keys..<(query + 1) * keys], judge.forward(row)).map(relativeError).max()!

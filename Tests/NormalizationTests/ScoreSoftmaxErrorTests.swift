@@ -8,15 +8,19 @@ internal import Verification
     private static let shape: Shape = [2, 3, 4, 5]
     private let backends = [Backend.automatic, .reference]
 
-    private func zeros(_ shape: Shape) throws(NormalizationError) -> Tensor<Float> { try Tensor(repeating: 0, shape: shape) }
+    private func zeros(_ shape: Shape) throws(NormalizationError) -> Tensor<Float> {
+        try Tensor(repeating: 0, shape: shape)
+    }
 
     @Test func masks() throws {
         let x = try zeros(Self.shape)
         let yes = try Tensor(repeating: true, shape: [4, 4])
         let wrong: [(NormalizationError.Reason, String, AttentionMask)] = [
             (.invalidParameter, "mask.softcap", .softcap(0)), (.invalidParameter, "mask.softcap", .softcap(-1)),
-            (.invalidParameter, "mask.softcap", .softcap(.nan)), (.invalidParameter, "mask.softcap", .softcap(.infinity)),
-            (.shapeMismatch, "mask.bias", .bias(try zeros([4, 1]))), (.shapeMismatch, "mask.bias", .bias(try zeros([]))),
+            (.invalidParameter, "mask.softcap", .softcap(.nan)),
+            (.invalidParameter, "mask.softcap", .softcap(.infinity)),
+            (.shapeMismatch, "mask.bias", .bias(try zeros([4, 1]))),
+            (.shapeMismatch, "mask.bias", .bias(try zeros([]))),
             (.shapeMismatch, "mask.bias", .bias(try zeros([2, 4, 5]))),
             (.shapeMismatch, "mask.bias", .bias(try zeros([1, 2, 3, 4, 5]))),
             (.shapeMismatch, "mask.boolean", .boolean(yes)),

@@ -9,7 +9,9 @@ internal import Verification
     @Test func everyCombinationOfMasks() throws {
         for parts in TestedSizes.thinned(Array(0...255), debugStep: 17) {
             try expectOneAnswer(
-                .scores(Float.self, bias: Float.self, MaskParts(rawValue: parts), keys: 20 + parts % 97, seed: UInt64(parts)))
+                .scores(
+                    Float.self, bias: Float.self, MaskParts(rawValue: parts), keys: 20 + parts % 97, seed: UInt64(parts)
+                ))
         }
     }
 
@@ -17,7 +19,8 @@ internal import Verification
         for keys in TestedSizes.thinned(Array(1...300), debugStep: 13) {
             try expectOneAnswer(
                 .scores(
-                    Float.self, bias: BFloat16.self, MaskParts(rawValue: keys * 37 & 255), batch: 1 + keys % 2, heads: 2,
+                    Float.self, bias: BFloat16.self, MaskParts(rawValue: keys * 37 & 255), batch: 1 + keys % 2,
+                    heads: 2,
                     queries: 1 + keys % 4, keys: keys, seed: UInt64(keys)))
         }
     }
@@ -34,7 +37,8 @@ internal import Verification
         for parts in TestedSizes.thinned(Array(stride(from: 0, through: 255, by: 11)), debugStep: 6) {
             let parts = MaskParts(rawValue: parts)
             try expectOneAnswer(
-                .scores(BFloat16.self, bias: Float.self, parts, keys: 133), .scores(Float16.self, bias: Float16.self, parts, keys: 70),
+                .scores(BFloat16.self, bias: Float.self, parts, keys: 133),
+                .scores(Float16.self, bias: Float16.self, parts, keys: 70),
                 .scores(BFloat16.self, bias: BFloat16.self, parts, keys: 1030))
         }
     }
@@ -44,7 +48,8 @@ internal import Verification
         for seed in 0..<6 as Range<UInt64> {
             try expectOneAnswer(
                 .scores(
-                    Float.self, bias: Float.self, [.bias, .alibi, .sinks, .causal], batch: 3, heads: 4, queries: 90, keys: 33,
+                    Float.self, bias: Float.self, [.bias, .alibi, .sinks, .causal], batch: 3, heads: 4, queries: 90,
+                    keys: 33,
                     seed: seed))
         }
     }

@@ -1,5 +1,5 @@
-// arguments_score_softmax.c: what ck_score_softmax and ck_score_softmax_backward refuse, the mask included, and calls near
-// a refusal that they must accept.
+// arguments_score_softmax.c: what ck_score_softmax and ck_score_softmax_backward refuse, the mask included, and calls
+// near a refusal that they must accept.
 
 #include <math.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 
 enum { BATCH = 2, HEADS = 3, QUERIES = 2, KEYS = 7, ROW = 8, ROWS = BATCH * HEADS * QUERIES };
 
-static const ck_strides packed = {HEADS * QUERIES * ROW, QUERIES * ROW, ROW};
+static const ck_strides packed = {HEADS * QUERIES * ROW, QUERIES *ROW, ROW};
 
 /// Lengths and offsets that are right, outside the board, where floats are.
 static const int64_t lengths[ROWS] = {0, KEYS, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3}, offsets[BATCH] = {-5, 5};

@@ -29,9 +29,9 @@ score_problem score_problem_make(void) {
 }
 
 void score_problem_free(score_problem *p) {
-    void *all[] = {p->x,        p->y,         p->dy,        p->ds,          p->dx,          p->bias,
-                   p->stored_x, p->stored_y,  p->stored_dy, p->stored_dx,   p->stored_bias, p->boolean,
-                   p->lengths,  p->offsets,   p->row_sinks, p->log_sum_exp, p->row_slopes};
+    void *all[] = {p->x,        p->y,        p->dy,        p->ds,          p->dx,          p->bias,
+                   p->stored_x, p->stored_y, p->stored_dy, p->stored_dx,   p->stored_bias, p->boolean,
+                   p->lengths,  p->offsets,  p->row_sinks, p->log_sum_exp, p->row_slopes};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
@@ -163,8 +163,8 @@ void score_problem_draw(check *c, score_problem *p, const int64_t shape[4], int 
         float *y = p->y + row * n;
         p->log_sum_exp[row] = contract_score_softmax(&r, y);
         store(p->type, (char *)p->stored_y + row * n * type_size(p->type), y, n);
-        contract_score_sums sums = contract_score_backward(&r, p->dy + row * n, y, p->log_sum_exp[row],
-                                                           p->ds + row * n, p->dx + row * n);
+        contract_score_sums sums =
+            contract_score_backward(&r, p->dy + row * n, y, p->log_sum_exp[row], p->ds + row * n, p->dx + row * n);
         p->row_slopes[row] = sums.slope;
         p->row_sinks[row] = sums.sink;
     }
@@ -197,8 +197,7 @@ void score_problem_head_gradient(const score_problem *p, const float *of_rows, f
     for (int64_t h = 0; h < p->heads; h++) {
         contract_sum sum = {0};
         for (int64_t b = 0; b < p->batch; b++)
-            for (int64_t q = 0; q < p->queries; q++)
-                contract_add(&sum, of_rows[(b * p->heads + h) * p->queries + q]);
+            for (int64_t q = 0; q < p->queries; q++) contract_add(&sum, of_rows[(b * p->heads + h) * p->queries + q]);
         gradient[h] = contract_total(&sum);
     }
 }

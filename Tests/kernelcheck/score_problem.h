@@ -25,7 +25,7 @@ typedef struct score_problem {
     ck_type type;
     float scale;
     int kinds;
-    ck_mask mask;          // strides in rows; pointers to what follows
+    ck_mask mask;  // strides in rows; pointers to what follows
     int64_t bias_rows, boolean_rows;
     int64_t length_count;
     float *x, *y, *dy, *ds, *dx, *log_sum_exp;  // exact in `type`; [batch, heads, queries, keys]

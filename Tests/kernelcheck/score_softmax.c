@@ -1,5 +1,6 @@
-// score_softmax.c: the family score_softmax: masked scores, forward and backward, against the contract's words, by bits,
-// over types, shapes, layouts, every combination of masks, and thread counts; keys outside a range behind guard pages.
+// score_softmax.c: the family score_softmax: masked scores, forward and backward, against the contract's words, by
+// bits, over types, shapes, layouts, every combination of masks, and thread counts; keys outside a range behind guard
+// pages.
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -120,7 +121,7 @@ static void compare_forward(check *c, const score_problem *p, const score_memory
 }
 
 static void compare_backward(check *c, const score_problem *p, const score_memory *m, ck_run run) {
-    int in_place = (int)random_below(&c->random, 4);  // 0: dx is dy; 1: dx is y
+    int in_place = (int)random_below(&c->random, 4);                                  // 0: dx is dy; 1: dx is y
     int apart = (int)random_below(&c->random, 9), rows = (int)score_problem_rows(p);  // 8: no dbias
     ck_strides dy_layout = draw_layout(c, p), y_layout = draw_layout(c, p), x_layout = draw_layout(c, p);
     ck_strides dx_layout = in_place == 0 ? dy_layout : in_place == 1 ? y_layout : draw_layout(c, p);
@@ -176,7 +177,8 @@ static void compare(check *c, score_problem *p, const score_memory *m, const int
     check_begin(c);
     score_problem_draw(c, p, shape, kinds);
     ck_run run = {c->isa, (int32_t)random_choice(&c->random, threads, 5)};
-    check_describe(c, "%s, batch %" PRId64 ", heads %" PRId64 ", queries %" PRId64 ", keys %" PRId64
+    check_describe(c,
+                   "%s, batch %" PRId64 ", heads %" PRId64 ", queries %" PRId64 ", keys %" PRId64
                    ", masks %d, offset %" PRId64 ", window %" PRId64 " %" PRId64 ", threads %d",
                    type_name(p->type), p->batch, p->heads, p->queries, p->keys, kinds, p->mask.offset,
                    p->mask.window_left, p->mask.window_right, run.threads);
@@ -203,8 +205,7 @@ static void compare_range(check *c, score_problem *p, const score_memory *m, int
     check_describe(c, "%s, keys %" PRId64 " of %" PRId64 " ... %" PRId64 " alone, masks %d", type_name(p->type), keys,
                    from, to, kinds);
     ck_mask mask = p->mask;
-    if (mask.bias)
-        mask.bias = only_keys(&m->home[BIAS], p->stored_bias, type_size(mask.bias_type), from, to, at_end);
+    if (mask.bias) mask.bias = only_keys(&m->home[BIAS], p->stored_bias, type_size(mask.bias_type), from, to, at_end);
     if (mask.boolean) mask.boolean = only_keys(&m->home[BOOLEAN], p->boolean, 1, from, to, at_end);
     matrix y = place(c, &m->home[Y], p->type, 1, keys);
     ck_score_softmax_args args = {1, 1, 1, keys, p->type, p->scale, .y = y.base, .mask = mask};
