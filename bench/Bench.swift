@@ -35,7 +35,7 @@ struct Bench: ParsableCommand {
 
         print("\n" + ResultRow.header)
         let all = Cell.norms + Cell.channelNorms + Cell.residualGeometry + Cell.segments + Cell.conversions
-            + Cell.softmaxes
+            + Cell.softmaxes + Cell.scores
         let cells = all.filter { cell in
             (filter.map { cell.name.contains($0) } ?? true) && (!quick || cell.bytes <= 32 << 20)
         }

@@ -55,6 +55,7 @@ const char *ck_status_text(ck_status status) {
     case CK_BAD_MOMENTS: return "moments of too few elements, or with a negative sum of squares";
     case CK_BAD_PARAMETER: return "a number is NaN, infinite or outside its range";
     case CK_BAD_OFFSETS: return "offsets do not begin at 0, decrease, or do not end at the count";
+    case CK_BAD_LENGTHS: return "a length is negative or more than there are keys";
     }
     return "not a status of this library";
 }

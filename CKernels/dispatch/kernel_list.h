@@ -15,6 +15,7 @@
 #include "ck_orthogonal_add.h"
 #include "ck_softmax.h"
 #include "dispatch/channel_region.h"
+#include "dispatch/score_sums.h"
 
 #define CK_KERNELS(KERNEL)                                                                                    \
     KERNEL(norm, (const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, int streaming))       \
@@ -52,6 +53,9 @@
     KERNEL(softmax_with_states, (const ck_softmax_with_states_args *args, int64_t begin, int64_t end,         \
                                  int streaming))                                                              \
     KERNEL(merge_softmax_states, (const ck_softmax_state *parts, int64_t count, ck_softmax_state *result))    \
+    KERNEL(score_softmax, (const ck_score_softmax_args *args, int64_t begin, int64_t end, int streaming))     \
+    KERNEL(score_softmax_backward, (const ck_score_softmax_backward_args *args, const ck_score_sums *sums,    \
+                                    int64_t begin, int64_t end))                                              \
     KERNEL(exp_1ulp, (const float *x, float *y, int64_t count, int streaming))                                \
     KERNEL(tanh_2ulp, (const float *x, float *y, int64_t count, int streaming))                               \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \

@@ -37,6 +37,7 @@ typedef enum ck_status {
     CK_BAD_MOMENTS,          ///< moments of a negative count, or of no elements where some are needed, or a negative m2
     CK_BAD_PARAMETER,        ///< a number that is NaN, infinite or outside its range
     CK_BAD_OFFSETS,          ///< offsets do not begin at 0, decrease, or do not end at the count
+    CK_BAD_LENGTHS,          ///< a length that is negative or more than there are keys
 } ck_status;
 
 /// One sentence for a status; never NULL, also for values that are not a ck_status.

@@ -14,7 +14,9 @@
 #include "ck_norm_second_order.h"
 #include "ck_orthogonal_add.h"
 #include "ck_segment_norm.h"
+#include "ck_mask.h"
 #include "ck_moments.h"
+#include "ck_score_softmax.h"
 #include "ck_softmax.h"
 #include "ck_softmax_state.h"
 

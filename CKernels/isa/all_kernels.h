@@ -14,6 +14,7 @@
 #include "math/softmax.h"
 #include "math/softmax_state.h"
 #include "math/exact_sum.h"
+#include "math/mask.h"
 
 #include "kernels/norm_input.h"
 #include "kernels/norm_moments.h"
@@ -47,6 +48,9 @@
 #include "kernels/softmax_with_states_body.h"
 #include "kernels/csr_softmax_body.h"
 #include "kernels/csr_softmax_backward_body.h"
+#include "kernels/score_rows.h"
+#include "kernels/score_softmax_body.h"
+#include "kernels/score_softmax_backward_body.h"
 #include "kernels/functions_body.h"
 #include "kernels/limits_body.h"
 

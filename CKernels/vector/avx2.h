@@ -41,12 +41,21 @@ V_FN vf v_keep_n_or(int64_t n, vf a, vf b) {
     return v_pair(_mm256_blendv_ps(b.lo, a.lo, _mm256_castsi256_ps(v_first8(n))),
                   _mm256_blendv_ps(b.hi, a.hi, _mm256_castsi256_ps(v_first8(n - 8))));
 }
-V_FN __m256 v_keep_bits8(uint32_t bits, __m256 a) {
+V_FN __m256 v_mask_of_bits8(uint32_t bits) {
     __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-    __m256i kept = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), lane), lane);
-    return _mm256_and_ps(a, _mm256_castsi256_ps(kept));
+    return _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), lane), lane));
 }
-V_FN vf v_keep_bits(uint32_t bits, vf a) { return v_pair(v_keep_bits8(bits, a.lo), v_keep_bits8(bits >> 8, a.hi)); }
+V_FN vf v_keep_bits(uint32_t bits, vf a) {
+    return v_pair(_mm256_and_ps(a.lo, v_mask_of_bits8(bits)), _mm256_and_ps(a.hi, v_mask_of_bits8(bits >> 8)));
+}
+V_FN vf v_where_bits(uint32_t bits, vf a, vf b) {
+    return v_pair(_mm256_blendv_ps(b.lo, a.lo, v_mask_of_bits8(bits)),
+                  _mm256_blendv_ps(b.hi, a.hi, v_mask_of_bits8(bits >> 8)));
+}
+V_FN uint32_t v_bits_of_bytes(const uint8_t *p) {
+    __m128i zero = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)p), _mm_setzero_si128());
+    return (uint32_t)_mm_movemask_epi8(zero) ^ 0xffff;
+}
 
 typedef __m256i vh;
 

@@ -19,6 +19,11 @@ V_FN void v_fetch_to_write(const void *p) { __builtin_prefetch(p, 1, 2); }
 V_FN vf v_keep_n(int64_t n, vf a) { return _mm512_maskz_mov_ps(v_first(n), a); }
 V_FN vf v_keep_n_or(int64_t n, vf a, vf b) { return _mm512_mask_mov_ps(b, v_first(n), a); }
 V_FN vf v_keep_bits(uint32_t bits, vf a) { return _mm512_maskz_mov_ps((__mmask16)bits, a); }
+V_FN vf v_where_bits(uint32_t bits, vf a, vf b) { return _mm512_mask_mov_ps(b, (__mmask16)bits, a); }
+V_FN uint32_t v_bits_of_bytes(const uint8_t *p) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+    return _mm_test_epi8_mask(bytes, bytes);
+}
 
 typedef __m256i vh;
 

@@ -19,6 +19,8 @@
 //   v_keep_n(n, a)            the first n lanes of a, +0.0 in the others
 //   v_keep_n_or(n, a, b)      the first n lanes of a, those of b in the others
 //   v_keep_bits(bits, a)      lane l of a where bit l of `bits` is set, +0.0 in the others
+//   v_where_bits(bits, a, b)  lane l of a where bit l of `bits` is set, else that of b
+//   v_bits_of_bytes(p)        bit l is set where p[l] is not 0, for 16 bytes
 //   vh_load vh_load_n vh_store vh_store_n vh_stream
 //                             the same for `vh`, 16 patterns of 16 bits (uint16_t); vh_stream wants 32 bytes
 //   v_widen_bf16(h)           bfloat16 numbers, widened exactly; v_widen_f16: those of binary16

@@ -48,13 +48,25 @@ V_FN vf v_keep_n_or(int64_t n, vf a, vf b) {
     return b;
 }
 V_FN vf v_keep_n(int64_t n, vf a) { return v_keep_n_or(n, a, v_zero()); }
-V_FN vf v_keep_bits(uint32_t bits, vf a) {
+V_FN uint32x4_t v_mask_of_bits4(uint32_t bits) {
     static const uint32_t lane[4] = {1, 2, 4, 8};
+    return vtstq_u32(vdupq_n_u32(bits), vld1q_u32(lane));
+}
+V_FN vf v_keep_bits(uint32_t bits, vf a) {
     EACH_QUARTER {
-        uint32x4_t kept = vtstq_u32(vdupq_n_u32(bits >> 4 * q), vld1q_u32(lane));
+        uint32x4_t kept = v_mask_of_bits4(bits >> 4 * q);
         a.val[q] = vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a.val[q]), kept));
     }
     return a;
+}
+V_FN vf v_where_bits(uint32_t bits, vf a, vf b) {
+    EACH_QUARTER a.val[q] = vbslq_f32(v_mask_of_bits4(bits >> 4 * q), a.val[q], b.val[q]);
+    return a;
+}
+V_FN uint32_t v_bits_of_bytes(const uint8_t *p) {
+    static const uint8_t bit[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    uint8x16_t bytes = vld1q_u8(p), set = vandq_u8(vtstq_u8(bytes, bytes), vld1q_u8(bit));
+    return (uint32_t)vaddv_u8(vget_low_u8(set)) | (uint32_t)vaddv_u8(vget_high_u8(set)) << 8;
 }
 
 typedef uint16x8x2_t vh;

@@ -38,6 +38,16 @@ V_FN vf v_keep_bits(uint32_t bits, vf a) {
     return a;
 }
 
+V_FN vf v_where_bits(uint32_t bits, vf a, vf b) {
+    EACH_LANE if (bits >> l & 1) b.lane[l] = a.lane[l];
+    return b;
+}
+V_FN uint32_t v_bits_of_bytes(const uint8_t *p) {
+    uint32_t bits = 0;
+    EACH_LANE bits |= (uint32_t)(p[l] != 0) << l;
+    return bits;
+}
+
 typedef struct vh {
     uint16_t lane[16];
 } vh;

@@ -40,6 +40,8 @@ void check_softmax_states(check *c);
 
 /// Softmax over neighbourhoods against the contract's words, forward and backward.
 void check_csr_softmax(check *c);
+/// Softmax of masked scores against the contract's words, forward and backward, under all masks.
+void check_score_softmax(check *c);
 
 /// Calls in forked children.
 void check_forks(check *c);

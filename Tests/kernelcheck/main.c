@@ -38,6 +38,7 @@ static const family families[] = {
     {"softmax_streaming", check_softmax_streaming},
     {"softmax_states", check_softmax_states},
     {"csr_softmax", check_csr_softmax},
+    {"score_softmax", check_score_softmax},
     {"exp", check_exp},
     {"tanh", check_tanh},
     {"forks", check_forks},

@@ -1,0 +1,152 @@
+// score_softmax_backward_body.h: gradients of score_softmax for a range of items (score_sums.h), from its output y.
+//
+//     c = sum(y * dy),   D = sum(y * (dy - c)) - c * q          where y > 0; q = e^(sink - log_sum_exp)
+//     ds = y * ((dy - c) - D)
+//     dx = ds * scale                     with a softcap times fma(-t, t, 1), t = tanh(scale * x / softcap)
+//     bias_sums += ds,   slopes = sum(ds * distance),   sinks = -q * (c + D)
+//
+// Elsewhere dx is 0, and dy adds nothing. (c + D is the mean of dy under y and q; forming it in two steps makes a
+// common offset of dy cost nothing.) Bound: beyond the caches bandwidth.
+
+typedef struct score_gradient {
+    source dy, y, x;
+    target dx;
+    key_range keys;
+    int64_t position;
+    float centre, mean, scale, inverse_cap;
+    float *bias_sums;
+    int sums_slope;
+} score_gradient;
+
+/// `a` where the probability is not 0 (also if it is a NaN), +0 elsewhere.
+V_FN vf score_gradient_where_weighted(vf a, vf y) { return v_where_less(y, v_set(0x1p-149f), v_zero(), a); }
+
+/// y * (dy - centre) of 64 keys joins the sum.
+V_FN void score_gradient_sum_block(lanes *sum, const score_gradient *g, int64_t j, int whole) {
+    for (int k = 0; k < 4; k++, j += 16) {
+        vf y = read_keys(g->y, j, g->keys, whole), dy = read_keys(g->dy, j, g->keys, whole);
+        vf t = score_gradient_where_weighted(v_sub(dy, v_set(g->centre)), y);
+        sum->v[k] = v_fma(t, y, sum->v[k]);
+    }
+}
+
+V_FN float score_gradient_sum(const score_gradient *g) {
+    key_range keys = g->keys;
+    row_lanes total = row_lanes_zero();
+    for (int64_t c = keys.from / CHUNK * CHUNK; c < keys.to; c += CHUNK) {
+        lanes part = lanes_zero();
+        key_range blocks = score_blocks(keys, c);
+        for (int64_t j = blocks.from; j < blocks.to; j += BLOCK)
+            if (j >= keys.from && j + BLOCK <= keys.to)
+                score_gradient_sum_block(&part, g, j, 1);
+            else
+                score_gradient_sum_block(&part, g, j, 0);
+        row_lanes_add(&total, &part, c);
+    }
+    lanes sum = row_lanes_total(&total, keys.to);
+    return lanes_fold(&sum);
+}
+
+/// The output of 64 keys, of which `left` are there.
+V_FN void score_gradient_output_block(lanes *slope, const score_gradient *g, int64_t j, int64_t left, int whole) {
+    for (int k = 0; k < 4; k++, j += 16, left -= 16) {
+        vf y = read_keys(g->y, j, g->keys, whole), dy = read_keys(g->dy, j, g->keys, whole);
+        vf ds = v_mul(y, v_sub(v_sub(dy, v_set(g->centre)), v_set(g->mean)));
+        ds = score_gradient_where_weighted(ds, y);
+        if (g->bias_sums) store_left(g->bias_sums + j, left, v_add(load_left(g->bias_sums + j, left), ds));
+        if (g->sums_slope) slope->v[k] = v_fma(ds, key_distances(j, g->position), slope->v[k]);
+        vf dx = v_mul(ds, v_set(g->scale));
+        if (g->inverse_cap > 0.0f) {
+            vf s = v_mul(v_set(g->scale), read_keys(g->x, j, g->keys, whole));
+            dx = v_mul(dx, softcap_slope(s, v_set(g->inverse_cap)));
+        }
+        write_left(g->dx, j, left, score_gradient_where_weighted(dx, y), 0);
+    }
+}
+
+/// A row of `n` elements; the gradient of its slope.
+V_FN float score_gradient_output(const score_gradient *g, int64_t n) {
+    key_range keys = g->keys;
+    row_lanes total = row_lanes_zero();
+    write_zeros(g->dx, 0, keys.from / BLOCK * BLOCK, 0);
+    for (int64_t c = keys.from / CHUNK * CHUNK; c < keys.to; c += CHUNK) {
+        lanes part = lanes_zero();
+        key_range blocks = score_blocks(keys, c);
+        for (int64_t j = blocks.from; j < blocks.to; j += BLOCK)
+            if (j >= keys.from && j + BLOCK <= keys.to)
+                score_gradient_output_block(&part, g, j, BLOCK, 1);
+            else
+                score_gradient_output_block(&part, g, j, n - j, 0);
+        row_lanes_add(&total, &part, c);
+    }
+    write_zeros(g->dx, (keys.to + BLOCK - 1) / BLOCK * BLOCK, n, 0);
+    lanes slope = row_lanes_total(&total, keys.to);
+    return lanes_fold(&slope);
+}
+
+/// e^(sink - log_sum_exp), the sink's share of the sum.
+V_FN float sink_share(const ck_score_softmax_backward_args *a, score_place p, int64_t row) {
+    float sink = mask_sink(&a->mask, p.head), lane[16];
+    if (sink == -INFINITY) return 0.0f;
+    v_store(lane, v_exp_1ulp(v_set(sink - a->log_sum_exp[row])));
+    return lane[0];
+}
+
+V_FN void score_gradient_row(const ck_score_softmax_backward_args *a, const ck_score_sums *sums, score_place p,
+                             float *bias_sums, ck_type type) {
+    int64_t row = (p.batch * a->heads + p.head) * a->queries + p.query;
+    int64_t saved = p.head * sums->head_pitch + p.batch * a->queries + p.query;
+    score_gradient g = {
+        .dy = source_at((source){a->dy, type}, score_row_start(a->dy_strides, p)),
+        .y = source_at((source){a->y, type}, score_row_start(a->y_strides, p)),
+        .dx = target_at((target){a->dx, type}, score_row_start(a->dx_strides, p)),
+        .keys = mask_keys(&a->mask, p.batch, p.head, p.query, a->keys),
+        .position = mask_position(&a->mask, p.batch, p.query),
+        .scale = a->scale,
+        .bias_sums = bias_sums,
+        .sums_slope = sums->slopes != 0,
+    };
+    if (a->mask.softcap > 0.0f) {
+        g.inverse_cap = 1.0f / a->mask.softcap;
+        g.x = source_at((source){a->x, type}, score_row_start(a->x_strides, p));
+    }
+    float share = sink_share(a, p, row), centre = score_gradient_sum(&g);
+    g.centre = centre;
+    g.mean = s_fma(-centre, share, score_gradient_sum(&g));
+    float slope = score_gradient_output(&g, a->keys);
+    if (sums->slopes) sums->slopes[saved] = slope;
+    if (sums->sinks) sums->sinks[saved] = -share * (g.centre + g.mean);
+}
+
+/// Place number `apart` of the axes that tell rows of the bias apart, number `summed` of the others.
+V_FN score_place score_place_among(const ck_score_sums *s, int64_t apart, int64_t summed) {
+    ck_score_axes a = s->apart, b = s->summed;
+    return (score_place){
+        .batch = apart / a.queries / a.heads + summed / b.queries / b.heads,
+        .head = apart / a.queries % a.heads + summed / b.queries % b.heads,
+        .query = apart % a.queries + summed % b.queries,
+    };
+}
+
+V_FN void score_gradients(const ck_score_softmax_backward_args *a, const ck_score_sums *sums, int64_t begin,
+                          int64_t end, ck_type type) {
+    for (int64_t item = begin; item < end; item++) {
+        int64_t apart = item / sums->blocks, first = item % sums->blocks * sums->per_block;
+        score_place place = score_place_among(sums, apart, 0);
+        float *bias_sums = a->dbias ? a->dbias + score_row_start(a->dbias_strides, place) : 0;
+        if (sums->blocks > 1) bias_sums = sums->partial + item * sums->pitch;
+        for (int64_t j = 0; j < a->keys && bias_sums; j += 16) store_left(bias_sums + j, a->keys - j, v_zero());
+        for (int64_t i = first; i < lesser(first + sums->per_block, sums->count); i++)
+            score_gradient_row(a, sums, score_place_among(sums, apart, i), bias_sums, type);
+    }
+}
+
+CK_KERNEL(score_softmax_backward)
+(const ck_score_softmax_backward_args *a, const ck_score_sums *sums, int64_t begin, int64_t end) {
+    if (a->type == CK_F32)
+        score_gradients(a, sums, begin, end, CK_F32);
+    else if (a->type == CK_BF16)
+        score_gradients(a, sums, begin, end, CK_BF16);
+    else
+        score_gradients(a, sums, begin, end, CK_F16);
+}
