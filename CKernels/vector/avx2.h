@@ -5,6 +5,7 @@ typedef struct vf {
 } vf;
 
 #define V_TOGETHER 2
+#define V_SUMS 6
 
 V_FN vf v_pair(__m256 lo, __m256 hi) { return (vf){lo, hi}; }
 V_FN vf v_zero(void) { return v_pair(_mm256_setzero_ps(), _mm256_setzero_ps()); }
@@ -220,4 +221,36 @@ V_FN float v_fold_magnitude(vf a) {
 V_FN float s_sqrt(float a) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a))); }
 V_FN float s_fma(float a, float b, float c) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));
+}
+
+/// Eight rows of eight.
+V_FN void v_transpose8(__m256 *r) {
+    __m256 pair[8], four[8];
+    for (int i = 0; i < 8; i += 2) {
+        pair[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        pair[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int k = 0; k < 2; k++) {
+            four[i + 2 * k] = _mm256_shuffle_ps(pair[i + k], pair[i + 2 + k], 0x44);
+            four[i + 2 * k + 1] = _mm256_shuffle_ps(pair[i + k], pair[i + 2 + k], 0xee);
+        }
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x20);
+        r[i + 4] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x31);
+    }
+}
+V_FN void v_transpose(vf *rows) {
+    __m256 block[4][8];  // by halves of rows, then of lanes
+    for (int i = 0; i < 8; i++) {
+        block[0][i] = rows[i].lo;
+        block[1][i] = rows[i].hi;
+        block[2][i] = rows[i + 8].lo;
+        block[3][i] = rows[i + 8].hi;
+    }
+    for (int b = 0; b < 4; b++) v_transpose8(block[b]);
+    for (int i = 0; i < 8; i++) {
+        rows[i] = v_pair(block[0][i], block[2][i]);
+        rows[i + 8] = v_pair(block[1][i], block[3][i]);
+    }
 }

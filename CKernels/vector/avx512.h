@@ -3,6 +3,7 @@
 typedef __m512 vf;
 
 #define V_TOGETHER 4
+#define V_SUMS 24
 
 V_FN vf v_zero(void) { return _mm512_setzero_ps(); }
 V_FN vf v_set(float a) { return _mm512_set1_ps(a); }
@@ -113,4 +114,30 @@ V_FN float v_fold_magnitude(vf a) {
 V_FN float s_sqrt(float a) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a))); }
 V_FN float s_fma(float a, float b, float c) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));
+}
+
+V_FN void v_transpose(vf *r) {
+    __m512 a[16], b[16];
+    for (int i = 0; i < 16; i += 2) {
+        a[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        a[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int k = 0; k < 2; k++) {
+            b[i + 2 * k] = _mm512_shuffle_ps(a[i + k], a[i + 2 + k], 0x44);
+            b[i + 2 * k + 1] = _mm512_shuffle_ps(a[i + k], a[i + 2 + k], 0xee);
+        }
+    // b[4 i + k]: columns k, k + 4, k + 8, k + 12 of the rows 4 i ... 4 i + 3, one a quarter.
+    for (int k = 0; k < 4; k++) {
+        a[k] = _mm512_shuffle_f32x4(b[k], b[4 + k], 0x88);
+        a[4 + k] = _mm512_shuffle_f32x4(b[k], b[4 + k], 0xdd);
+        a[8 + k] = _mm512_shuffle_f32x4(b[8 + k], b[12 + k], 0x88);
+        a[12 + k] = _mm512_shuffle_f32x4(b[8 + k], b[12 + k], 0xdd);
+    }
+    for (int k = 0; k < 4; k++) {
+        r[k] = _mm512_shuffle_f32x4(a[k], a[8 + k], 0x88);
+        r[k + 8] = _mm512_shuffle_f32x4(a[k], a[8 + k], 0xdd);
+        r[k + 4] = _mm512_shuffle_f32x4(a[4 + k], a[12 + k], 0x88);
+        r[k + 12] = _mm512_shuffle_f32x4(a[4 + k], a[12 + k], 0xdd);
+    }
 }

@@ -3,6 +3,7 @@
 typedef float32x4x4_t vf;
 
 #define V_TOGETHER 2
+#define V_SUMS 6
 #define EACH_QUARTER for (int q = 0; q < 4; q++)
 
 V_FN vf v_set(float a) {
@@ -246,4 +247,19 @@ V_FN float v_fold_magnitude(vf a) {
 V_FN float s_sqrt(float a) { return vget_lane_f32(vsqrt_f32(vdup_n_f32(a)), 0); }
 V_FN float s_fma(float a, float b, float c) {
     return vget_lane_f32(vfma_f32(vdup_n_f32(c), vdup_n_f32(a), vdup_n_f32(b)), 0);
+}
+
+/// Four rows' quarter q, whose lanes go to the quarter `to` of four other rows.
+V_FN void v_transpose4(const vf *rows, int q, vf *result, int to) {
+    float32x4x2_t a = vtrnq_f32(rows[0].val[q], rows[1].val[q]), b = vtrnq_f32(rows[2].val[q], rows[3].val[q]);
+    for (int k = 0; k < 2; k++) {
+        result[k].val[to] = vcombine_f32(vget_low_f32(a.val[k]), vget_low_f32(b.val[k]));
+        result[k + 2].val[to] = vcombine_f32(vget_high_f32(a.val[k]), vget_high_f32(b.val[k]));
+    }
+}
+V_FN void v_transpose(vf *rows) {
+    vf result[16];
+    for (int group = 0; group < 4; group++)
+        EACH_QUARTER v_transpose4(rows + 4 * group, q, result + 4 * q, group);
+    for (int i = 0; i < 16; i++) rows[i] = result[i];
 }

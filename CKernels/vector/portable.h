@@ -5,6 +5,7 @@ typedef struct vf {
 } vf;
 
 #define V_TOGETHER 4
+#define V_SUMS 24
 #define EACH_LANE for (int l = 0; l < 16; l++)
 
 V_FN vf v_set(float a) {
@@ -231,3 +232,12 @@ V_FN float v_fold_magnitude(vf a) {
 
 V_FN float s_sqrt(float a) { return sqrtf(a); }
 V_FN float s_fma(float a, float b, float c) { return fmaf(a, b, c); }
+
+V_FN void v_transpose(vf *rows) {
+    for (int r = 0; r < 16; r++)
+        for (int l = 0; l < r; l++) {
+            float a = rows[r].lane[l];
+            rows[r].lane[l] = rows[l].lane[r];
+            rows[l].lane[r] = a;
+        }
+}
