@@ -14,11 +14,18 @@
 #include <arm_neon.h>
 #endif
 
+#define CK_PRAGMA(text) _Pragma(#text)
+
 #define V_FN static inline __attribute__((always_inline))
 /// For what a row needs once at most and no loop should carry.
 #define V_SLOW static __attribute__((noinline))
+/// Before a loop over the vectors of a block: its sums are to stay in registers.
+#if defined(__clang__)
+#define V_UNROLL CK_PRAGMA(clang loop unroll(full))
+#else
+#define V_UNROLL CK_PRAGMA(GCC unroll 4)
+#endif
 
-#define CK_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #define CK_TARGET_BEGIN(isa) CK_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))

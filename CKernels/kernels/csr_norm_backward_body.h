@@ -1,7 +1,7 @@
 // csr_norm_backward_body.h: gradients of csr_norm for a range of (head, node) pairs, heads outermost. Over a node's n
-// edges, with xhat = ((x - mean) - mean_low) * rstd and g = dy * weight, as in norm_backward_body.h:
+// edges, with xhat and t as in norm_backward_body.h:
 //
-//     c = the mean of a sample of g,   t_i = g_i - c,   tau = sum(t) / n,   p = sum(t * xhat) / n
+//     c = the mean of a sample of dy * weight,   t_i = fma(dy_i, weight, -c),   tau = sum(t) / n,   p = sum(t * xhat) / n
 //     dx = fma(-xhat, p, t - tau) * rstd
 //     weight_sums = sum(dy * xhat),   bias_sums = sum(dy)                   one of each for each pair
 //
@@ -9,23 +9,22 @@
 
 typedef struct csr_gradient {
     source dy, x;
-    float weight, mean, mean_low, rstd;
+    float weight, mean, rstd, shift;
     float centre;
 } csr_gradient;
 
 V_FN vf csr_xhat(const csr_gradient *r, int64_t i, int64_t left) {
-    vf d = v_sub(v_sub(read_left(r->x, i, left), v_set(r->mean)), v_set(r->mean_low));
-    return v_mul(d, v_set(r->rstd));
+    return normalized(v_sub(read_left(r->x, i, left), v_set(r->mean)), r->rstd, r->shift);
 }
-V_FN vf csr_weighted(const csr_gradient *r, int64_t i, int64_t left) {
-    return v_mul(read_left(r->dy, i, left), v_set(r->weight));
+V_FN vf csr_centred_gradient(const csr_gradient *r, int64_t i, int64_t left) {
+    return v_fms(read_left(r->dy, i, left), v_set(r->weight), v_set(r->centre));
 }
 
 /// Sums over a neighbourhood or a chunk of it: of t, t * xhat, dy * xhat and dy.
 enum { CSR_T, CSR_T_XHAT, CSR_DY_XHAT, CSR_DY, CSR_SUMS };
 
 V_FN void csr_vector(lanes *sums, const csr_gradient *r, int64_t i, int64_t left, int k) {
-    vf t = keep_left(left, v_sub(csr_weighted(r, i, left), v_set(r->centre)));
+    vf t = keep_left(left, csr_centred_gradient(r, i, left));
     vf dy = keep_left(left, read_left(r->dy, i, left)), xhat = keep_left(left, csr_xhat(r, i, left));
     sums[CSR_T].v[k] = v_add(sums[CSR_T].v[k], t);
     sums[CSR_T_XHAT].v[k] = v_fma(t, xhat, sums[CSR_T_XHAT].v[k]);
@@ -62,14 +61,14 @@ V_FN void csr_gradient_neighbourhood(const ck_csr_layer_norm_backward_args *a, i
         .x = source_at((source){a->x, type}, head * a->x_stride + first),
         .weight = a->weight ? a->weight[head] : 1.0f,
         .mean = a->mean[saved],
-        .mean_low = a->mean_low ? a->mean_low[saved] : 0.0f,
         .rstd = a->rstd[saved],
+        .shift = shift_of(a->mean_low ? a->mean_low[saved] : 0.0f, a->rstd[saved]),
     };
     if (n > 0) {
         lanes sample;
         for (int k = 0; k < 4; k++) {
             int64_t i = sample_start(n, k);
-            sample.v[k] = csr_weighted(&r, i, n > BLOCK ? 16 : n - i);
+            sample.v[k] = v_mul(read_left(r.dy, i, n > BLOCK ? 16 : n - i), v_set(r.weight));
         }
         r.centre = mean_of_sample(lanes_fold(&sample), n);
         csr_sums(sums, &r, n);
@@ -82,7 +81,7 @@ V_FN void csr_gradient_neighbourhood(const ck_csr_layer_norm_backward_args *a, i
     target dx = target_at((target){a->dx, type}, head * a->dx_stride + first);
     vf tau = v_set(sums[CSR_T] / (float)n), slope = v_set(sums[CSR_T_XHAT] / (float)n);
     for (int64_t i = 0; i < n; i += 16) {
-        vf t = v_sub(csr_weighted(&r, i, n - i), v_set(r.centre));
+        vf t = csr_centred_gradient(&r, i, n - i);
         vf out = v_mul(v_fnma(csr_xhat(&r, i, n - i), slope, v_sub(t, tau)), v_set(r.rstd));
         write_left(dx, i, n - i, out, 0);
     }

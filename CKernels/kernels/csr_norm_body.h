@@ -4,7 +4,7 @@
 // for all of them. Bound: for small degrees the chain of a neighbourhood's statistics, for large ones bandwidth.
 
 V_SLOW moments CK_JOIN(csr_careful_moments, CK_SUFFIX)(const norm_row *x, int64_t n, float epsilon, scaling *s) {
-    return careful_moments(x, n, epsilon, s, 1, (norm_kind){x->x.type, 0});
+    return careful_moments(x, n, epsilon, s, 1, (norm_kind){.type = x->x.type});
 }
 
 V_FN void csr_norm_neighbourhood(const ck_csr_layer_norm_args *a, int64_t head, int64_t node, norm_kind kind) {
@@ -27,8 +27,7 @@ V_FN void csr_norm_neighbourhood(const ck_csr_layer_norm_args *a, int64_t head, 
     vf weight = v_set(a->weight ? a->weight[head] : 1.0f), bias = v_set(a->bias ? a->bias[head] : 0.0f);
     for (int64_t i = 0; i < n; i += 16) {
         vf d = centred(read_left(x.x, i, n - i), v_set(r.centre), s);
-        vf normalized = v_mul(v_sub(d, v_set(r.delta)), v_set(r.rstd));
-        write_left(y, i, n - i, v_fma(normalized, weight, bias), 0);
+        write_left(y, i, n - i, v_fma(normalized(d, r.rstd, shift_of(r.delta, r.rstd)), weight, bias), 0);
     }
 }
 
@@ -38,9 +37,9 @@ V_FN void csr_norm_type(const ck_csr_layer_norm_args *a, int64_t begin, int64_t 
 
 CK_KERNEL(csr_norm)(const ck_csr_layer_norm_args *a, int64_t begin, int64_t end) {
     if (a->type == CK_F32)
-        csr_norm_type(a, begin, end, (norm_kind){CK_F32, 0});
+        csr_norm_type(a, begin, end, (norm_kind){.type = CK_F32});
     else if (a->type == CK_BF16)
-        csr_norm_type(a, begin, end, (norm_kind){CK_BF16, 0});
+        csr_norm_type(a, begin, end, (norm_kind){.type = CK_BF16});
     else
-        csr_norm_type(a, begin, end, (norm_kind){CK_F16, 0});
+        csr_norm_type(a, begin, end, (norm_kind){.type = CK_F16});
 }

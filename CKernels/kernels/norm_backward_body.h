@@ -1,7 +1,7 @@
-// norm_backward_body.h: gradients of norm for a range of rows. With h = x or the residual sum, xhat = ((h - mean) -
-// mean_low) * rstd and g = dy * weight:
+// norm_backward_body.h: gradients of norm for a range of rows. With h = x or the residual sum and xhat = (h - mean) *
+// rstd, where the mean is the pair mean + mean_low:
 //
-//     c = the mean of a sample of g,   t_i = g_i - c,   tau = sum(t) / n,   p = sum(t * xhat) / n
+//     c = the mean of a sample of dy * weight,   t_i = fma(dy_i, weight_i, -c),   tau = sum(t) / n,   p = sum(t * xhat) / n
 //     dh = fma(-xhat, p, t - tau) * rstd [+ dsum]
 //     weight_sums = fma(dy, xhat, weight_sums),   bias_sums += dy       row by row, in their order
 //
@@ -11,7 +11,11 @@
 //     dx = scale * dh,   dbranch = dropout(branch_scale * dh)
 //     branch_bias_sums += dbranch,   branch_scale_sums = fma(dh, dropout(branch + branch_bias), branch_scale_sums)
 //
-// Bound: 5 multiplications and 5 additions a vector in the second pass, beyond the caches bandwidth.
+// Bound: 3 multiplications and 6 additions a vector in the second pass, beyond the caches bandwidth.
+
+/// Rows of a group share what is loaded of weight and of the sums over rows. Wide ones are fewer: where rows are
+/// 4 KiB apart, dy, x and dx of each take a way of the same set of the first cache level.
+#define TOGETHER 4
 
 /// What the rows of one call share.
 typedef struct gradient_call {
@@ -30,7 +34,7 @@ typedef struct gradient_row {
     struct {
         int64_t dy, x, branch, dsum, dx, dbranch;
     } ahead;
-    float mean, mean_low, rstd;
+    float mean, rstd, shift;
     float centre, tau, projection;
 } gradient_row;
 
@@ -46,12 +50,12 @@ V_FN gradient_chunk gradient_chunk_at(gradient_call *call, const gradient_row *r
 }
 
 V_FN vf xhat_of(vf h, const gradient_row *r) {
-    return v_mul(v_sub(v_sub(h, v_set(r->mean)), v_set(r->mean_low)), v_set(r->rstd));
+    return normalized(v_sub(h, v_set(r->mean)), r->rstd, r->shift);
 }
 
 /// t of a dy.
 V_FN vf centred_gradient(vf dy, vf weight, const gradient_row *r) {
-    return v_sub(v_mul(dy, weight), v_set(r->centre));
+    return v_fms(dy, weight, v_set(r->centre));
 }
 
 V_FN void fetch_gradient_input(const gradient_row *r, int64_t i, int64_t bytes, norm_kind kind) {
@@ -61,12 +65,17 @@ V_FN void fetch_gradient_input(const gradient_row *r, int64_t i, int64_t bytes, 
     if (kind.residual) fetch_block(typed_source(r->h.branch, kind), i + r->ahead.branch, bytes);
 }
 
-V_FN void fetch_gradient_output(const gradient_row *r, int64_t i, norm_kind kind) {
+V_FN void fetch_gradient_block(const gradient_row *r, int64_t i, norm_kind kind) {
+    if (r->fetch_input) {
+        fetch_gradient_input(r, i, 0, kind);
+        fetch_gradient_input(r, i, AHEAD / 4, kind);
+    }
+    if (!r->fetch_output) return;
     if (r->dx.at) fetch_block_to_write(typed_target(r->dx, kind), i + r->ahead.dx, 0);
     if (r->dbranch.at) fetch_block_to_write(typed_target(r->dbranch, kind), i + r->ahead.dbranch, 0);
 }
 
-/// The mean of g over the sample of norm_moments.h.
+/// The mean of dy * weight over the sample of norm_moments.h.
 V_FN float gradient_sample_mean(const gradient_call *call, const gradient_row *r, int64_t n, norm_kind kind) {
     lanes sample;
     for (int k = 0; k < 4; k++) {
@@ -79,6 +88,7 @@ V_FN float gradient_sample_mean(const gradient_call *call, const gradient_row *r
 V_FN void project_block(lanes *sum, lanes *product, const gradient_row *r, const gradient_chunk *c, int64_t i, int64_t left,
                         int k, norm_kind kind) {
     uint64_t kept = chunk_kept(&c->h, i, kind);
+    V_UNROLL
     for (int last = k + V_TOGETHER; k < last; k++) {
         int64_t j = i + 16 * k, rest = left - 16 * k;
         vf dy = read_left(typed_source(r->dy, kind), c->column + j, rest), h = input_left(&c->h, j, rest, kept >> 16 * k, kind);
@@ -97,6 +107,7 @@ V_FN void project_gradient(gradient_call *call, gradient_row *r, norm_kind kind)
         lanes part = lanes_zero(), product = lanes_zero();
         gradient_chunk c = gradient_chunk_at(call, r, column, kind);
         int64_t width = lesser(CHUNK, n - column);
+        V_UNROLL
         for (int k = 0; k < 4; k += V_TOGETHER) {
             int64_t i = 0;
             for (; i + BLOCK <= width; i += BLOCK) {
@@ -113,85 +124,106 @@ V_FN void project_gradient(gradient_call *call, gradient_row *r, norm_kind kind)
     r->projection = lanes_fold(&sum_of_products) / (float)n;
 }
 
-/// Sums over rows of a block of columns.
+/// What is asked for. The usual combination is a constant in a copy of the loops of its own.
+typedef struct gradient_wishes {
+    int sums, dx, dsum, dbranch;
+} gradient_wishes;
+
+/// What 16 columns add up over rows.
 typedef struct column_sums {
-    lanes weight, bias, branch_bias, branch_scale;
+    vf weight, bias, branch_bias, branch_scale;
 } column_sums;
 
-V_FN lanes sums_left(const float *sums, int64_t i, int64_t left) {
-    lanes a;
-    for (int k = 0; k < 4; k++) a.v[k] = load_left(sums + i + 16 * k, left - 16 * k);
-    return a;
+V_FN column_sums sums_left(const gradient_call *call, int64_t column, int64_t left, norm_kind kind) {
+    column_sums s = {load_left(call->weight_sums + column, left), load_left(call->bias_sums + column, left), v_zero(), v_zero()};
+    if (!kind.residual) return s;
+    s.branch_bias = load_left(call->branch_bias_sums + column, left);
+    s.branch_scale = load_left(call->branch_scale_sums + column, left);
+    return s;
 }
-V_FN void put_sums_left(float *sums, int64_t i, int64_t left, lanes a) {
-    for (int k = 0; k < 4; k++) store_left(sums + i + 16 * k, left - 16 * k, a.v[k]);
+V_FN void put_sums_left(const gradient_call *call, int64_t column, int64_t left, column_sums s, norm_kind kind) {
+    store_left(call->weight_sums + column, left, s.weight);
+    store_left(call->bias_sums + column, left, s.bias);
+    if (!kind.residual) return;
+    store_left(call->branch_bias_sums + column, left, s.branch_bias);
+    store_left(call->branch_scale_sums + column, left, s.branch_scale);
 }
 
-/// One vector of gradients of one row, with what it adds to the sums over rows.
-V_FN void gradient_vector(const gradient_call *call, const gradient_row *r, const gradient_chunk *c, column_sums *s, int k,
-                          int64_t j, int64_t rest, uint64_t kept, int streaming, norm_kind kind) {
-    vf dy = read_left(typed_source(r->dy, kind), c->column + j, rest), xhat = xhat_of(input_left(&c->h, j, rest, kept, kind), r);
-    if (call->weight_sums) {
-        s->weight.v[k] = v_fma(dy, xhat, s->weight.v[k]);
-        s->bias.v[k] = v_add(s->bias.v[k], dy);
-    }
-    if (!kind.residual && !r->dx.at) return;
-    vf t = centred_gradient(dy, load_left(c->weight + j, rest), r);
+/// The gradients of elements i ... i + 15 of a row's chunk, and what they add to the sums over rows.
+V_FN void gradient_vector(const gradient_call *call, const gradient_row *r, const gradient_chunk *c, column_sums *s, int64_t i,
+                          int64_t left, uint64_t kept, gradient_wishes wishes, int streaming, norm_kind kind) {
+    int64_t column = c->column + i;
+    vf dy = read_left(typed_source(r->dy, kind), column, left), xhat = xhat_of(input_left(&c->h, i, left, kept, kind), r);
+    s->weight = v_fma(dy, xhat, s->weight);
+    s->bias = v_add(s->bias, dy);
+    if (!kind.residual && !wishes.dx) return;
+    vf t = centred_gradient(dy, load_left(c->weight + i, left), r);
     vf dh = v_mul(v_fnma(xhat, v_set(r->projection), v_sub(t, v_set(r->tau))), v_set(r->rstd));
-    if (r->dsum.at) dh = v_add(dh, read_left(typed_source(r->dsum, kind), c->column + j, rest));
+    if (wishes.dsum) dh = v_add(dh, read_left(typed_source(r->dsum, kind), column, left));
     if (!kind.residual) {
-        write_left(typed_target(r->dx, kind), c->column + j, rest, dh, streaming);
+        write_output(r->dx, column, left, dh, streaming, kind);
         return;
     }
-    const dropout *d = &call->rule.dropout;
-    vf dbranch = dropped(v_mul(dh, load_left(c->h.scale + j, rest)), d, kept);
-    if (call->weight_sums) {
-        s->branch_bias.v[k] = v_add(s->branch_bias.v[k], dbranch);
-        s->branch_scale.v[k] = v_fma(dh, branch_left(&c->h, j, rest, kept, kind), s->branch_scale.v[k]);
-    }
-    if (r->dx.at) write_left(typed_target(r->dx, kind), c->column + j, rest, v_mul(v_set(call->rule.x_scale), dh), streaming);
-    if (r->dbranch.at) write_left(typed_target(r->dbranch, kind), c->column + j, rest, dbranch, streaming);
+    const branch_rule *rule = &call->rule;
+    vf dbranch = dropped(v_mul(dh, load_left(c->h.scale + i, left)), &rule->dropout, kept, kind);
+    s->branch_bias = v_add(s->branch_bias, dbranch);
+    s->branch_scale = v_fma(dh, branch_left(&c->h, i, left, kept, kind), s->branch_scale);
+    if (wishes.dx) write_output(r->dx, column, left, v_mul(v_set(rule->x_scale), dh), streaming, kind);
+    if (wishes.dbranch) write_output(r->dbranch, column, left, dbranch, streaming, kind);
 }
 
-/// 64 columns of gradients for some rows, and their contribution to the sums over rows (if wanted).
-V_FN void gradient_block(const gradient_call *call, const gradient_row *rows, const gradient_chunk *chunks, int count, int64_t i,
-                         int64_t left, int streaming, norm_kind kind) {
-    column_sums s = {lanes_zero(), lanes_zero(), lanes_zero(), lanes_zero()};
+/// Vectors k ..< k + together of a block of columns for some rows.
+V_FN void norm_gradient_columns(const gradient_call *call, const gradient_row *rows, const gradient_chunk *chunks, int count, int64_t i,
+                           int64_t left, int together, int k, const uint64_t *kept, gradient_wishes wishes, int streaming,
+                           norm_kind kind) {
+    column_sums s[V_TOGETHER];
     int64_t column = chunks[0].column + i;
-    if (call->weight_sums) {
-        s.weight = sums_left(call->weight_sums, column, left);
-        s.bias = sums_left(call->bias_sums, column, left);
-        if (kind.residual) s.branch_bias = sums_left(call->branch_bias_sums, column, left);
-        if (kind.residual) s.branch_scale = sums_left(call->branch_scale_sums, column, left);
+    V_UNROLL
+    for (int v = 0; v < together; v++) {
+        if (wishes.sums) s[v] = sums_left(call, column + 16 * v, left - 16 * v, kind);
+        else s[v] = (column_sums){v_zero(), v_zero(), v_zero(), v_zero()};
     }
     for (int row = 0; row < count; row++) {
-        const gradient_row *r = &rows[row];
-        if (left == BLOCK && r->fetch_input) {
-            fetch_gradient_input(r, column, 0, kind);
-            fetch_gradient_input(r, column, AHEAD / 4, kind);
-        }
-        if (left == BLOCK && r->fetch_output) fetch_gradient_output(r, column, kind);
-        uint64_t kept = chunk_kept(&chunks[row].h, i, kind);
-        for (int k = 0; k < 4; k++)
-            gradient_vector(call, r, &chunks[row], &s, k, i + 16 * k, left - 16 * k, kept >> 16 * k, streaming, kind);
+        V_UNROLL
+        for (int v = 0; v < together; v++)
+            gradient_vector(call, &rows[row], &chunks[row], &s[v], i + 16 * v, left - 16 * v, kept[row] >> 16 * (k + v), wishes,
+                            streaming, kind);
     }
-    if (call->weight_sums) {
-        put_sums_left(call->weight_sums, column, left, s.weight);
-        put_sums_left(call->bias_sums, column, left, s.bias);
-        if (kind.residual) put_sums_left(call->branch_bias_sums, column, left, s.branch_bias);
-        if (kind.residual) put_sums_left(call->branch_scale_sums, column, left, s.branch_scale);
-    }
+    V_UNROLL
+    for (int v = 0; v < together; v++)
+        if (wishes.sums) put_sums_left(call, column + 16 * v, left - 16 * v, s[v], kind);
 }
 
-/// Rows of a group share what is loaded of weight and of the sums over rows. Wide ones are fewer: where rows are
-/// 4 KiB apart, dy, x and dx of each take a way of the same set of the first cache level.
-#define TOGETHER 4
+/// The second pass over some rows.
+V_FN void write_gradients(gradient_call *call, const gradient_row *rows, int count, gradient_wishes wishes, int streaming,
+                          norm_kind kind) {
+    int together = kind.residual ? V_TOGETHER / 2 : V_TOGETHER;
+    gradient_chunk chunks[TOGETHER];
+    uint64_t kept[TOGETHER];
+    int64_t n = call->args->cols;
+    for (int64_t column = 0; column < n; column += CHUNK) {
+        int64_t width = lesser(CHUNK, n - column);
+        for (int row = 0; row < count; row++) chunks[row] = gradient_chunk_at(call, &rows[row], column, kind);
+        for (int64_t i = 0; i < width; i += BLOCK) {
+            for (int row = 0; row < count; row++) {
+                kept[row] = chunk_kept(&chunks[row].h, i, kind);
+                fetch_gradient_block(&rows[row], column + i, kind);
+            }
+            if (i + BLOCK <= width) {
+                V_UNROLL
+                for (int k = 0; k < 4; k += together)
+                    norm_gradient_columns(call, rows, chunks, count, i + 16 * k, BLOCK, together, k, kept, wishes, streaming, kind);
+            } else {
+                for (int k = 0; i + 16 * k < width; k++)
+                    norm_gradient_columns(call, rows, chunks, count, i + 16 * k, width - i - 16 * k, 1, k, kept, wishes, streaming, kind);
+            }
+        }
+    }
+}
 
 V_FN void gradient_rows(gradient_call *call, int64_t begin, int count, int streaming, int fetch, norm_kind kind) {
     const ck_norm_backward_args *a = call->args;
-    gradient_row rows[TOGETHER] = {0};
-    gradient_chunk chunks[TOGETHER];
-    int64_t n = a->cols;
+    gradient_row rows[TOGETHER];
     for (int k = 0; k < count; k++) {
         int64_t row = begin + k;
         rows[k] = (gradient_row){
@@ -205,25 +237,17 @@ V_FN void gradient_rows(gradient_call *call, int64_t begin, int count, int strea
             .ahead = {count * a->dy_stride, count * a->x_stride, kind.residual ? count * a->residual->branch_stride : 0,
                       count * a->dsum_stride, count * a->dx_stride, count * a->dbranch_stride},
             .mean = call->is_centred ? a->mean[row] : 0.0f,
-            .mean_low = call->is_centred && a->mean_low ? a->mean_low[row] : 0.0f,
             .rstd = a->rstd[row],
+            .shift = shift_of(call->is_centred && a->mean_low ? a->mean_low[row] : 0.0f, a->rstd[row]),
         };
         if (a->dsum) rows[k].dsum = source_at((source){a->dsum, kind.type}, row * a->dsum_stride);
         if (kind.residual || a->dx) project_gradient(call, &rows[k], kind);
     }
-    for (int64_t column = 0; column < n; column += CHUNK) {
-        int64_t i = 0, width = lesser(CHUNK, n - column);
-        for (int k = 0; k < count; k++) chunks[k] = gradient_chunk_at(call, &rows[k], column, kind);
-        for (; i + BLOCK <= width; i += BLOCK) gradient_block(call, rows, chunks, count, i, BLOCK, streaming, kind);
-        if (i < width) gradient_block(call, rows, chunks, count, i, width - i, streaming, kind);
-    }
-}
-
-/// `together` is a constant: two copies of the loops.
-V_FN void gradient_groups(gradient_call *call, int64_t begin, int64_t end, int together, int streaming, norm_kind kind) {
-    for (; begin + together <= end; begin += together)
-        gradient_rows(call, begin, together, streaming, begin + 2 * together <= end, kind);
-    for (; begin < end; begin++) gradient_rows(call, begin, 1, streaming, 0, kind);
+    gradient_wishes w = {call->weight_sums != 0, a->dx != 0, a->dsum != 0, a->dbranch != 0};
+    gradient_wishes usual = {1, 1, kind.residual ? w.dsum : 0, kind.residual};
+    if (w.sums && w.dx && w.dsum == usual.dsum && w.dbranch == usual.dbranch)
+        write_gradients(call, rows, count, usual, streaming, kind);
+    else write_gradients(call, rows, count, w, streaming, kind);
 }
 
 V_FN void norm_gradients(const ck_norm_backward_args *a, int is_centred, int64_t begin, int64_t end, float *sums,
@@ -240,24 +264,26 @@ V_FN void norm_gradients(const ck_norm_backward_args *a, int is_centred, int64_t
         call.branch_bias_sums = sums + 2 * pitch;
         call.branch_scale_sums = sums + 3 * pitch;
     }
-    if (kind.residual || a->cols > 512) gradient_groups(&call, begin, end, 2, streaming, kind);
-    else gradient_groups(&call, begin, end, 4, streaming, kind);
+    int together = kind.residual || a->cols > 512 ? 2 : TOGETHER;
+    for (; begin < end; begin += together) {
+        int count = (int)lesser(together, end - begin);
+        gradient_rows(&call, begin, count, streaming, begin + 2 * together <= end, kind);
+    }
     if (streaming) v_stream_end();
 }
 
-#define CK_GRADIENT_COPY(name, type, residual)                                                                        \
-    V_SLOW void CK_JOIN(norm_gradients_##name, CK_SUFFIX)(                                   \
+#define CK_GRADIENT_COPY(name, type, residual, dropout)                                                                \
+    V_SLOW void CK_JOIN(norm_gradients_##name, CK_SUFFIX)(                                                             \
         const ck_norm_backward_args *a, int is_centred, int64_t begin, int64_t end, float *sums, int64_t pitch,        \
         int streaming) {                                                                                               \
-        norm_gradients(a, is_centred, begin, end, sums, pitch, streaming, (norm_kind){type, residual});                \
+        norm_gradients(a, is_centred, begin, end, sums, pitch, streaming, (norm_kind){type, residual, dropout});       \
     }
 CK_NORM_KINDS(CK_GRADIENT_COPY)
 
 CK_KERNEL(norm_backward)(const ck_norm_backward_args *a, int is_centred, int64_t begin, int64_t end, float *sums,
                          int64_t pitch, int streaming) {
-    int is_sum = a->residual != 0;
-#define CK_GRADIENT_CALL(name, of_type, residual)  \
-    if (a->type == of_type && is_sum == residual) \
+#define CK_GRADIENT_CALL(name, type, residual, dropout) \
+    if (CK_IS_KIND(type, residual, dropout))            \
         CK_JOIN(norm_gradients_##name, CK_SUFFIX)(a, is_centred, begin, end, sums, pitch, streaming);
     CK_NORM_KINDS(CK_GRADIENT_CALL)
 }

@@ -1,11 +1,11 @@
-// norm_body.h: y = ((h - centre) - delta) * rstd * (weight + weight_offset) + bias for a range of rows of LayerNorm or
-// RMSNorm; h is x or a residual sum (norm_input.h).
+// norm_body.h: y = normalized * (weight + weight_offset) + bias for a range of rows of LayerNorm or RMSNorm, where
+// normalized = (h - mean) * rstd (norm_moments.h) and h is x or a residual sum (norm_input.h).
 //
 // Two passes over a row: moments, output. The moments of the next row are found before this one is written, so that
 // loads from afar overlap the chain of a row's statistics. Input is asked for in both passes, four chunks ahead and two:
 // rows from memory into a warm output take 0.6 of the time that they take when each line is asked for once (512x1024:
 // 155 and 88 us), hot rows 1.04 of it (Zen 4, 2026-11-25).
-// Bound: in the caches by loads (1 + 3 a vector) and 4 additions.
+// Bound: in the caches by loads (1 + 3 a vector) and 3 additions.
 
 V_FN void norm_cached(norm_call *call, int64_t begin, int64_t end, norm_kind kind) {
     const ck_norm_args *a = call->args;
@@ -42,25 +42,29 @@ V_FN void norm_rows(const ck_norm_args *a, int is_centred, int64_t begin, int64_
     if (streaming) v_stream_end();
 }
 
-/// A copy of the bodies for each kind.
-#define CK_NORM_KINDS(KIND)     \
-    KIND(f32, CK_F32, 0)        \
-    KIND(bf16, CK_BF16, 0)      \
-    KIND(f16, CK_F16, 0)        \
-    KIND(sum_f32, CK_F32, 1)    \
-    KIND(sum_bf16, CK_BF16, 1)  \
-    KIND(sum_f16, CK_F16, 1)
+/// A copy of the bodies for each kind of `a`. Dropout has one for all types: the generator takes most of its time.
+#define CK_NORM_KINDS(KIND)        \
+    KIND(f32, CK_F32, 0, 0)        \
+    KIND(bf16, CK_BF16, 0, 0)      \
+    KIND(f16, CK_F16, 0, 0)        \
+    KIND(sum_f32, CK_F32, 1, 0)    \
+    KIND(sum_bf16, CK_BF16, 1, 0)  \
+    KIND(sum_f16, CK_F16, 1, 0)    \
+    KIND(dropped, a->type, 1, 1)
 
-#define CK_NORM_COPY(name, type, residual)                                                                            \
+/// Whether `a` is of this kind.
+#define CK_IS_KIND(of_type, is_sum, is_dropped) \
+    (a->type == (of_type) && (a->residual != 0) == (is_sum) && (a->residual && a->residual->dropout > 0.0f) == (is_dropped))
+
+#define CK_NORM_COPY(name, type, residual, dropout)                                                                            \
     V_SLOW void CK_JOIN(norm_##name, CK_SUFFIX)(                                             \
         const ck_norm_args *a, int is_centred, int64_t begin, int64_t end, int streaming) {                            \
-        norm_rows(a, is_centred, begin, end, streaming, (norm_kind){type, residual});                                  \
+        norm_rows(a, is_centred, begin, end, streaming, (norm_kind){type, residual, dropout});                                  \
     }
 CK_NORM_KINDS(CK_NORM_COPY)
 
 CK_KERNEL(norm)(const ck_norm_args *a, int is_centred, int64_t begin, int64_t end, int streaming) {
-    int is_sum = a->residual != 0;
-#define CK_NORM_CALL(name, of_type, residual) \
-    if (a->type == of_type && is_sum == residual) CK_JOIN(norm_##name, CK_SUFFIX)(a, is_centred, begin, end, streaming);
+#define CK_NORM_CALL(name, type, residual, dropout) \
+    if (CK_IS_KIND(type, residual, dropout)) CK_JOIN(norm_##name, CK_SUFFIX)(a, is_centred, begin, end, streaming);
     CK_NORM_KINDS(CK_NORM_CALL)
 }

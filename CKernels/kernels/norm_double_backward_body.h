@@ -41,7 +41,7 @@ typedef struct sloped_row {
 
 typedef struct second_order_row {
     source v, dy, x;
-    float mean, mean_low, rstd;
+    float mean, rstd, shift;
     sloped_row of_v, of_g, of_k;
     float c;
 } second_order_row;
@@ -58,8 +58,7 @@ V_FN vf part_left(const second_order_call *call, const second_order_row *r, seco
 }
 
 V_FN vf second_order_xhat(const second_order_row *r, int64_t i, int64_t left) {
-    vf d = v_sub(v_sub(read_left(r->x, i, left), v_set(r->mean)), v_set(r->mean_low));
-    return v_mul(d, v_set(r->rstd));
+    return normalized(v_sub(read_left(r->x, i, left), v_set(r->mean)), r->rstd, r->shift);
 }
 
 V_FN float part_sample_mean(const second_order_call *call, const second_order_row *r, second_order_part part) {
@@ -183,8 +182,8 @@ V_FN void second_order_rows(const ck_norm_double_backward_args *a, int is_centre
             .dy = kind.full ? source_at((source){a->dy, kind.type}, row * a->dy_stride) : (source){0, kind.type},
             .x = source_at((source){a->x, kind.type}, row * a->x_stride),
             .mean = is_centred ? a->mean[row] : 0.0f,
-            .mean_low = is_centred && a->mean_low ? a->mean_low[row] : 0.0f,
             .rstd = a->rstd[row],
+            .shift = shift_of(is_centred && a->mean_low ? a->mean_low[row] : 0.0f, a->rstd[row]),
         };
         second_order_targets to = {
             optional_target(a->dy_gradient, kind.type, row * a->dy_gradient_stride),

@@ -9,6 +9,7 @@
 typedef struct norm_kind {
     ck_type type;  // of x, y and the others
     int residual;  // whether there is a branch
+    int dropout;   // whether some of it is dropped
 } norm_kind;
 
 /// The same places, of a type that the compiler knows wherever they are kept meanwhile.
@@ -114,24 +115,41 @@ V_FN norm_chunk norm_chunk_at(const norm_row *row, int64_t column, norm_kind kin
 
 /// Which elements of the block at i dropout keeps; all of them without it.
 V_FN uint64_t chunk_kept(const norm_chunk *c, int64_t i, norm_kind kind) {
-    return kind.residual && c->rule->dropout.on ? kept_from(&c->rule->dropout, c->row, c->column + i) : ~(uint64_t)0;
+    return kind.dropout ? kept_from(&c->rule->dropout, c->row, c->column + i) : ~(uint64_t)0;
 }
 
 /// An element of the branch after dropout; `kept` has a bit for each lane.
-V_FN vf dropped(vf a, const dropout *d, uint64_t kept) {
-    return d->on ? v_mul(v_keep_bits((uint32_t)kept, a), v_set(d->scale)) : a;
+V_FN vf dropped(vf a, const dropout *d, uint64_t kept, norm_kind kind) {
+    return kind.dropout ? v_mul(v_keep_bits((uint32_t)kept, a), v_set(d->scale)) : a;
 }
 
+/// The branch, with its bias and without what is dropped.
 V_FN vf branch_left(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept, norm_kind kind) {
     vf sum = v_add(read_left(typed_source(c->branch, kind), i, left), load_left(c->bias + i, left));
-    return dropped(sum, &c->rule->dropout, kept);
+    return dropped(sum, &c->rule->dropout, kept, kind);
+}
+
+V_FN vf input_of_kind(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept, norm_kind kind) {
+    vf x = read_left(typed_source(c->x, kind), i, left);
+    if (!kind.residual) return x;
+    return v_fma(v_set(c->rule->x_scale), x, v_mul(load_left(c->scale + i, left), branch_left(c, i, left, kept, kind)));
+}
+
+V_SLOW vf CK_JOIN(dropped_input, CK_SUFFIX)(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept) {
+    return input_of_kind(c, i, left, kept, (norm_kind){c->x.type, 1, 1});
 }
 
 /// Elements i ... i + 15 of a chunk.
 V_FN vf input_left(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept, norm_kind kind) {
-    vf x = read_left(typed_source(c->x, kind), i, left);
-    if (!kind.residual) return x;
-    return v_fma(v_set(c->rule->x_scale), x, v_mul(load_left(c->scale + i, left), branch_left(c, i, left, kept, kind)));
+    return kind.dropout ? CK_JOIN(dropped_input, CK_SUFFIX)(c, i, left, kept) : input_of_kind(c, i, left, kept, kind);
+}
+
+V_SLOW void CK_JOIN(write_dropped, CK_SUFFIX)(target t, int64_t i, int64_t left, vf a) { write_left(t, i, left, a, 0); }
+
+/// write_left for bodies of a kind.
+V_FN void write_output(target t, int64_t i, int64_t left, vf a, int streaming, norm_kind kind) {
+    if (kind.dropout) CK_JOIN(write_dropped, CK_SUFFIX)(t, i, left, a);
+    else write_left(typed_target(t, kind), i, left, a, streaming);
 }
 
 /// Sixteen elements from any column on.
@@ -139,9 +157,9 @@ V_FN vf input_anywhere(const norm_row *row, int64_t i, int64_t left, norm_kind k
     vf x = read_left(typed_source(row->x, kind), i, left);
     if (!kind.residual) return x;
     const dropout *d = &row->rule->dropout;
-    uint64_t kept = d->on ? kept_from(d, row->number, i) : 0;
-    if (d->on && i % 64 > 48) kept |= kept_from(d, row->number, i / 64 * 64 + 64) << (64 - i % 64);
-    vf branch = dropped(v_add(read_left(typed_source(row->branch, kind), i, left), parameter_left(&row->rule->bias, i, left)), d, kept);
+    uint64_t kept = kind.dropout ? kept_from(d, row->number, i) : 0;
+    if (kind.dropout && i % 64 > 48) kept |= kept_from(d, row->number, i / 64 * 64 + 64) << (64 - i % 64);
+    vf branch = dropped(v_add(read_left(typed_source(row->branch, kind), i, left), parameter_left(&row->rule->bias, i, left)), d, kept, kind);
     return v_fma(v_set(row->rule->x_scale), x, v_mul(parameter_left(&row->rule->scale, i, left), branch));
 }
 

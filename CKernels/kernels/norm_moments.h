@@ -5,6 +5,7 @@
 //     delta  = sum(d) / n                       the mean is the pair c + delta
 //     v      = max(fma(-delta, delta, sum(d^2) / n), 0)
 //     rstd   = 1 / sqrt(v + epsilon)
+//     normalized_i = fma(d_i, rstd, -(delta * rstd))
 //
 // For RMSNorm c and delta are 0 and the same loops run: they are bound by loads, not by the two additions that this
 // leaves without effect. All of it on x * scale, where scale is 1 or, in the rare branch, a power of two (see
@@ -27,6 +28,10 @@ typedef struct moments {
 V_FN vf centred(vf x, vf centre, scaling s) {
     return s.on ? v_fms(x, v_set(s.by), centre) : v_sub(x, centre);
 }
+
+/// (d - delta) * rstd, where d is a deviation from the larger part of a mean and `shift` is shift_of(delta, rstd).
+V_FN vf normalized(vf d, float rstd, float shift) { return v_fma(d, v_set(rstd), v_set(shift)); }
+V_FN float shift_of(float delta, float rstd) { return -(delta * rstd); }
 
 /// Where group k (of 4) of a sample begins: 16 columns around the middle of the row's k-th quarter, so that
 /// a trend along the row cancels. A row of at most 64 columns is its own sample.
@@ -62,6 +67,7 @@ V_FN deviations no_deviations(void) { return (deviations){lanes_zero(), lanes_ze
 /// Vectors k ..< k + V_TOGETHER of the block at i into the sums.
 V_FN void deviation_block(deviations *d, const norm_chunk *x, int64_t i, int64_t left, vf centre, int k, scaling s, norm_kind kind) {
     uint64_t kept = chunk_kept(x, i, kind);
+    V_UNROLL
     for (int last = k + V_TOGETHER; k < last; k++) {
         int64_t rest = left - 16 * k;
         vf e = keep_left(rest, centred(input_left(x, i + 16 * k, rest, kept >> 16 * k, kind), centre, s));
@@ -73,6 +79,7 @@ V_FN void deviation_block(deviations *d, const norm_chunk *x, int64_t i, int64_t
 /// The sums of up to CHUNK elements. `fetch`: whether to ask for what lies ahead.
 V_FN deviations chunk_deviations(const norm_chunk *x, int64_t n, vf centre, scaling s, int fetch, norm_kind kind) {
     deviations d = no_deviations();
+    V_UNROLL
     for (int k = 0; k < 4; k += V_TOGETHER) {
         int64_t i = 0;
         for (; i + BLOCK <= n; i += BLOCK) {

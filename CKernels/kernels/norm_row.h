@@ -52,19 +52,27 @@ V_FN output_chunk output_chunk_at(norm_call *call, int64_t row, int64_t column, 
 /// The normalized values of elements i ... i + 15 of the input `h`.
 V_FN vf affine_left(const output_chunk *o, int64_t i, int64_t left, vf h, moments r, scaling s) {
     vf d = centred(h, v_set(r.centre), s);
-    vf normalized = v_mul(v_sub(d, v_set(r.delta)), v_set(r.rstd));
-    return v_fma(normalized, load_left(o->weight + i, left), load_left(o->bias + i, left));
+    return v_fma(normalized(d, r.rstd, shift_of(r.delta, r.rstd)), load_left(o->weight + i, left), load_left(o->bias + i, left));
 }
 
-/// The 64 columns of output at i (fewer if `left` says so).
-V_FN void normalize_block(const output_chunk *o, int64_t i, int64_t left, moments r, int streaming, scaling s, norm_kind kind) {
+V_FN void normalize_vector(const output_chunk *o, int64_t i, int64_t left, uint64_t kept, moments r, int streaming, scaling s,
+                           norm_kind kind) {
+    vf h = input_left(&o->x, i, left, kept, kind), y = affine_left(o, i, left, h, r, s);
+    if (kind.residual && o->sum.at) write_output(o->sum, i, left, h, streaming, kind);
+    write_output(o->y, i, left, y, streaming, kind);
+}
+
+/// The 64 columns of output at i.
+V_FN void normalize_block(const output_chunk *o, int64_t i, moments r, int streaming, scaling s, norm_kind kind) {
     uint64_t kept = chunk_kept(&o->x, i, kind);
-    for (int k = 0; k < 4; k++, i += 16, left -= 16) {
-        vf h = input_left(&o->x, i, left, kept >> 16 * k, kind);
-        vf y = affine_left(o, i, left, h, r, s);
-        if (kind.residual && o->sum.at) write_left(typed_target(o->sum, kind), i, left, h, streaming);
-        write_left(typed_target(o->y, kind), i, left, y, streaming);
-    }
+    V_UNROLL
+    for (int k = 0; k < 4; k++) normalize_vector(o, i + 16 * k, 16, kept >> 16 * k, r, streaming, s, kind);
+}
+
+/// The last ones, fewer than 64.
+V_FN void normalize_rest(const output_chunk *o, int64_t i, moments r, int streaming, scaling s, norm_kind kind) {
+    uint64_t kept = i < o->width ? chunk_kept(&o->x, i, kind) : 0;
+    for (; i < o->width; i += 16, kept >>= 16) normalize_vector(o, i, o->width - i, kept, r, streaming, s, kind);
 }
 
 /// Whether to ask, while a row is written, for what is read and written some rows on.
@@ -82,9 +90,9 @@ V_FN void normalize_chunk(const output_chunk *o, moments r, int streaming, scali
             fetch_block_to_write(typed_target(o->y, kind), i, 2 * AHEAD);
             if (kind.residual && o->sum.at) fetch_block_to_write(typed_target(o->sum, kind), i, 2 * AHEAD);
         }
-        normalize_block(o, i, BLOCK, r, streaming, s, kind);
+        normalize_block(o, i, r, streaming, s, kind);
     }
-    if (i < o->width) normalize_block(o, i, o->width - i, r, streaming, s, kind);
+    normalize_rest(o, i, r, streaming, s, kind);
 }
 
 /// A row of output.

@@ -13,21 +13,20 @@
 #define MOST_TOGETHER 8
 V_FN int rows_together(int64_t n) { return n <= 512 ? 4 : n <= 2 * CHUNK ? 1 : n <= 4 * CHUNK ? MOST_TOGETHER : 2; }
 
-V_FN void both_blocks(deviations *d, const norm_chunk *next, vf centre, const output_chunk *o, moments r, int64_t i,
-                      int64_t left, norm_kind kind) {
-    for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(d, next, i, left, centre, k, UNSCALED, kind);
-    normalize_block(o, i, left, r, 1, UNSCALED, kind);
-}
-
 /// Moments of one chunk and output of another, of the same width.
 V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chunk *o, moments r, int fetch, norm_kind kind) {
     deviations d = no_deviations();
     int64_t i = 0;
     for (; i + BLOCK <= o->width; i += BLOCK) {
         for (int far = 2; far <= 8 && fetch; far *= 2) fetch_input(next, i, far * AHEAD, kind);
-        both_blocks(&d, next, centre, o, r, i, BLOCK, kind);
+        V_UNROLL
+        for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, BLOCK, centre, k, UNSCALED, kind);
+        normalize_block(o, i, r, 1, UNSCALED, kind);
     }
-    if (i < o->width) both_blocks(&d, next, centre, o, r, i, o->width - i, kind);
+    if (i < o->width) {
+        for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, o->width - i, centre, k, UNSCALED, kind);
+        normalize_rest(o, i, r, 1, UNSCALED, kind);
+    }
     return d;
 }
 

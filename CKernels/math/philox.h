@@ -24,7 +24,6 @@ V_FN philox_words philox(philox_words c, uint64_t key) {
 
 /// Which elements of a matrix dropout keeps.
 typedef struct dropout {
-    int on;
     uint64_t seed;
     uint32_t threshold;  // words below it drop their element
     float scale;         // of what is kept
@@ -32,7 +31,7 @@ typedef struct dropout {
 
 V_FN dropout dropout_of(float probability, uint64_t seed) {
     uint32_t threshold = (uint32_t)((double)probability * 0x1p32);
-    return (dropout){probability > 0.0f, seed, threshold, 1.0f / (1.0f - probability)};
+    return (dropout){seed, threshold, 1.0f / (1.0f - probability)};
 }
 
 /// Bit j: whether column 64 * block + j of the row is kept. Its word is word j / 16 of the counter

@@ -21,16 +21,16 @@ extension NormReference {
         var biasSums = weightSums
         for row in 0..<rows {
             let first = row * columns
-            func xhat(_ column: Int) -> Scalar { (x[first + column] - mean[row] - meanLow[row]) * rstd[row] }
-            func g(_ column: Int) -> Scalar { dy[first + column] * (weight?[column] ?? 1) }
+            func xhat(_ column: Int) -> Scalar { normalized(x[first + column] - mean[row], meanLow[row], rstd[row]) }
+            func w(_ column: Int) -> Scalar { weight?[column] ?? 1 }
 
-            let centre = norm == .layerNorm ? RowSample.mean(columns: columns, g) : 0
+            let centre = norm == .layerNorm ? RowSample.mean(columns: columns) { dy[first + $0] * w($0) } : 0
+            func t(_ column: Int) -> Scalar { (-centre).addingProduct(dy[first + column], w(column)) }
             var remainder = LaneSum<Scalar>()
             var projection = LaneSum<Scalar>()
             for column in 0..<columns {
-                let t = g(column) - centre
-                remainder.add(t)
-                projection.add(t, times: xhat(column))
+                remainder.add(t(column))
+                projection.add(t(column), times: xhat(column))
             }
             let tau = norm == .layerNorm ? remainder.total / n : 0
             let h = projection.total / n
@@ -38,8 +38,7 @@ extension NormReference {
             weightSums.begin(row: row)
             biasSums.begin(row: row)
             for column in 0..<columns {
-                let t = g(column) - centre
-                dx[first + column] = (t - tau).addingProduct(-xhat(column), h) * rstd[row]
+                dx[first + column] = (t(column) - tau).addingProduct(-xhat(column), h) * rstd[row]
                 weightSums.add(dy[first + column], times: xhat(column), column: column)
                 biasSums.add(dy[first + column], times: 1, column: column)
             }

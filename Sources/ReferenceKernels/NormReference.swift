@@ -37,7 +37,7 @@ package enum NormReference<Scalar: ReferenceScalar> {
             let elements = x[row * columns..<(row + 1) * columns]
             let r = moments(of: elements, norm, epsilon: epsilon)
             for (column, element) in elements.enumerated() {
-                let normalized = (centred(element, r) - r.delta) * r.rstd
+                let normalized = normalized(centred(element, r), r.delta, r.rstd)
                 output.y.append((bias?[column] ?? 0).addingProduct(normalized, weight?[column] ?? 1))
             }
             let mean = r.centre + r.delta
@@ -49,6 +49,11 @@ package enum NormReference<Scalar: ReferenceScalar> {
     }
 
     private static func centred(_ x: Scalar, _ r: Moments) -> Scalar { (-r.centre).addingProduct(x, r.scale) }
+
+    /// A deviation from the larger part of a mean, less the smaller part, over the spread.
+    static func normalized(_ deviation: Scalar, _ smallerPart: Scalar, _ rstd: Scalar) -> Scalar {
+        (-(smallerPart * rstd)).addingProduct(deviation, rstd)
+    }
 
     private static func moments(of row: ArraySlice<Scalar>, _ norm: RowNorm, epsilon: Scalar) -> Moments {
         var (r, variance) = unfinishedMoments(of: row, norm, scale: 1)

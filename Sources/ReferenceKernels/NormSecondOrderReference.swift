@@ -23,7 +23,7 @@ extension NormReference {
         }
 
         func xhat(_ row: Int, _ column: Int) -> Scalar {
-            (x[row * columns + column] - mean[row] - meanLow[row]) * rstd[row]
+            NormReference.normalized(x[row * columns + column] - mean[row], meanLow[row], rstd[row])
         }
     }
 

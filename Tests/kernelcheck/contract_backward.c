@@ -29,19 +29,23 @@ static float gradient_centre(const norm_problem *p, int64_t row) {
     return p->kind.is_rms ? 0 : contract_total(&sample) / (float)count;
 }
 
+static float centred(const norm_problem *p, int64_t row, int64_t i, float c) {
+    return fmaf(contract_element(p, NORM_DY, row, i), contract_parameter(p, NORM_WEIGHT, i), -c);
+}
+
 static void gradient_of_input(const norm_problem *p, int64_t row, gradient_row *r) {
     int64_t n = p->cols;
     float rstd = saved(p, NORM_RSTD, row), c = gradient_centre(p, row);
     contract_sum rest = {0}, product = {0};
     for (int64_t i = 0; i < n; i++) {
-        float t = weighted(p, row, i) - c;
-        r->normalized[i] = ((r->h[i] - saved(p, NORM_MEAN, row)) - saved(p, NORM_MEAN_LOW, row)) * rstd;
+        float t = centred(p, row, i, c);
+        r->normalized[i] = fmaf(r->h[i] - saved(p, NORM_MEAN, row), rstd, -(saved(p, NORM_MEAN_LOW, row) * rstd));
         contract_add(&rest, t);
         contract_add_product(&product, t, r->normalized[i]);
     }
     float tau = p->kind.is_rms ? 0 : contract_total(&rest) / (float)n, projection = contract_total(&product) / (float)n;
     for (int64_t i = 0; i < n; i++) {
-        float t = weighted(p, row, i) - c;
+        float t = centred(p, row, i, c);
         r->dh[i] = fmaf(-r->normalized[i], projection, t - tau) * rstd;
         if (norm_has(p->given, NORM_DSUM)) r->dh[i] += contract_element(p, NORM_DSUM, row, i);
     }

@@ -106,7 +106,7 @@ static void quantize(norm_problem *p, int64_t row, const float *y) {
 static void forward_row(norm_problem *p, int64_t row, const float *h, float *y) {
     contract_moments r = row_moments(h, p->cols, p->epsilon, p->kind.is_rms);
     for (int64_t i = 0; i < p->cols; i++) {
-        float normalized = (deviation(h[i], r) - r.delta) * r.rstd;
+        float normalized = fmaf(deviation(h[i], r), r.rstd, -(r.delta * r.rstd));
         y[i] = fmaf(normalized, contract_parameter(p, NORM_WEIGHT, i), contract_parameter(p, NORM_BIAS, i));
     }
     float mean = r.c + r.delta;
