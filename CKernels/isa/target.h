@@ -23,7 +23,7 @@
 #if defined(__clang__)
 #define V_UNROLL CK_PRAGMA(clang loop unroll(full))
 #else
-#define V_UNROLL CK_PRAGMA(GCC unroll 4)
+#define V_UNROLL CK_PRAGMA(GCC unroll 8)
 #endif
 
 #if defined(__clang__)

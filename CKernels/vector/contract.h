@@ -38,6 +38,7 @@
 //   v_copy_sign(a, b)         a with the sign of b
 //   v_scale_by_power(a, k)    a * 2^k, rounded once, for an integer |k| <= 252 and an |a| from 2^-100 to 2^100 or 0;
 //                             NaN where a is one, whatever k is
+//   v_raise_exponent(a, k)    a * 2^k for an integer k, if a and that are normal numbers; NaN where a and k are NaN
 //   v_fma(a, b, c)            a * b + c, rounded once
 //   v_fms(a, b, c)           a * b - c, rounded once
 //   v_fnma(a, b, c)           c - a * b, rounded once

@@ -177,6 +177,10 @@ V_FN vf v_scale_by_power(vf a, vf k) {
     }
     return a;
 }
+V_FN vf v_raise_exponent(vf a, vf k) {
+    EACH_LANE a.lane[l] *= s_power_of_two(k.lane[l] == k.lane[l] ? (int32_t)k.lane[l] : 0);
+    return a;
+}
 V_FN vf v_fma(vf a, vf b, vf c) {
     EACH_LANE c.lane[l] = fmaf(a.lane[l], b.lane[l], c.lane[l]);
     return c;

@@ -1,0 +1,55 @@
+/// ck_attention.h: scaled-dot-product attention without a matrix of scores; float32, bfloat16, float16.
+///
+///     s[i][j]   = mask(scale * sum_d query[i][d] * key[j][d])               ck_mask.h: in which order, and who takes part
+///     output[i] = sum_j e^s[i][j] * value[j] / (e^sink + sum_j e^s[i][j])
+///     log_sum_exp[i] = ln(e^sink + sum_j e^s[i][j])
+///
+/// for each batch entry and query head; a key head serves query_heads / key_heads query heads that follow each other.
+///
+/// Precision: binary32, by the arithmetic contract (the article "One answer"): the same bits on every instruction set and
+/// thread count, for a row alone or among others. A query without keys is 0, its log_sum_exp -infinity. Source of the
+/// method: online softmax (Milakov and Gimelshein, 2018), FlashAttention (Dao et al., 2022).
+#ifndef CK_ATTENTION_H
+#define CK_ATTENTION_H
+
+#include <stddef.h>
+
+#include "ck_base.h"
+#include "ck_mask.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Arguments of `ck_attention`. Strides count elements; the last axis is contiguous.
+typedef struct ck_attention_args {
+    int64_t batch, query_heads, key_heads;  ///< >= 0; query_heads is a multiple of key_heads
+    int64_t queries, keys;                  ///< >= 0
+    int64_t head_size;                      ///< of query and key, 1 ... 512
+    int64_t value_size;                     ///< of value and output, 1 ... 512
+    ck_type type;                           ///< of query and output
+    ck_type key_type;                       ///< of key and value
+    const void *query;                      ///< [batch, query_heads, queries, head_size]
+    ck_strides query_strides;
+    const void *key;                        ///< [batch, key_heads, keys, head_size]
+    ck_strides key_strides;
+    const void *value;                      ///< [batch, key_heads, keys, value_size]
+    ck_strides value_strides;
+    float scale;                            ///< often 1 / sqrt(head_size)
+    ck_mask mask;                           ///< its heads are the query heads
+    void *output;                           ///< [batch, query_heads, queries, value_size]
+    ck_strides output_strides;
+    float *log_sum_exp;                     ///< [batch, query_heads, queries] or NULL
+    void *workspace;                        ///< ck_attention_workspace(args, run) bytes, a multiple of 64
+    size_t workspace_size;
+} ck_attention_args;
+
+/// Bytes of workspace: for each thread one block of keys and the sums of a group of queries. 0 for wrong sizes.
+CK_API size_t ck_attention_workspace(const ck_attention_args *args, ck_run run);
+
+CK_API ck_status ck_attention(const ck_attention_args *args, ck_run run);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

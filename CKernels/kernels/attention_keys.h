@@ -1,0 +1,58 @@
+// attention_keys.h: a block of 64 keys and their values, as the products want them.
+
+/// The keys and values of one key head.
+typedef struct key_block {
+    source key, value;  // of key 0
+    int64_t key_stride, value_stride, head_size, value_size;
+    float *turned;      // [head_size][64]: the block's keys, one a lane
+    float *widened;     // [64][pitch]: its values, if they are not floats in whole vectors
+    int64_t pitch;
+    const float *values;
+    int64_t values_pitch;
+    int64_t count;      // of keys that are there
+    int is_finite;      // whether all values are; -1: not yet known
+} key_block;
+
+V_FN void turn_keys_of_type(key_block *b, int64_t first, ck_type type) {
+    for (int64_t k = 0; k < BLOCK; k += 16)
+        for (int64_t d = 0; d < b->head_size; d += 16) {
+            vf rows[16];
+            int64_t left = b->head_size - d;
+            for (int r = 0; r < 16; r++) {
+                source key = source_at((source){b->key.at, type}, (first + k + r) * b->key_stride);
+                rows[r] = k + r < b->count ? read_left(key, d, left) : v_zero();
+            }
+            v_transpose(rows);
+            for (int r = 0; r < 16 && r < left; r++) v_store(b->turned + (d + r) * BLOCK + k, rows[r]);
+        }
+}
+
+V_FN void widen_values(key_block *b, int64_t first) {
+    int in_place = b->value.type == CK_F32 && b->value_size % 16 == 0;
+    b->values = in_place ? (const float *)b->value.at + first * b->value_stride : b->widened;
+    b->values_pitch = in_place ? b->value_stride : b->pitch;
+    for (int64_t k = 0; k < b->count && !in_place; k++) {
+        source value = source_at(b->value, (first + k) * b->value_stride);
+        for (int64_t d = 0; d < b->value_size; d += 16)
+            v_store(b->widened + k * b->pitch + d, read_left(value, d, b->value_size - d));
+    }
+}
+
+/// Keys first ... first + 63, of which `count` are there.
+V_SLOW void CK_JOIN(take_keys, CK_SUFFIX)(key_block *b, int64_t first, int64_t count) {
+    b->count = count;
+    b->is_finite = -1;
+    if (b->key.type == CK_F32) turn_keys_of_type(b, first, CK_F32);
+    else if (b->key.type == CK_BF16) turn_keys_of_type(b, first, CK_BF16);
+    else turn_keys_of_type(b, first, CK_F16);
+    widen_values(b, first);
+}
+
+V_SLOW int CK_JOIN(values_are_finite, CK_SUFFIX)(key_block *b) {
+    if (b->is_finite >= 0) return b->is_finite;
+    vf largest = v_zero();
+    for (int64_t k = 0; k < b->count; k++)
+        for (int64_t d = 0; d < b->pitch; d += 16) largest = v_magnitude(largest, v_load(b->values + k * b->values_pitch + d));
+    b->is_finite = v_fold_magnitude(largest) < INFINITY;
+    return b->is_finite;
+}
