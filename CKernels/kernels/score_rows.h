@@ -111,10 +111,9 @@ V_FN vf score_sum(const score_row *r, exp_shift shift, int64_t ahead, int stream
 /// Where the sum is a NaN, weights are 0 for scores of -infinity and NaN for all others.
 V_SLOW void poison_chunk(const score_row *r, int64_t chunk, float *held) {
     key_range blocks = score_blocks(r->mask.keys, chunk);
-    for (int64_t j = blocks.from; j < blocks.to; j += 16) {
-        float *at = held + j - chunk;
-        v_store(at, v_where_less(v_load(at), v_set(-0x1.fffffep127f), v_zero(), v_set(NAN)));
-    }
+    for (int64_t j = blocks.from; j < blocks.to; j += BLOCK)
+        for (float *at = held + j - chunk; at < held + j - chunk + BLOCK; at += 16)
+            v_store(at, v_where_less(v_load(at), v_set(-0x1.fffffep127f), v_zero(), v_set(NAN)));
 }
 
 V_FN void write_zeros(target y, int64_t from, int64_t to, int streaming) {

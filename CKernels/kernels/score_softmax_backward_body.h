@@ -59,9 +59,9 @@ V_FN void score_gradient_output_block(lanes *slope, const score_gradient *g, int
         vf dx = v_mul(ds, v_set(g->scale));
         if (g->inverse_cap > 0.0f) {
             vf s = v_mul(v_set(g->scale), read_keys(g->x, j, g->keys, whole));
-            dx = score_gradient_where_weighted(v_mul(dx, softcap_slope(s, v_set(g->inverse_cap))), y);
+            dx = v_mul(dx, softcap_slope(s, v_set(g->inverse_cap)));
         }
-        write_left(g->dx, j, left, dx, 0);
+        write_left(g->dx, j, left, score_gradient_where_weighted(dx, y), 0);
     }
 }
 

@@ -35,6 +35,9 @@ void check_tanh(check *c);
 void check_softmax(check *c);
 void check_softmax_streaming(check *c);
 
+/// Softmax of masked scores against the contract's words, forward and backward, under all masks.
+void check_score_softmax(check *c);
+
 /// Calls in forked children.
 void check_forks(check *c);
 

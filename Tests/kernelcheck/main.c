@@ -36,6 +36,7 @@ static const family families[] = {
     {"limits", check_limits},
     {"softmax", check_softmax},
     {"softmax_streaming", check_softmax_streaming},
+    {"score_softmax", check_score_softmax},
     {"exp", check_exp},
     {"tanh", check_tanh},
     {"forks", check_forks},
