@@ -21,7 +21,21 @@
 extern "C" {
 #endif
 
+/// Keys that lie in pages: key j of a batch entry is row j % page_size of page table[batch * table_stride + j / page_size].
+typedef struct ck_pages {
+    const int32_t *table;   ///< NULL: no pages
+    int64_t table_stride;   ///< >= pages that hold `keys` keys
+    int64_t page_size;      ///< rows in a page, >= 1
+    int64_t count;          ///< of pages in memory; entries of the table are within 0 ..< count
+} ck_pages;
+
 /// Arguments of `ck_attention`. Strides count elements; the last axis is contiguous.
+///
+/// Packed: with `query_offsets`, `key_offsets` or both, entries of the batch follow each other without padding: entry b has
+/// the queries (keys) offset[b] ..< offset[b + 1] of one long axis, whose strides.batch is not used; `queries` and `keys`
+/// are then the largest count of an entry. Positions and ranges of the mask begin with each entry.
+///
+/// Paged: strides.batch of key and value go from page to page. Key offsets and pages exclude each other.
 typedef struct ck_attention_args {
     int64_t batch, query_heads, key_heads;  ///< >= 0; query_heads is a multiple of key_heads
     int64_t queries, keys;                  ///< >= 0
@@ -40,11 +54,17 @@ typedef struct ck_attention_args {
     void *output;                           ///< [batch, query_heads, queries, value_size]
     ck_strides output_strides;
     float *log_sum_exp;                     ///< [batch, query_heads, queries] or NULL
+    ck_strides log_sum_exp_strides;
+    const int64_t *query_offsets;           ///< [batch + 1] or NULL
+    const int64_t *key_offsets;             ///< [batch + 1] or NULL
+    ck_pages pages;                         ///< of key and value
     void *workspace;                        ///< ck_attention_workspace(args, run) bytes, a multiple of 64
     size_t workspace_size;
 } ck_attention_args;
 
-/// Bytes of workspace: for each thread one block of keys and the sums of a group of queries. 0 for wrong sizes.
+/// Bytes of workspace: for each thread one block of keys and the sums of up to 192 queries; where there are fewer such
+/// groups than threads, sums for each 512 keys. At most 8 (value_size + 19) bytes for a query and 512 keys. 0 for wrong
+/// sizes and where nothing is to be done.
 CK_API size_t ck_attention_workspace(const ck_attention_args *args, ck_run run);
 
 CK_API ck_status ck_attention(const ck_attention_args *args, ck_run run);

@@ -1,20 +1,21 @@
-// attention_body.h: attention for a range of items: up to QUERIES rows, a row being a query of one of the query heads that
+// attention_body.h: attention for a range of items: up to CK_ITEM_ROWS rows, a row being a query of one of the query heads that
 // share a key head.
 //
 // Keys come in blocks of 64, which are turned and stay in the caches while all rows of the item pass over them, six rows
-// at a time: scores (product_tile.h), weights e(s), weighted sums of values. After every KEY_CHUNK keys the sums of the
+// at a time: scores (product_tile.h), weights e(s), weighted sums of values. After every CK_KEY_CHUNK keys the sums of the
 // chunk join those of the chunks before it. Blocks and chunks begin at multiples of their size, so a row's arithmetic does
 // not depend on the rows beside it, nor on where its range of keys begins.
 // Bound: FMA ports, 8 operations a score for e(s) beside 2 * head_size for the products; for few queries reading the keys.
 
-#define KEY_CHUNK 512
-
 typedef struct attention_item {
     const ck_attention_args *args;
+    const ck_attention_plan *plan;
     int64_t batch, key_head, first, count;  // rows
-    const float *query[QUERIES];
-    mask_row mask[QUERIES];
-    key_block keys;
+    int64_t keys;                           // of this entry of the batch
+    const float *query[CK_ITEM_ROWS];
+    mask_row mask[CK_ITEM_ROWS];
+    key_range range;                        // of keys that some row takes part in
+    key_block block;
 } attention_item;
 
 typedef struct attention_place {
@@ -25,6 +26,13 @@ typedef struct attention_place {
 V_FN attention_place attention_place_of(const attention_item *item, int64_t i) {
     int64_t group = item->args->query_heads / item->args->key_heads, row = item->first + i;
     return (attention_place){item->key_head * group + row % group, row / group};
+}
+
+/// Where a row lies in a tensor of queries.
+V_FN int64_t attention_row_start(const attention_item *item, ck_strides s, attention_place at) {
+    const int64_t *packed = item->args->query_offsets;
+    if (!packed) return strided(s, item->batch, at.head, at.query);
+    return strided(s, 0, at.head, packed[item->batch] + at.query);
 }
 
 /// Whether some of the rows first ..< first + rows take part in keys j ..< j + count.
@@ -55,7 +63,8 @@ V_FN vf weigh_row(const attention_item *item, attention_state *state, int64_t i,
         e[k] = v_weight(s[k], shift);
         v_store(scores + 16 * k, e[k]);
     }
-    v_store(state->sum[i], v_add(v_load(state->sum[i]), v_add(v_add(e[0], e[2]), v_add(e[1], e[3]))));
+    float *sum = state->sum + 16 * i;
+    v_store(sum, v_add(v_load(sum), v_add(v_add(e[0], e[2]), v_add(e[1], e[3]))));
     return v_at_most(v_at_most(e[0], e[2]), v_at_most(e[1], e[3]));
 }
 
@@ -72,7 +81,7 @@ V_SLOW void CK_JOIN(add_weighted_rows, CK_SUFFIX)(const key_block *b, attention_
 /// One block of keys, from key j on, for up to TILE_ROWS rows.
 V_FN void attend_tile(attention_item *item, attention_state *state, int64_t first, int rows, int64_t j) {
     _Alignas(64) float scores[TILE_ROWS * BLOCK];
-    key_block *b = &item->keys;
+    key_block *b = &item->block;
     product p = {scores, BLOCK, {0}, b->turned, BLOCK, b->head_size, BLOCK, 0};
     for (int r = 0; r < rows; r++) p.a[r] = item->query[first + r];
     CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
@@ -89,13 +98,14 @@ V_FN void attend_tile(attention_item *item, attention_state *state, int64_t firs
     CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
 }
 
-/// Keys from ..< to, within a chunk.
-V_FN void attend_chunk(attention_item *item, attention_state *state, int64_t from, int64_t to) {
+/// The sums over one chunk of keys.
+V_FN void attend_chunk(attention_item *item, attention_state *state, int64_t chunk) {
+    int64_t from = chunk * CK_KEY_CHUNK, to = lesser(from + CK_KEY_CHUNK, item->range.to);
     state_clear(state, item->count);
-    for (int64_t j = from / BLOCK * BLOCK; j < to; j += BLOCK) {
+    for (int64_t j = from; j < to; j += BLOCK) {
         int64_t count = lesser(BLOCK, to - j);
         if (!rows_meet(item, 0, item->count, j, count)) continue;
-        CK_JOIN(take_keys, CK_SUFFIX)(&item->keys, j, count);
+        CK_JOIN(take_keys, CK_SUFFIX)(&item->block, j, count);
         for (int64_t i = 0; i < item->count; i += TILE_ROWS) {
             int rows = (int)lesser(TILE_ROWS, item->count - i);
             if (rows_meet(item, i, rows, j, count)) attend_tile(item, state, i, rows, j);
@@ -110,78 +120,108 @@ V_FN void write_attention(const attention_item *item, attention_state *s, int64_
     float sink = mask_sink(&a->mask, at.head), added[16] = {0}, *weighted = s->weighted + i * s->pitch;
     if (sink > s->most[i]) CK_JOIN(state_raise, CK_SUFFIX)(s, i, sink);
     if (sink > -INFINITY) v_store(added, v_weight(v_set(sink), state_shift(s, i)));
-    float sum = v_fold_add(v_load(s->sum[i])) + added[0];
-    target y = target_at((target){a->output, a->type}, strided(a->output_strides, item->batch, at.head, at.query));
+    float sum = v_fold_add(v_load(s->sum + 16 * i)) + added[0];
+    target y = target_at((target){a->output, a->type}, attention_row_start(item, a->output_strides, at));
     for (int64_t d = 0; d < a->value_size; d += 16) {
         vf quotient = sum == 0.0f ? v_zero() : v_add(v_div(v_load(weighted + d), v_set(sum)), v_zero());  // -0 is +0
         write_left(y, d, a->value_size - d, quotient, 0);
     }
     if (!a->log_sum_exp) return;
-    float *to = a->log_sum_exp + (item->batch * a->query_heads + at.head) * a->queries + at.query;
     double log = (double)s->anchor[i] + (double)s->power[i] * 0x1.62e42fefa39efp-1 + s_log(sum);
-    *to = sum == 0.0f ? -INFINITY : sum == sum ? (float)log : NAN;
+    float result = sum == 0.0f ? -INFINITY : sum == sum ? (float)log : NAN;
+    a->log_sum_exp[attention_row_start(item, a->log_sum_exp_strides, at)] = result;
 }
 
-/// The queries of an item as floats, and what the mask says of them; the range of keys that some of them take part in.
-V_FN key_range take_queries(attention_item *item, float *space) {
+/// Item `number` of all. What it needs of memory is in `space`; the rest of it is returned.
+V_FN float *attention_item_set(attention_item *item, const ck_attention_args *a, const ck_attention_plan *plan,
+                               int64_t number, float *space) {
+    int64_t plane = number / plan->items, batch = plane / a->key_heads;
+    int64_t queries = a->query_offsets ? a->query_offsets[batch + 1] - a->query_offsets[batch] : a->queries;
+    int64_t first_key = a->key_offsets ? a->key_offsets[batch] : 0;
+    item->args = a;
+    item->plan = plan;
+    item->batch = batch;
+    item->key_head = plane % a->key_heads;
+    item->first = number % plan->items * plan->rows_per_item;
+    item->count = lesser(plan->rows_per_item, a->query_heads / a->key_heads * queries - item->first);
+    item->keys = a->key_offsets ? a->key_offsets[batch + 1] - first_key : a->keys;
+    int64_t apart = a->pages.table || a->key_offsets ? 0 : batch;  // entries of the batch in key and value
+    item->block = (key_block){
+        .key = source_at((source){a->key, a->key_type}, strided(a->key_strides, apart, item->key_head, first_key)),
+        .value = source_at((source){a->value, a->key_type}, strided(a->value_strides, apart, item->key_head, first_key)),
+        .key_strides = a->key_strides,
+        .value_strides = a->value_strides,
+        .pages = a->pages.table ? a->pages.table + batch * a->pages.table_stride : 0,
+        .page_size = a->pages.page_size,
+        .head_size = a->head_size,
+        .value_size = a->value_size,
+        .pitch = plan->pitch,
+        .turned = space,
+        .widened = space + BLOCK * a->head_size,
+    };
+    return item->block.widened + BLOCK * plan->pitch;
+}
+
+/// The queries of an item as floats, and what the mask says of them.
+V_FN float *take_queries(attention_item *item, float *space) {
     const ck_attention_args *a = item->args;
     key_range all = {INT64_MAX, 0};
     for (int64_t i = 0; i < item->count; i++) {
         attention_place at = attention_place_of(item, i);
-        source query = source_at((source){a->query, a->type}, strided(a->query_strides, item->batch, at.head, at.query));
+        source query = source_at((source){a->query, a->type}, attention_row_start(item, a->query_strides, at));
         item->query[i] = query.at;
         if (a->type != CK_F32) {
             item->query[i] = space;
             for (int64_t d = 0; d < a->head_size; d += 16) v_store(space + d, read_left(query, d, a->head_size - d));
-            space += (a->head_size + 15) / 16 * 16;
+            space += ck_whole_vectors(a->head_size);
         }
-        item->mask[i] = mask_row_of(&a->mask, item->batch, at.head, at.query, a->keys);
+        item->mask[i] = mask_row_of(&a->mask, item->batch, at.head, at.query, item->keys);
         key_range keys = item->mask[i].keys;
         if (keys.from == keys.to) continue;
         all.from = lesser(all.from, keys.from);
         if (keys.to > all.to) all.to = keys.to;
     }
-    return all.to > 0 ? all : (key_range){0, 0};
+    item->range = all.to > 0 ? all : (key_range){0, 0};
+    return space;
 }
 
-/// Floats of workspace a thread needs.
-V_FN void attend_item(attention_item *item, float *space) {
-    const ck_attention_args *a = item->args;
-    int64_t pitch = (a->value_size + 15) / 16 * 16;
-    attention_state states[2], *total = &states[0], *part = &states[1];
-    key_block *b = &item->keys;
-    *b = (key_block){
-        .key = source_at((source){a->key, a->key_type}, strided(a->key_strides, item->batch, item->key_head, 0)),
-        .value = source_at((source){a->value, a->key_type}, strided(a->value_strides, item->batch, item->key_head, 0)),
-        .key_stride = a->key_strides.row, .value_stride = a->value_strides.row,
-        .head_size = a->head_size, .value_size = a->value_size, .pitch = pitch,
-        .turned = space, .widened = space + BLOCK * a->head_size,
-    };
-    space = b->widened + BLOCK * pitch;
-    for (int k = 0; k < 2; k++, space += QUERIES * pitch) {
-        states[k].weighted = space;
-        states[k].pitch = pitch;
-    }
-    key_range keys = take_queries(item, space);
-    int64_t chunk = keys.from / KEY_CHUNK * KEY_CHUNK;
-    attend_chunk(item, total, keys.from, lesser(keys.to, chunk + KEY_CHUNK));
-    for (chunk += KEY_CHUNK; chunk < keys.to; chunk += KEY_CHUNK) {
-        attend_chunk(item, part, chunk, lesser(keys.to, chunk + KEY_CHUNK));
-        state_merge(total, part, item->count);
-    }
-    for (int64_t i = 0; i < item->count; i++) write_attention(item, total, i);
-}
-
-CK_KERNEL(attention)(const ck_attention_args *a, int64_t begin, int64_t end, float *space) {
-    int64_t rows = a->query_heads / a->key_heads * a->queries, items = (rows + QUERIES - 1) / QUERIES;
+CK_KERNEL(attention)(const ck_attention_args *a, const ck_attention_plan *plan, int64_t begin, int64_t end, float *space) {
     for (int64_t n = begin; n < end; n++) {
-        int64_t plane = n / items, first = n % items * QUERIES;
         attention_item item;
-        item.args = a;
-        item.batch = plane / a->key_heads;
-        item.key_head = plane % a->key_heads;
-        item.first = first;
-        item.count = lesser(QUERIES, rows - first);
-        attend_item(&item, space);
+        float *rest = take_queries(&item, attention_item_set(&item, a, plan, n, space));
+        attention_state total = state_in(rest, plan), part = state_in(rest + ck_state_floats(plan), plan);
+        int64_t chunk = item.range.from / CK_KEY_CHUNK;
+        attend_chunk(&item, &total, chunk);
+        for (chunk++; chunk * CK_KEY_CHUNK < item.range.to; chunk++) {
+            attend_chunk(&item, &part, chunk);
+            state_merge(&total, &part, item.count);
+        }
+        for (int64_t i = 0; i < item.count; i++) write_attention(&item, &total, i);
+    }
+}
+
+/// One chunk of one item each; chunks of an item follow each other.
+CK_KERNEL(attention_parts)
+(const ck_attention_args *a, const ck_attention_plan *plan, int64_t begin, int64_t end, float *space) {
+    for (int64_t n = begin; n < end; n++) {
+        attention_item item;
+        (void)take_queries(&item, attention_item_set(&item, a, plan, n / plan->chunks, space));
+        attention_state part = state_in(plan->parts + n * ck_state_floats(plan), plan);
+        attend_chunk(&item, &part, n % plan->chunks);
+    }
+}
+
+/// The outputs of items from the sums of all their chunks.
+CK_KERNEL(attention_merge)(const ck_attention_args *a, const ck_attention_plan *plan, int64_t begin, int64_t end, float *space) {
+    for (int64_t n = begin; n < end; n++) {
+        attention_item item;
+        (void)attention_item_set(&item, a, plan, n, space);
+        float *parts = plan->parts + n * plan->chunks * ck_state_floats(plan);
+        attention_state total = state_in(parts, plan);
+        for (int64_t chunk = 1; chunk < plan->chunks; chunk++) {
+            attention_state part = state_in(parts + chunk * ck_state_floats(plan), plan);
+            state_merge(&total, &part, item.count);
+        }
+        for (int64_t i = 0; i < item.count; i++) write_attention(&item, &total, i);
     }
 }

@@ -2,8 +2,10 @@
 
 /// The keys and values of one key head.
 typedef struct key_block {
-    source key, value;  // of key 0
-    int64_t key_stride, value_stride, head_size, value_size;
+    source key, value;  // of key 0, or of page 0
+    ck_strides key_strides, value_strides;
+    const int32_t *pages;  // NULL: keys follow each other
+    int64_t page_size, head_size, value_size;
     float *turned;      // [head_size][64]: the block's keys, one a lane
     float *widened;     // [64][pitch]: its values, if they are not floats in whole vectors
     int64_t pitch;
@@ -13,14 +15,22 @@ typedef struct key_block {
     int is_finite;      // whether all values are; -1: not yet known
 } key_block;
 
+/// Row j of keys or values.
+V_FN source row_of_key(const key_block *b, source s, ck_strides strides, int64_t j) {
+    if (!b->pages) return source_at(s, j * strides.row);
+    return source_at(s, b->pages[j / b->page_size] * strides.batch + j % b->page_size * strides.row);
+}
+
 V_FN void turn_keys_of_type(key_block *b, int64_t first, ck_type type) {
     for (int64_t k = 0; k < BLOCK; k += 16)
         for (int64_t d = 0; d < b->head_size; d += 16) {
             vf rows[16];
             int64_t left = b->head_size - d;
             for (int r = 0; r < 16; r++) {
-                source key = source_at((source){b->key.at, type}, (first + k + r) * b->key_stride);
-                rows[r] = k + r < b->count ? read_left(key, d, left) : v_zero();
+                rows[r] = v_zero();
+                if (k + r >= b->count) continue;
+                source key = row_of_key(b, (source){b->key.at, type}, b->key_strides, first + k + r);
+                rows[r] = read_left(key, d, left);
             }
             v_transpose(rows);
             for (int r = 0; r < 16 && r < left; r++) v_store(b->turned + (d + r) * BLOCK + k, rows[r]);
@@ -28,11 +38,12 @@ V_FN void turn_keys_of_type(key_block *b, int64_t first, ck_type type) {
 }
 
 V_FN void widen_values(key_block *b, int64_t first) {
-    int in_place = b->value.type == CK_F32 && b->value_size % 16 == 0;
-    b->values = in_place ? (const float *)b->value.at + first * b->value_stride : b->widened;
-    b->values_pitch = in_place ? b->value_stride : b->pitch;
+    int is_even = !b->pages || first % b->page_size + b->count <= b->page_size;
+    int in_place = b->value.type == CK_F32 && b->value_size % 16 == 0 && is_even;
+    b->values = in_place ? row_of_key(b, b->value, b->value_strides, first).at : b->widened;
+    b->values_pitch = in_place ? b->value_strides.row : b->pitch;
     for (int64_t k = 0; k < b->count && !in_place; k++) {
-        source value = source_at(b->value, (first + k) * b->value_stride);
+        source value = row_of_key(b, b->value, b->value_strides, first + k);
         for (int64_t d = 0; d < b->value_size; d += 16)
             v_store(b->widened + k * b->pitch + d, read_left(value, d, b->value_size - d));
     }

@@ -5,20 +5,24 @@
 //
 // When a larger score comes, both are multiplied by the ratio of the two powers, which is a power of two: nothing is lost.
 
-#define QUERIES 192  // in an item of work
-
 typedef struct attention_state {
-    float most[QUERIES], anchor[QUERIES], power[QUERIES];
-    float sum[QUERIES][16];
-    float *weighted;  // [QUERIES][pitch]
+    float *most, *anchor, *power;  // one a row
+    float *sum;                    // 16 lanes a row
+    float *weighted;               // [rows][pitch]
     int64_t pitch;
 } attention_state;
+
+V_FN attention_state state_in(float *space, const ck_attention_plan *plan) {
+    int64_t rows = ck_whole_vectors(plan->rows_per_item);
+    float *sum = space + 3 * rows;
+    return (attention_state){space, space + rows, space + 2 * rows, sum, sum + 16 * plan->rows_per_item, plan->pitch};
+}
 
 V_FN void state_clear(attention_state *s, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
         s->most[i] = -INFINITY;
         s->anchor[i] = s->power[i] = 0.0f;
-        v_store(s->sum[i], v_zero());
+        v_store(s->sum + 16 * i, v_zero());
     }
     for (int64_t i = 0; i < count * s->pitch; i += 16) v_store(s->weighted + i, v_zero());
 }
@@ -45,8 +49,8 @@ V_FN float power_ratio(float anchor, float power, float larger_anchor, float lar
 
 /// Query i has a score of `most`, the largest so far.
 V_SLOW void CK_JOIN(state_raise, CK_SUFFIX)(attention_state *s, int64_t i, float most) {
-    float is_first = s->most[i] == -INFINITY, anchor = s->anchor[i], power = s->power[i];
-    float first[16];
+    int is_first = s->most[i] == -INFINITY;
+    float anchor = s->anchor[i], power = s->power[i], first[16];
     exp_shift shift = v_exp_shift(v_set(most));
     v_store(first, shift.anchor);
     s->anchor[i] = first[0];
@@ -55,7 +59,7 @@ V_SLOW void CK_JOIN(state_raise, CK_SUFFIX)(attention_state *s, int64_t i, float
     s->most[i] = most;
     if (is_first || (anchor == s->anchor[i] && power == s->power[i])) return;
     vf ratio = v_set(power_ratio(anchor, power, s->anchor[i], s->power[i]));
-    v_store(s->sum[i], v_mul(v_load(s->sum[i]), ratio));
+    v_store(s->sum + 16 * i, v_mul(v_load(s->sum + 16 * i), ratio));
     float *weighted = s->weighted + i * s->pitch;
     for (int64_t d = 0; d < s->pitch; d += 16) v_store(weighted + d, v_mul(v_load(weighted + d), ratio));
 }
@@ -66,7 +70,7 @@ V_FN void state_merge(attention_state *s, attention_state *part, int64_t count) 
         if (part->most[i] == -INFINITY) continue;
         if (part->most[i] > s->most[i]) CK_JOIN(state_raise, CK_SUFFIX)(s, i, part->most[i]);
         else CK_JOIN(state_raise, CK_SUFFIX)(part, i, s->most[i]);
-        v_store(s->sum[i], v_add(v_load(s->sum[i]), v_load(part->sum[i])));
+        v_store(s->sum + 16 * i, v_add(v_load(s->sum + 16 * i), v_load(part->sum + 16 * i)));
         float *to = s->weighted + i * s->pitch, *from = part->weighted + i * s->pitch;
         for (int64_t d = 0; d < s->pitch; d += 16) v_store(to + d, v_add(v_load(to + d), v_load(from + d)));
     }

@@ -1,0 +1,231 @@
+// attention.c: ck_attention: check, cut the rows (and, where they are few, the keys) into items, run.
+
+#include "ck_attention.h"
+
+#include <stdatomic.h>
+
+#include "dispatch/select.h"
+#include "entry/mask_arguments.h"
+#include "entry/offsets.h"
+#include "entry/row_blocks.h"
+#include "parallel/blocks.h"
+
+typedef struct attention_call {
+    const ck_attention_args *args;
+    const ck_kernel_table *table;
+    ck_attention_plan plan;
+    int64_t floats;           // of workspace for a thread
+    float *spaces;            // one a thread
+    int64_t count;            // of units of work
+    int folded;
+    atomic_int *next_space;
+} attention_call;
+
+typedef void (*attention_kernel)(const ck_attention_args *args, const ck_attention_plan *plan, int64_t begin, int64_t end,
+                                 float *space);
+
+static ck_score_shape shape_of(const ck_attention_args *a) {
+    return (ck_score_shape){a->batch, a->query_heads, a->queries, a->keys};
+}
+
+/// A tensor of queries, or of one row each of their outputs.
+static ck_grid query_grid(const ck_attention_args *a, const void *base, int64_t size, int64_t cols, ck_strides strides) {
+    int64_t batch = a->query_offsets ? 1 : a->batch;
+    int64_t rows = a->query_offsets ? a->query_offsets[a->batch] : a->queries;
+    return (ck_grid){base, size, batch, a->query_heads, rows, cols, strides};
+}
+static ck_grid key_grid(const ck_attention_args *a, const void *base, int64_t cols, ck_strides strides) {
+    int64_t batch = a->pages.table ? a->pages.count : a->key_offsets ? 1 : a->batch;
+    int64_t rows = a->pages.table ? a->pages.page_size : a->key_offsets ? a->key_offsets[a->batch] : a->keys;
+    return (ck_grid){base, ck_size_of(a->key_type), batch, a->key_heads, rows, cols, strides};
+}
+
+static ck_status check_numbers(const ck_attention_args *a) {
+    CK_CHECK(ck_check_type(a->type));
+    CK_CHECK(ck_check_type(a->key_type));
+    if (a->batch < 0 || a->queries < 0 || a->keys < 0 || a->query_heads < 0 || a->key_heads < 0) return CK_BAD_SHAPE;
+    if (a->query_heads > 0 && (a->key_heads == 0 || a->query_heads % a->key_heads != 0)) return CK_BAD_SHAPE;
+    if (a->head_size < 1 || a->head_size > 512 || a->value_size < 1 || a->value_size > 512) return CK_BAD_SHAPE;
+    return ck_is_finite(a->scale) ? CK_OK : CK_BAD_PARAMETER;
+}
+
+/// Offsets from 0 on, each entry of at most `most` rows.
+static ck_status check_packing(const int64_t *offsets, int64_t batch, int64_t most) {
+    if (!offsets) return CK_OK;
+    CK_CHECK(ck_check_pointer(ck_offsets_area(offsets, batch)));
+    CK_CHECK(ck_check_offsets(offsets, batch, offsets[batch]));
+    for (int64_t b = 0; b < batch; b++)
+        if (offsets[b + 1] - offsets[b] > most) return CK_BAD_OFFSETS;
+    return CK_OK;
+}
+
+static ck_status check_pages(const ck_attention_args *a) {
+    const ck_pages *p = &a->pages;
+    if (!p->table) return CK_OK;
+    if (a->key_offsets || p->page_size < 1 || p->count < 0) return CK_BAD_SHAPE;
+    int64_t pages = a->keys / p->page_size + (a->keys % p->page_size != 0);
+    ck_grid table = {p->table, sizeof(int32_t), 1, 1, a->batch, pages, {0, 0, p->table_stride}};
+    if (pages == 0) return CK_OK;
+    CK_CHECK(ck_check_grid(table));
+    CK_CHECK(ck_check_pointer(ck_grid_area(table)));
+    for (int64_t b = 0; b < a->batch; b++)
+        for (int64_t k = 0; k < pages; k++) {
+            int32_t page = p->table[b * p->table_stride + k];
+            if (page < 0 || page >= p->count) return CK_BAD_OFFSETS;
+        }
+    return CK_OK;
+}
+
+enum { QUERY = CK_MASK_AREAS, KEY, VALUE, QUERY_OFFSETS, KEY_OFFSETS, TABLE, INPUTS };
+
+static ck_status check_memory(const ck_attention_args *a) {
+    ck_grid query = query_grid(a, a->query, ck_size_of(a->type), a->head_size, a->query_strides);
+    ck_grid output = query_grid(a, a->output, ck_size_of(a->type), a->value_size, a->output_strides);
+    ck_grid sums = query_grid(a, a->log_sum_exp, sizeof(float), 1, a->log_sum_exp_strides);
+    ck_grid key = key_grid(a, a->key, a->head_size, a->key_strides);
+    ck_grid value = key_grid(a, a->value, a->value_size, a->value_strides);
+    CK_CHECK(ck_check_grid(query));
+    CK_CHECK(ck_check_grid(output));
+    CK_CHECK(ck_check_rows_apart(output));
+    CK_CHECK(ck_check_grid(key));
+    CK_CHECK(ck_check_grid(value));
+    CK_CHECK(ck_check_mask(&a->mask, shape_of(a)));
+    if (output.batch * output.rows == 0) return CK_OK;
+
+    ck_area inputs[INPUTS] = {{0}}, outputs[2] = {ck_grid_area(output), {0}};
+    ck_mask_areas(&a->mask, shape_of(a), inputs);
+    inputs[QUERY] = ck_grid_area(query);
+    CK_CHECK(ck_check_pointer(inputs[QUERY]));
+    CK_CHECK(ck_check_pointer(outputs[0]));
+    if (key.batch * key.rows > 0) {
+        inputs[KEY] = ck_grid_area(key);
+        inputs[VALUE] = ck_grid_area(value);
+        CK_CHECK(ck_check_pointer(inputs[KEY]));
+        CK_CHECK(ck_check_pointer(inputs[VALUE]));
+    }
+    if (a->log_sum_exp) {
+        CK_CHECK(ck_check_grid(sums));
+        CK_CHECK(ck_check_rows_apart(sums));
+        outputs[1] = ck_grid_area(sums);
+        CK_CHECK(ck_check_pointer(outputs[1]));
+    }
+    if (a->query_offsets) inputs[QUERY_OFFSETS] = ck_offsets_area(a->query_offsets, a->batch);
+    if (a->key_offsets) inputs[KEY_OFFSETS] = ck_offsets_area(a->key_offsets, a->batch);
+    if (a->pages.table) inputs[TABLE] = (ck_area){a->pages.table, a->batch, a->pages.table_stride, a->pages.table_stride, 4};
+    CK_CHECK(ck_check_output(outputs[0], inputs, INPUTS, -1));
+    CK_CHECK(ck_check_output(outputs[1], inputs, INPUTS, -1));
+    return ck_check_output(outputs[1], outputs, 1, -1);
+}
+
+static ck_status check(const ck_attention_args *a) {
+    CK_CHECK(check_numbers(a));
+    CK_CHECK(check_packing(a->query_offsets, a->batch, a->queries));
+    CK_CHECK(check_packing(a->key_offsets, a->batch, a->keys));
+    CK_CHECK(check_pages(a));
+    return check_memory(a);
+}
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/// Items for about four turns of each thread, but of no fewer rows than two tiles; and whether chunks are shared, too.
+static ck_attention_plan plan_of(const ck_attention_args *a, int64_t threads, int *shares_chunks) {
+    int64_t rows = a->query_heads / a->key_heads * a->queries, planes = a->batch * a->key_heads;
+    int64_t size = rows * planes / (4 * threads) / 12 * 12;
+    ck_attention_plan p = {
+        .rows_per_item = least(rows, size < 12 ? 12 : size > CK_ITEM_ROWS ? CK_ITEM_ROWS : size),
+        .planes = planes,
+        .chunks = (a->keys + CK_KEY_CHUNK - 1) / CK_KEY_CHUNK,
+        .pitch = ck_whole_vectors(a->value_size),
+    };
+    if (threads == 1) p.rows_per_item = least(rows, CK_ITEM_ROWS);
+    p.items = (rows + p.rows_per_item - 1) / p.rows_per_item;
+    *shares_chunks = p.chunks > 1 && p.items * planes < 2 * threads;
+    return p;
+}
+
+/// Floats of workspace, or -1 if they do not fit the address space.
+static int64_t workspace_floats(const ck_attention_args *a, const ck_attention_plan *p, int64_t threads, int shares_chunks) {
+    int64_t units = p->items * p->planes * (shares_chunks ? p->chunks : 1), parts = 0, spaces;
+    if (shares_chunks && __builtin_mul_overflow(units, ck_state_floats(p), &parts)) return -1;
+    if (__builtin_mul_overflow(least(threads, units), ck_attention_floats(p, a->head_size), &spaces)) return -1;
+    return __builtin_add_overflow(parts, spaces, &parts) || parts > INT64_MAX / 8 ? -1 : parts;
+}
+
+/// Multiplications that are worth as much time as a byte of memory traffic: 4 a nanosecond, and 25 bytes.
+static int64_t worth_of(const ck_attention_args *a) {
+    double pairs = (double)a->batch * (double)a->query_heads * (double)a->queries * (double)a->keys;
+    double bytes = pairs * (double)(a->head_size + a->value_size) * (a->mask.causal ? 0.25 : 0.5);
+    return bytes < 0x1p60 ? (int64_t)bytes : (int64_t)1 << 60;
+}
+
+/// At most so many threads will work on `count` units.
+static int64_t threads_for(const ck_attention_args *a, ck_run run) {
+    int64_t threads = run.threads > 0 ? run.threads : ck_max_threads();
+    return ck_is_shared(INT64_MAX, worth_of(a), run.threads) ? threads : 1;
+}
+
+static int has_work(const ck_attention_args *a) { return a->batch > 0 && a->query_heads > 0 && a->queries > 0; }
+
+size_t ck_attention_workspace(const ck_attention_args *args, ck_run run) {
+    int shares_chunks;
+    if (!args || check_numbers(args) != CK_OK || run.threads < 0 || !has_work(args)) return 0;
+    if (ck_check_grid(ck_score_grid(NULL, 4, shape_of(args), (ck_strides){0})) != CK_OK && args->keys > 0) return 0;
+    int64_t threads = threads_for(args, run);
+    ck_attention_plan plan = plan_of(args, threads, &shares_chunks);
+    int64_t floats = workspace_floats(args, &plan, threads, shares_chunks);
+    return floats < 0 ? 0 : (size_t)floats * sizeof(float);
+}
+
+/// A thread's part of the units of work, in a space of its own.
+static void run_kernel(const attention_call *call, attention_kernel kernel, int64_t begin, int64_t end) {
+    float *space = call->spaces + atomic_fetch_add(call->next_space, 1) * call->floats;
+    if (!call->folded) {
+        kernel(call->args, &call->plan, begin, end, space);
+        return;
+    }
+    for (int64_t i = begin; i < end; i++) {  // the first beside the last: under a causal mask they are worth as much
+        int64_t unit = i % 2 == 0 ? i / 2 : call->count - 1 - i / 2;
+        kernel(call->args, &call->plan, unit, unit + 1, space);
+    }
+}
+static void run_items(const void *context, int64_t begin, int64_t end) {
+    run_kernel(context, ((const attention_call *)context)->table->attention, begin, end);
+}
+static void run_parts(const void *context, int64_t begin, int64_t end) {
+    run_kernel(context, ((const attention_call *)context)->table->attention_parts, begin, end);
+}
+static void run_merge(const void *context, int64_t begin, int64_t end) {
+    run_kernel(context, ((const attention_call *)context)->table->attention_merge, begin, end);
+}
+
+ck_status ck_attention(const ck_attention_args *args, ck_run run) {
+    if (!args) return CK_NULL_POINTER;
+    CK_CHECK(check(args));
+    CK_CHECK(ck_check_threads(run));
+    attention_call call = {.args = args};
+    CK_CHECK(ck_select(run.isa, &call.table));
+    if (!has_work(args)) return CK_OK;
+
+    int shares_chunks;
+    int64_t threads = threads_for(args, run);
+    call.plan = plan_of(args, threads, &shares_chunks);
+    int64_t floats = workspace_floats(args, &call.plan, threads, shares_chunks);
+    CK_CHECK(ck_check_workspace(args->workspace, args->workspace_size, floats < 0 ? 0 : (size_t)floats * sizeof(float)));
+
+    atomic_int next_space = 0;
+    int64_t items = call.plan.items * call.plan.planes, worth = worth_of(args);
+    call.count = items * (shares_chunks ? call.plan.chunks : 1);
+    call.floats = ck_attention_floats(&call.plan, args->head_size);
+    call.spaces = args->workspace;
+    call.plan.parts = call.spaces + least(threads, call.count) * call.floats;
+    call.folded = args->mask.causal && !shares_chunks && threads > 1;
+    call.next_space = &next_space;
+    if (!shares_chunks) {
+        ck_run_blocks(items, worth, run.threads, run_items, &call);
+        return CK_OK;
+    }
+    ck_run_blocks(call.count, worth, run.threads, run_parts, &call);
+    atomic_store(&next_space, 0);
+    ck_run_blocks(items, worth / CK_KEY_CHUNK, run.threads, run_merge, &call);
+    return CK_OK;
+}
