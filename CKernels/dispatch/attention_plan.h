@@ -31,7 +31,8 @@ static inline int64_t ck_state_floats(const ck_attention_plan *p) {
 
 /// Floats that a thread works in: a block of keys and values, queries, the sums of two chunks.
 static inline int64_t ck_attention_floats(const ck_attention_plan *p, int64_t head_size) {
-    return CK_KEY_BLOCK * (head_size + p->pitch) + p->rows_per_item * ck_whole_vectors(head_size) + 2 * ck_state_floats(p);
+    int64_t width = ck_whole_vectors(head_size);
+    return CK_KEY_BLOCK * (width + p->pitch) + p->rows_per_item * width + 2 * ck_state_floats(p);
 }
 
 #endif

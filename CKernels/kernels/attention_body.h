@@ -157,7 +157,7 @@ V_FN float *attention_item_set(attention_item *item, const ck_attention_args *a,
         .value_size = a->value_size,
         .pitch = plan->pitch,
         .turned = space,
-        .widened = space + BLOCK * a->head_size,
+        .widened = space + BLOCK * ck_whole_vectors(a->head_size),
     };
     return item->block.widened + BLOCK * plan->pitch;
 }

@@ -6,7 +6,7 @@ typedef struct key_block {
     ck_strides key_strides, value_strides;
     const int32_t *pages;  // NULL: keys follow each other
     int64_t page_size, head_size, value_size;
-    float *turned;      // [head_size][64]: the block's keys, one a lane
+    float *turned;      // [head_size, in whole vectors][64]: the block's keys, one a lane
     float *widened;     // [64][pitch]: its values, if they are not floats in whole vectors
     int64_t pitch;
     const float *values;
@@ -21,20 +21,25 @@ V_FN source row_of_key(const key_block *b, source s, ck_strides strides, int64_t
     return source_at(s, b->pages[j / b->page_size] * strides.batch + j % b->page_size * strides.row);
 }
 
-V_FN void turn_keys_of_type(key_block *b, int64_t first, ck_type type) {
-    for (int64_t k = 0; k < BLOCK; k += 16)
-        for (int64_t d = 0; d < b->head_size; d += 16) {
-            vf rows[16];
-            int64_t left = b->head_size - d;
-            for (int r = 0; r < 16; r++) {
-                rows[r] = v_zero();
-                if (k + r >= b->count) continue;
-                source key = row_of_key(b, (source){b->key.at, type}, b->key_strides, first + k + r);
-                rows[r] = read_left(key, d, left);
-            }
-            v_transpose(rows);
-            for (int r = 0; r < 16 && r < left; r++) v_store(b->turned + (d + r) * BLOCK + k, rows[r]);
+/// 16 keys from `first` on, of which `count` are there.
+V_FN void turn_keys_of_type(key_block *b, int64_t first, int64_t count, float *to, ck_type type) {
+    const float *rows[16], *widened_rows[16];
+    float widened[16 * 16];
+    for (int r = 0; r < 16; r++) {
+        source key = {CK_JOIN(zeros, CK_SUFFIX), type};
+        if (r < count) key = row_of_key(b, (source){b->key.at, type}, b->key_strides, first + r);
+        rows[r] = key.at;
+        widened_rows[r] = widened + 16 * r;
+    }
+    for (int64_t d = 0; d < b->head_size; d += 16) {
+        int64_t left = b->head_size - d;
+        if (type == CK_F32 && left >= 16) {
+            v_turn(rows, d, to + d * BLOCK, BLOCK);
+            continue;
         }
+        for (int r = 0; r < 16; r++) v_store(widened + 16 * r, read_left((source){rows[r], type}, d, left));
+        v_turn(widened_rows, 0, to + d * BLOCK, BLOCK);
+    }
 }
 
 V_FN void widen_values(key_block *b, int64_t first) {
@@ -53,9 +58,12 @@ V_FN void widen_values(key_block *b, int64_t first) {
 V_SLOW void CK_JOIN(take_keys, CK_SUFFIX)(key_block *b, int64_t first, int64_t count) {
     b->count = count;
     b->is_finite = -1;
-    if (b->key.type == CK_F32) turn_keys_of_type(b, first, CK_F32);
-    else if (b->key.type == CK_BF16) turn_keys_of_type(b, first, CK_BF16);
-    else turn_keys_of_type(b, first, CK_F16);
+    for (int64_t k = 0; k < BLOCK; k += 16) {
+        float *to = b->turned + k;
+        if (b->key.type == CK_F32) turn_keys_of_type(b, first + k, count - k, to, CK_F32);
+        else if (b->key.type == CK_BF16) turn_keys_of_type(b, first + k, count - k, to, CK_BF16);
+        else turn_keys_of_type(b, first + k, count - k, to, CK_F16);
+    }
     widen_values(b, first);
 }
 

@@ -228,33 +228,26 @@ V_FN float s_fma(float a, float b, float c) {
 }
 
 /// Eight rows of eight.
-V_FN void v_transpose8(__m256 *r) {
+V_FN void v_turn8(const float *const *rows, int64_t i, float *to, int64_t pitch) {
     __m256 pair[8], four[8];
-    for (int i = 0; i < 8; i += 2) {
-        pair[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
-        pair[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    for (int r = 0; r < 8; r += 2) {
+        __m256 even = _mm256_loadu_ps(rows[r] + i), odd = _mm256_loadu_ps(rows[r + 1] + i);
+        pair[r] = _mm256_unpacklo_ps(even, odd);
+        pair[r + 1] = _mm256_unpackhi_ps(even, odd);
     }
-    for (int i = 0; i < 8; i += 4)
+    for (int r = 0; r < 8; r += 4)
         for (int k = 0; k < 2; k++) {
-            four[i + 2 * k] = _mm256_shuffle_ps(pair[i + k], pair[i + 2 + k], 0x44);
-            four[i + 2 * k + 1] = _mm256_shuffle_ps(pair[i + k], pair[i + 2 + k], 0xee);
+            four[r + 2 * k] = _mm256_shuffle_ps(pair[r + k], pair[r + 2 + k], 0x44);
+            four[r + 2 * k + 1] = _mm256_shuffle_ps(pair[r + k], pair[r + 2 + k], 0xee);
         }
-    for (int i = 0; i < 4; i++) {
-        r[i] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x20);
-        r[i + 4] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x31);
+    for (int l = 0; l < 4; l++) {
+        _mm256_storeu_ps(to + pitch * l, _mm256_permute2f128_ps(four[l], four[l + 4], 0x20));
+        _mm256_storeu_ps(to + pitch * (l + 4), _mm256_permute2f128_ps(four[l], four[l + 4], 0x31));
     }
 }
-V_FN void v_transpose(vf *rows) {
-    __m256 block[4][8];  // by halves of rows, then of lanes
-    for (int i = 0; i < 8; i++) {
-        block[0][i] = rows[i].lo;
-        block[1][i] = rows[i].hi;
-        block[2][i] = rows[i + 8].lo;
-        block[3][i] = rows[i + 8].hi;
-    }
-    for (int b = 0; b < 4; b++) v_transpose8(block[b]);
-    for (int i = 0; i < 8; i++) {
-        rows[i] = v_pair(block[0][i], block[2][i]);
-        rows[i + 8] = v_pair(block[1][i], block[3][i]);
+V_FN void v_turn(const float *const *rows, int64_t i, float *to, int64_t pitch) {
+    for (int half = 0; half < 16; half += 8) {
+        v_turn8(rows + half, i, to + half, pitch);
+        v_turn8(rows + half, i + 8, to + 8 * pitch + half, pitch);
     }
 }

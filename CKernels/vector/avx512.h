@@ -117,11 +117,12 @@ V_FN float s_fma(float a, float b, float c) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));
 }
 
-V_FN void v_transpose(vf *r) {
+V_FN void v_turn(const float *const *rows, int64_t column, float *to, int64_t pitch) {
     __m512 a[16], b[16];
     for (int i = 0; i < 16; i += 2) {
-        a[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
-        a[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+        __m512 even = _mm512_loadu_ps(rows[i] + column), odd = _mm512_loadu_ps(rows[i + 1] + column);
+        a[i] = _mm512_unpacklo_ps(even, odd);
+        a[i + 1] = _mm512_unpackhi_ps(even, odd);
     }
     for (int i = 0; i < 16; i += 4)
         for (int k = 0; k < 2; k++) {
@@ -136,9 +137,9 @@ V_FN void v_transpose(vf *r) {
         a[12 + k] = _mm512_shuffle_f32x4(b[8 + k], b[12 + k], 0xdd);
     }
     for (int k = 0; k < 4; k++) {
-        r[k] = _mm512_shuffle_f32x4(a[k], a[8 + k], 0x88);
-        r[k + 8] = _mm512_shuffle_f32x4(a[k], a[8 + k], 0xdd);
-        r[k + 4] = _mm512_shuffle_f32x4(a[4 + k], a[12 + k], 0x88);
-        r[k + 12] = _mm512_shuffle_f32x4(a[4 + k], a[12 + k], 0xdd);
+        _mm512_storeu_ps(to + pitch * k, _mm512_shuffle_f32x4(a[k], a[8 + k], 0x88));
+        _mm512_storeu_ps(to + pitch * (k + 8), _mm512_shuffle_f32x4(a[k], a[8 + k], 0xdd));
+        _mm512_storeu_ps(to + pitch * (k + 4), _mm512_shuffle_f32x4(a[4 + k], a[12 + k], 0x88));
+        _mm512_storeu_ps(to + pitch * (k + 12), _mm512_shuffle_f32x4(a[4 + k], a[12 + k], 0xdd));
     }
 }

@@ -42,7 +42,7 @@
 //   v_fma(a, b, c)            a * b + c, rounded once
 //   v_fms(a, b, c)           a * b - c, rounded once
 //   v_fnma(a, b, c)           c - a * b, rounded once
-//   v_transpose(rows)         lane l of rows[r] and lane r of rows[l] change places, for 16 vectors
+//   v_turn(rows, i, to, pitch)  to[pitch * l + r] = rows[r][i + l], for 16 rows of 16
 //   v_outside(n, a, lo, hi)   bit l is set if l < n and lane l is not within lo ... hi (a NaN is not)
 //   v_magnitude(m, a)         lane-wise larger of m and |a|, compared as integers: NaN above infinity
 //   v_fold_add(a)             lane j += lane j + 8, then 4, 2, 1; lane 0

@@ -256,17 +256,16 @@ V_FN float s_fma(float a, float b, float c) {
     return vget_lane_f32(vfma_f32(vdup_n_f32(c), vdup_n_f32(a), vdup_n_f32(b)), 0);
 }
 
-/// Four rows' quarter q, whose lanes go to the quarter `to` of four other rows.
-V_FN void v_transpose4(const vf *rows, int q, vf *result, int to) {
-    float32x4x2_t a = vtrnq_f32(rows[0].val[q], rows[1].val[q]), b = vtrnq_f32(rows[2].val[q], rows[3].val[q]);
-    for (int k = 0; k < 2; k++) {
-        result[k].val[to] = vcombine_f32(vget_low_f32(a.val[k]), vget_low_f32(b.val[k]));
-        result[k + 2].val[to] = vcombine_f32(vget_high_f32(a.val[k]), vget_high_f32(b.val[k]));
+/// Four rows of four.
+V_FN void v_turn4(const float *const *rows, int64_t i, float *to, int64_t pitch) {
+    float32x4x2_t a = vtrnq_f32(vld1q_f32(rows[0] + i), vld1q_f32(rows[1] + i));
+    float32x4x2_t b = vtrnq_f32(vld1q_f32(rows[2] + i), vld1q_f32(rows[3] + i));
+    for (int l = 0; l < 2; l++) {
+        vst1q_f32(to + pitch * l, vcombine_f32(vget_low_f32(a.val[l]), vget_low_f32(b.val[l])));
+        vst1q_f32(to + pitch * (l + 2), vcombine_f32(vget_high_f32(a.val[l]), vget_high_f32(b.val[l])));
     }
 }
-V_FN void v_transpose(vf *rows) {
-    vf result[16];
-    for (int group = 0; group < 4; group++)
-        EACH_QUARTER v_transpose4(rows + 4 * group, q, result + 4 * q, group);
-    for (int i = 0; i < 16; i++) rows[i] = result[i];
+V_FN void v_turn(const float *const *rows, int64_t i, float *to, int64_t pitch) {
+    for (int r = 0; r < 16; r += 4)
+        for (int l = 0; l < 16; l += 4) v_turn4(rows + r, i + l, to + pitch * l + r, pitch);
 }

@@ -237,11 +237,6 @@ V_FN float v_fold_magnitude(vf a) {
 V_FN float s_sqrt(float a) { return sqrtf(a); }
 V_FN float s_fma(float a, float b, float c) { return fmaf(a, b, c); }
 
-V_FN void v_transpose(vf *rows) {
-    for (int r = 0; r < 16; r++)
-        for (int l = 0; l < r; l++) {
-            float a = rows[r].lane[l];
-            rows[r].lane[l] = rows[l].lane[r];
-            rows[l].lane[r] = a;
-        }
+V_FN void v_turn(const float *const *rows, int64_t i, float *to, int64_t pitch) {
+    EACH_LANE for (int r = 0; r < 16; r++) to[pitch * l + r] = rows[r][i + l];
 }
