@@ -15,7 +15,9 @@ typedef struct attention_item {
     const float *query[CK_ITEM_ROWS];
     mask_row mask[CK_ITEM_ROWS];
     key_range range;                        // of keys that some row takes part in
-    key_block block;
+    row_source key, value;                  // of the key head
+    float *turned, *widened;                // room for a block of keys and of values
+    float_rows values;                      // of the block
 } attention_item;
 
 typedef struct attention_place {
@@ -68,34 +70,22 @@ V_FN vf weigh_row(const attention_item *item, attention_state *state, int64_t i,
     return v_at_most(v_at_most(e[0], e[2]), v_at_most(e[1], e[3]));
 }
 
-/// weighted += e * value, row by row, without the keys of weight 0: their values may be NaN or infinite.
-V_SLOW void CK_JOIN(add_weighted_rows, CK_SUFFIX)(const key_block *b, attention_state *state, int64_t first, int64_t rows, const float *weights) {
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t k = 0; k < b->count; k++) {
-            float e = weights[r * BLOCK + k], *to = state->weighted + (first + r) * state->pitch;
-            for (int64_t d = 0; d < b->pitch && e != 0.0f; d += 16)
-                v_store(to + d, v_fma(v_set(e), v_load(b->values + k * b->values_pitch + d), v_load(to + d)));
-        }
-}
-
 /// One block of keys, from key j on, for up to TILE_ROWS rows.
 V_FN void attend_tile(attention_item *item, attention_state *state, int64_t first, int rows, int64_t j) {
     _Alignas(64) float scores[TILE_ROWS * BLOCK];
-    key_block *b = &item->block;
-    product p = {scores, BLOCK, {0}, b->turned, BLOCK, b->head_size, BLOCK, 0};
+    float_rows *values = &item->values;
+    product p = {scores, BLOCK, {0}, item->turned, BLOCK, item->key.width, BLOCK, 0};
     for (int r = 0; r < rows; r++) p.a[r] = item->query[first + r];
     CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
 
     vf least = v_set(INFINITY);
     for (int r = 0; r < rows; r++) least = v_at_most(least, weigh_row(item, state, first + r, scores + r * BLOCK, j));
+    int has_zeros = v_outside(16, least, 0x1p-149f, INFINITY);
 
-    if (v_outside(16, least, 0x1p-149f, INFINITY) && !CK_JOIN(values_are_finite, CK_SUFFIX)(b)) {
-        CK_JOIN(add_weighted_rows, CK_SUFFIX)(b, state, first, rows, scores);
-        return;
-    }
-    p = (product){state->weighted + first * state->pitch, state->pitch, {0}, b->values, b->values_pitch, b->count, b->pitch, 1};
+    p = (product){state->weighted + first * state->pitch, state->pitch, {0}, values->at, values->pitch, values->count, values->width, 1};
     for (int r = 0; r < rows; r++) p.a[r] = scores + r * BLOCK;
-    CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
+    if (has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(values)) CK_JOIN(multiply_present, CK_SUFFIX)(&p, rows);
+    else CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
 }
 
 /// The sums over one chunk of keys.
@@ -105,7 +95,8 @@ V_FN void attend_chunk(attention_item *item, attention_state *state, int64_t chu
     for (int64_t j = from; j < to; j += BLOCK) {
         int64_t count = lesser(BLOCK, to - j);
         if (!rows_meet(item, 0, item->count, j, count)) continue;
-        CK_JOIN(take_keys, CK_SUFFIX)(&item->block, j, count);
+        CK_JOIN(turn_rows, CK_SUFFIX)(&item->key, j, count, item->turned);
+        item->values = CK_JOIN(widen_rows, CK_SUFFIX)(&item->value, j, count, item->widened);
         for (int64_t i = 0; i < item->count; i += TILE_ROWS) {
             int rows = (int)lesser(TILE_ROWS, item->count - i);
             if (rows_meet(item, i, rows, j, count)) attend_tile(item, state, i, rows, j);
@@ -146,20 +137,16 @@ V_FN float *attention_item_set(attention_item *item, const ck_attention_args *a,
     item->count = lesser(plan->rows_per_item, a->query_heads / a->key_heads * queries - item->first);
     item->keys = a->key_offsets ? a->key_offsets[batch + 1] - first_key : a->keys;
     int64_t apart = a->pages.table || a->key_offsets ? 0 : batch;  // entries of the batch in key and value
-    item->block = (key_block){
-        .key = source_at((source){a->key, a->key_type}, strided(a->key_strides, apart, item->key_head, first_key)),
-        .value = source_at((source){a->value, a->key_type}, strided(a->value_strides, apart, item->key_head, first_key)),
-        .key_strides = a->key_strides,
-        .value_strides = a->value_strides,
-        .pages = a->pages.table ? a->pages.table + batch * a->pages.table_stride : 0,
-        .page_size = a->pages.page_size,
-        .head_size = a->head_size,
-        .value_size = a->value_size,
-        .pitch = plan->pitch,
-        .turned = space,
-        .widened = space + BLOCK * ck_whole_vectors(a->head_size),
-    };
-    return item->block.widened + BLOCK * plan->pitch;
+    const int32_t *pages = a->pages.table ? a->pages.table + batch * a->pages.table_stride : 0;
+    int64_t key = strided(a->key_strides, apart, item->key_head, first_key);
+    int64_t value = strided(a->value_strides, apart, item->key_head, first_key);
+    item->key = (row_source){
+        source_at((source){a->key, a->key_type}, key), a->key_strides, pages, a->pages.page_size, a->head_size};
+    item->value = (row_source){
+        source_at((source){a->value, a->key_type}, value), a->value_strides, pages, a->pages.page_size, a->value_size};
+    item->turned = space;
+    item->widened = space + BLOCK * ck_whole_vectors(a->head_size);
+    return item->widened + BLOCK * plan->pitch;
 }
 
 /// The queries of an item as floats, and what the mask says of them.
@@ -172,7 +159,7 @@ V_FN float *take_queries(attention_item *item, float *space) {
         item->query[i] = query.at;
         if (a->type != CK_F32) {
             item->query[i] = space;
-            for (int64_t d = 0; d < a->head_size; d += 16) v_store(space + d, read_left(query, d, a->head_size - d));
+            widen_row(query, a->head_size, space);
             space += ck_whole_vectors(a->head_size);
         }
         item->mask[i] = mask_row_of(&a->mask, item->batch, at.head, at.query, item->keys);

@@ -49,6 +49,16 @@ V_FN void multiply_rows(const product *p, int rows, int vectors) {
     for (; vectors > 1 && j < p->columns; j += 16) multiply_columns(p, j, rows, 1);
 }
 
+/// The same, where factors of 0 add nothing, also to what is NaN or infinite.
+V_SLOW void CK_JOIN(multiply_present, CK_SUFFIX)(const product *p, int rows) {
+    for (int r = 0; r < rows; r++)
+        for (int64_t t = 0; t < p->depth; t++) {
+            float factor = p->a[r][t], *c = p->c + r * p->c_pitch;
+            for (int64_t j = 0; j < p->columns && factor != 0.0f; j += 16)
+                v_store(c + j, v_fma(v_set(factor), v_load(p->b + t * p->b_pitch + j), v_load(c + j)));
+        }
+}
+
 /// As many vectors beside each other as keep `rows` rows of sums in registers.
 #define TILE_VECTORS(rows) (V_SUMS / (rows) >= 4 ? 4 : V_SUMS / (rows) >= 2 ? 2 : 1)
 
