@@ -58,6 +58,9 @@
                              int64_t end, float *space))                                                      \
     KERNEL(attention_merge, (const ck_attention_args *args, const ck_attention_plan *plan, int64_t begin,     \
                              int64_t end, float *space))                                                      \
+    KERNEL(attention_backward, (const ck_attention_backward_args *args,                                       \
+                                const ck_attention_gradient_plan *plan, int64_t begin, int64_t end,           \
+                                float *space))                                                                \
     KERNEL(exp_1ulp, (const float *x, float *y, int64_t count, int streaming))                                \
     KERNEL(tanh_2ulp, (const float *x, float *y, int64_t count, int streaming))                               \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \

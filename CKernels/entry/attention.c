@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "dispatch/select.h"
-#include "entry/mask_arguments.h"
+#include "entry/attention_arguments.h"
 #include "entry/offsets.h"
 #include "entry/row_blocks.h"
 #include "parallel/blocks.h"
@@ -28,19 +28,18 @@ static ck_score_shape shape_of(const ck_attention_args *a) {
     return (ck_score_shape){a->batch, a->query_heads, a->queries, a->keys};
 }
 
-/// A tensor of queries, or of one row each of their outputs.
-static ck_grid query_grid(const ck_attention_args *a, const void *base, int64_t size, int64_t cols, ck_strides strides) {
+ck_grid ck_query_grid(const ck_attention_args *a, const void *base, int64_t size, int64_t cols, ck_strides strides) {
     int64_t batch = a->query_offsets ? 1 : a->batch;
     int64_t rows = a->query_offsets ? a->query_offsets[a->batch] : a->queries;
     return (ck_grid){base, size, batch, a->query_heads, rows, cols, strides};
 }
-static ck_grid key_grid(const ck_attention_args *a, const void *base, int64_t cols, ck_strides strides) {
+ck_grid ck_key_grid(const ck_attention_args *a, const void *base, int64_t cols, ck_strides strides) {
     int64_t batch = a->pages.table ? a->pages.count : a->key_offsets ? 1 : a->batch;
     int64_t rows = a->pages.table ? a->pages.page_size : a->key_offsets ? a->key_offsets[a->batch] : a->keys;
     return (ck_grid){base, ck_size_of(a->key_type), batch, a->key_heads, rows, cols, strides};
 }
 
-static ck_status check_numbers(const ck_attention_args *a) {
+ck_status ck_check_attention_numbers(const ck_attention_args *a) {
     CK_CHECK(ck_check_type(a->type));
     CK_CHECK(ck_check_type(a->key_type));
     if (a->batch < 0 || a->queries < 0 || a->keys < 0 || a->query_heads < 0 || a->key_heads < 0) return CK_BAD_SHAPE;
@@ -79,11 +78,11 @@ static ck_status check_pages(const ck_attention_args *a) {
 enum { QUERY = CK_MASK_AREAS, KEY, VALUE, QUERY_OFFSETS, KEY_OFFSETS, TABLE, INPUTS };
 
 static ck_status check_memory(const ck_attention_args *a) {
-    ck_grid query = query_grid(a, a->query, ck_size_of(a->type), a->head_size, a->query_strides);
-    ck_grid output = query_grid(a, a->output, ck_size_of(a->type), a->value_size, a->output_strides);
-    ck_grid sums = query_grid(a, a->log_sum_exp, sizeof(float), 1, a->log_sum_exp_strides);
-    ck_grid key = key_grid(a, a->key, a->head_size, a->key_strides);
-    ck_grid value = key_grid(a, a->value, a->value_size, a->value_strides);
+    ck_grid query = ck_query_grid(a, a->query, ck_size_of(a->type), a->head_size, a->query_strides);
+    ck_grid output = ck_query_grid(a, a->output, ck_size_of(a->type), a->value_size, a->output_strides);
+    ck_grid sums = ck_query_grid(a, a->log_sum_exp, sizeof(float), 1, a->log_sum_exp_strides);
+    ck_grid key = ck_key_grid(a, a->key, a->head_size, a->key_strides);
+    ck_grid value = ck_key_grid(a, a->value, a->value_size, a->value_strides);
     CK_CHECK(ck_check_grid(query));
     CK_CHECK(ck_check_grid(output));
     CK_CHECK(ck_check_rows_apart(output));
@@ -117,8 +116,8 @@ static ck_status check_memory(const ck_attention_args *a) {
     return ck_check_output(outputs[1], outputs, 1, -1);
 }
 
-static ck_status check(const ck_attention_args *a) {
-    CK_CHECK(check_numbers(a));
+ck_status ck_check_attention(const ck_attention_args *a) {
+    CK_CHECK(ck_check_attention_numbers(a));
     CK_CHECK(check_packing(a->query_offsets, a->batch, a->queries));
     CK_CHECK(check_packing(a->key_offsets, a->batch, a->keys));
     CK_CHECK(check_pages(a));
@@ -151,26 +150,25 @@ static int64_t workspace_floats(const ck_attention_args *a, const ck_attention_p
     return __builtin_add_overflow(parts, spaces, &parts) || parts > INT64_MAX / 8 ? -1 : parts;
 }
 
-/// Multiplications that are worth as much time as a byte of memory traffic: 4 a nanosecond, and 25 bytes.
-static int64_t worth_of(const ck_attention_args *a) {
+/// Of multiplications 50 are done in a nanosecond, of bytes 25.
+int64_t ck_attention_worth(const ck_attention_args *a) {
     double pairs = (double)a->batch * (double)a->query_heads * (double)a->queries * (double)a->keys;
     double bytes = pairs * (double)(a->head_size + a->value_size) * (a->mask.causal ? 0.25 : 0.5);
     return bytes < 0x1p60 ? (int64_t)bytes : (int64_t)1 << 60;
 }
 
-/// At most so many threads will work on `count` units.
-static int64_t threads_for(const ck_attention_args *a, ck_run run) {
+int64_t ck_attention_threads(const ck_attention_args *a, ck_run run) {
     int64_t threads = run.threads > 0 ? run.threads : ck_max_threads();
-    return ck_is_shared(INT64_MAX, worth_of(a), run.threads) ? threads : 1;
+    return ck_is_shared(INT64_MAX, ck_attention_worth(a), run.threads) ? threads : 1;
 }
 
 static int has_work(const ck_attention_args *a) { return a->batch > 0 && a->query_heads > 0 && a->queries > 0; }
 
 size_t ck_attention_workspace(const ck_attention_args *args, ck_run run) {
     int shares_chunks;
-    if (!args || check_numbers(args) != CK_OK || run.threads < 0 || !has_work(args)) return 0;
+    if (!args || ck_check_attention_numbers(args) != CK_OK || run.threads < 0 || !has_work(args)) return 0;
     if (ck_check_grid(ck_score_grid(NULL, 4, shape_of(args), (ck_strides){0})) != CK_OK && args->keys > 0) return 0;
-    int64_t threads = threads_for(args, run);
+    int64_t threads = ck_attention_threads(args, run);
     ck_attention_plan plan = plan_of(args, threads, &shares_chunks);
     int64_t floats = workspace_floats(args, &plan, threads, shares_chunks);
     return floats < 0 ? 0 : (size_t)floats * sizeof(float);
@@ -200,20 +198,20 @@ static void run_merge(const void *context, int64_t begin, int64_t end) {
 
 ck_status ck_attention(const ck_attention_args *args, ck_run run) {
     if (!args) return CK_NULL_POINTER;
-    CK_CHECK(check(args));
+    CK_CHECK(ck_check_attention(args));
     CK_CHECK(ck_check_threads(run));
     attention_call call = {.args = args};
     CK_CHECK(ck_select(run.isa, &call.table));
     if (!has_work(args)) return CK_OK;
 
     int shares_chunks;
-    int64_t threads = threads_for(args, run);
+    int64_t threads = ck_attention_threads(args, run);
     call.plan = plan_of(args, threads, &shares_chunks);
     int64_t floats = workspace_floats(args, &call.plan, threads, shares_chunks);
     CK_CHECK(ck_check_workspace(args->workspace, args->workspace_size, floats < 0 ? 0 : (size_t)floats * sizeof(float)));
 
     atomic_int next_space = 0;
-    int64_t items = call.plan.items * call.plan.planes, worth = worth_of(args);
+    int64_t items = call.plan.items * call.plan.planes, worth = ck_attention_worth(args);
     call.count = items * (shares_chunks ? call.plan.chunks : 1);
     call.floats = ck_attention_floats(&call.plan, args->head_size);
     call.spaces = args->workspace;

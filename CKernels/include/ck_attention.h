@@ -54,7 +54,8 @@ typedef struct ck_attention_args {
     void *output;                           ///< [batch, query_heads, queries, value_size]
     ck_strides output_strides;
     float *log_sum_exp;                     ///< [batch, query_heads, queries] or NULL
-    ck_strides log_sum_exp_strides;
+    float *log_sum_exp_low;                 ///< what its rounding lost, likewise; for gradients under large scores
+    ck_strides log_sum_exp_strides;         ///< of both
     const int64_t *query_offsets;           ///< [batch + 1] or NULL
     const int64_t *key_offsets;             ///< [batch + 1] or NULL
     ck_pages pages;                         ///< of key and value
@@ -68,6 +69,34 @@ typedef struct ck_attention_args {
 CK_API size_t ck_attention_workspace(const ck_attention_args *args, ck_run run);
 
 CK_API ck_status ck_attention(const ck_attention_args *args, ck_run run);
+
+/// Arguments of `ck_attention_backward`. With p[i][j] = e^(s[i][j] - log_sum_exp[i]):
+///
+///     dvalue[j] = sum_i p[i][j] * doutput[i]
+///     ds[i][j]  = p[i][j] * (sum_d doutput[i][d] * value[j][d] - delta[i]),     delta[i] = sum_d doutput[i][d] * output[i][d]
+///     dquery[i] = scale * sum_j ds'[i][j] * key[j],     dkey[j] = scale * sum_i ds'[i][j] * query[i]
+///
+/// where ds' is ds times the derivative of the softcap. Sums over query heads of a key head are in the order of queries,
+/// heads within them. Where p is 0 nothing is added, whatever stands there. Pages are refused.
+typedef struct ck_attention_backward_args {
+    ck_attention_args forward;  ///< as the forward pass had them; output, log_sum_exp (not NULL) and log_sum_exp_low
+                                ///< (or NULL) are what it wrote; its workspace is not used
+    const void *doutput;        ///< [batch, query_heads, queries, value_size], of forward.type
+    ck_strides doutput_strides;
+    void *dquery;               ///< as query, or NULL
+    ck_strides dquery_strides;
+    void *dkey;                 ///< as key, or NULL
+    ck_strides dkey_strides;
+    void *dvalue;               ///< as value, or NULL
+    ck_strides dvalue_strides;
+    void *workspace;            ///< ck_attention_backward_workspace(args, run) bytes, a multiple of 64
+    size_t workspace_size;
+} ck_attention_backward_args;
+
+/// For each thread some blocks of 64 x 64 scores and, for each query of one key head, head_size + 1 floats.
+CK_API size_t ck_attention_backward_workspace(const ck_attention_backward_args *args, ck_run run);
+
+CK_API ck_status ck_attention_backward(const ck_attention_backward_args *args, ck_run run);
 
 #ifdef __cplusplus
 }

@@ -117,10 +117,12 @@ V_FN void write_attention(const attention_item *item, attention_state *s, int64_
         vf quotient = sum == 0.0f ? v_zero() : v_add(v_div(v_load(weighted + d), v_set(sum)), v_zero());  // -0 is +0
         write_left(y, d, a->value_size - d, quotient, 0);
     }
-    if (!a->log_sum_exp) return;
+    if (!a->log_sum_exp && !a->log_sum_exp_low) return;
     double log = (double)s->anchor[i] + (double)s->power[i] * 0x1.62e42fefa39efp-1 + s_log(sum);
+    int64_t saved = attention_row_start(item, a->log_sum_exp_strides, at);
     float result = sum == 0.0f ? -INFINITY : sum == sum ? (float)log : NAN;
-    a->log_sum_exp[attention_row_start(item, a->log_sum_exp_strides, at)] = result;
+    if (a->log_sum_exp) a->log_sum_exp[saved] = result;
+    if (a->log_sum_exp_low) a->log_sum_exp_low[saved] = result - result == 0.0f ? (float)(log - (double)result) : 0.0f;
 }
 
 /// Item `number` of all. What it needs of memory is in `space`; the rest of it is returned.
