@@ -56,7 +56,9 @@ let package = Package(
         .target(
             name: "Verification",
             dependencies: ["Normalization", "ReferenceKernels"],
-            resources: [.copy("Resources/minilm_layer_norm.safetensors")],
+            resources: [
+                .copy("Resources/minilm_layer_norm.safetensors"), .copy("Resources/minilm_scores.safetensors"),
+            ],
             swiftSettings: safe
         ),
         .executableTarget(

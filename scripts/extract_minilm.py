@@ -1,9 +1,10 @@
-"""Makes Sources/Verification/Resources/minilm_layer_norm.safetensors.
+"""Makes minilm_layer_norm.safetensors and minilm_scores.safetensors in Sources/Verification/Resources.
 
 Input: minilm_activations.safetensors, the activations of all-MiniLM-L6-v2 (Apache-2.0) on four short
 sentences, padded to 24 tokens: inputs as F32, results and gradients in F64, computed by PyTorch in float64
-from those F32 inputs. Output: the tensors of its three LayerNorm stages, unchanged, and the metadata. The
-attention stages normalize x + residual.
+from those F32 inputs. Output: the tensors of its three LayerNorm stages, and the scores and probabilities of its two
+attention stages with the lengths of the sentences, unchanged, each with the metadata. The LayerNorms of the attention
+stages normalize x + residual. Scores are products of queries and keys, not scaled (1 / sqrt(32)) and not masked.
 
     python3 scripts/extract_minilm.py PATH/minilm_activations.safetensors
 """
@@ -15,17 +16,13 @@ from pathlib import Path
 
 STAGES = ("embedding_norm", "layer0.attention_norm", "layer5.attention_norm")
 FIELDS = ("x", "residual", "weight", "bias", "y", "dy", "dx", "dweight", "dbias")
-OUTPUT = Path(__file__).parent.parent / "Sources/Verification/Resources/minilm_layer_norm.safetensors"
+SCORES = ("layer0.attention", "layer5.attention")
+SCORE_FIELDS = ("scores", "probabilities", "logsumexp")
+RESOURCES = Path(__file__).parent.parent / "Sources/Verification/Resources"
 
 
-def main() -> None:
-    data = Path(sys.argv[1]).read_bytes()
-    (header_size,) = struct.unpack_from("<Q", data)
-    header = json.loads(data[8 : 8 + header_size])
-    body = data[8 + header_size :]
-
+def write(output: str, names: list[str], header: dict, body: bytes) -> None:
     kept, chunks, position = {"__metadata__": header["__metadata__"]}, [], 0
-    names = [f"{stage}.{field}" for stage in STAGES for field in FIELDS]
     for name in (name for name in names if name in header):
         begin, end = header[name]["data_offsets"]
         kept[name] = header[name] | {"data_offsets": [position, position + end - begin]}
@@ -34,7 +31,17 @@ def main() -> None:
 
     text = json.dumps(kept, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    OUTPUT.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(chunks))
+    (RESOURCES / output).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(chunks))
+
+
+def main() -> None:
+    data = Path(sys.argv[1]).read_bytes()
+    (header_size,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + header_size])
+    body = data[8 + header_size :]
+    write("minilm_layer_norm.safetensors", [f"{s}.{f}" for s in STAGES for f in FIELDS], header, body)
+    scores = [f"{stage}.{field}" for stage in SCORES for field in SCORE_FIELDS]
+    write("minilm_scores.safetensors", ["token_mask", *scores], header, body)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 /// Softmax in plain Swift, with the bits of the C kernels. Rows are dense.
 package enum SoftmaxReference {
     /// A common power of 2 below the exponentials of a row, as the article "One answer" has it.
-    private struct Shift {
+    struct Shift {
         let anchor: Float
         let low: Float
         let power: Float

@@ -22,6 +22,8 @@ public struct NormalizationError: Error, Hashable, Sendable {
         case invalidMoments
         /// A number that is NaN, infinite or outside its range.
         case invalidParameter
+        /// An argument is nil that the others need.
+        case missingArgument
         /// A thread count below one.
         case invalidThreadCount
         /// This build or this machine does not have the instruction set.

@@ -48,6 +48,12 @@ package struct SafeTensors {
         return try Tensor(bits.map(Double.init(bitPattern:)), shape: shape)
     }
 
+    /// A tensor of bytes ("U8"), each told apart as 0 or not.
+    package func bool(_ name: String) throws -> Tensor<Bool> {
+        let (shape, bytes) = try elements(name, dtype: "U8", as: UInt8.self)
+        return try Tensor(bytes.map { $0 != 0 }, shape: shape)
+    }
+
     private func elements<Bits: FixedWidthInteger>(
         _ name: String, dtype: String, as type: Bits.Type
     ) throws -> (Shape, [Bits]) {
