@@ -19,7 +19,7 @@ package struct OperatorCase: Sendable {
     /// Random and hostile cases of every operator, in every storage type.
     package static func all() throws(NormalizationError) -> [OperatorCase] {
         func of<Element: KernelElement>(_ type: Element.Type) throws(NormalizationError) -> [OperatorCase] {
-            try residualGeometry(type) + segmentsAndNeighbourhoods(type) + scores(type)
+            try residualGeometry(type) + segmentsAndNeighbourhoods(type) + scores(type) + attention(type)
         }
         return try of(Float.self) + of(BFloat16.self) + of(Float16.self)
     }
