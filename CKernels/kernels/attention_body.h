@@ -119,7 +119,7 @@ V_FN void write_attention(const attention_item *item, attention_state *s, int64_
     attention_place at = attention_place_of(item, i);
     float sink = mask_sink(&a->mask, at.head), added[16] = {0}, *weighted = s->weighted + i * s->pitch;
     if (sink > s->most[i]) CK_JOIN(state_raise, CK_SUFFIX)(s, i, sink);
-    if (sink > -INFINITY) v_store(added, v_weight(v_set(sink), state_shift(s, i)));
+    if (sink != -INFINITY) v_store(added, v_weight(v_set(sink), state_shift(s, i)));
     float sum = v_fold_add(v_load(s->sum + 16 * i)) + added[0];
     target y = target_at((target){a->output, a->type}, attention_row_start(item, a->output_strides, at));
     for (int64_t d = 0; d < a->value_size; d += 16) {
