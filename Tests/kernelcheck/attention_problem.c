@@ -128,6 +128,28 @@ static void solve(attention_problem *p) {
             }
 }
 
+/// Scores near what the contract treats apart: 86 below the largest one, where weights end, with values that show them;
+/// or around 65536 in magnitude, where scores are taken from an anchor.
+static void draw_edges(check *c, attention_problem *p) {
+    static const float bases[] = {0, 3, 65536, -65536, 65530, 1e5f};
+    attention_shape s = p->shape;
+    float base = bases[random_below(&c->random, 6)];
+    int is_steep = (int)random_below(&c->random, 2);
+    p->scores.scale = 1;
+    p->key_type = CK_F32;
+    for (int64_t i = 0; i < s.batch * s.query_heads * s.queries * s.head_size; i++) p->query[i] = i % s.head_size == 0;
+    for (int64_t row = 0; row < s.batch * s.key_heads * s.keys; row++) {
+        float *key = p->key + row * s.head_size, *value = p->value + row * s.value_size;
+        int is_low = random_below(&c->random, 3) != 0;
+        for (int64_t d = 0; d < s.head_size; d++) key[d] = 0;
+        key[0] = base + (is_steep ? is_low ? -86 + 2e-5f * random_uniform(&c->random) : 0 : 8 * random_uniform(&c->random));
+        for (int64_t d = 0; d < s.value_size; d++) value[d] = (is_steep ? is_low ? 2e38f : 0 : 1) * random_uniform(&c->random);
+    }
+    type_store(p->type, p->stored_query, p->query, s.batch * s.query_heads * s.queries * s.head_size);
+    type_store(CK_F32, p->stored_key, p->key, s.batch * s.key_heads * s.keys * s.head_size);
+    type_store(CK_F32, p->stored_value, p->value, s.batch * s.key_heads * s.keys * s.value_size);
+}
+
 void attention_problem_draw(check *c, attention_problem *p, attention_shape s) {
     static const float factors[] = {0.1f, 1, 1, 1, 4, 30, 3e3f, 1e4f};
     p->shape = s;
@@ -140,5 +162,6 @@ void attention_problem_draw(check *c, attention_problem *p, attention_shape s) {
               p->stored_query);
     draw_rows(c, &p->keys, s.key_heads, s.head_size, p->key_type, 1, growing, p->key, p->stored_key);
     draw_rows(c, &p->keys, s.key_heads, s.value_size, p->key_type, 1, 0, p->value, p->stored_value);
+    if (random_below(&c->random, 6) == 0) draw_edges(c, p);
     solve(p);
 }
