@@ -64,11 +64,11 @@ static const int32_t *place_table(const guarded *home, const attention_axis *key
 }
 
 /// Workspace of the size that the library asks for, flush with the end of its memory. Returns its canaries.
-static matrix give_workspace(check *c, const attention_memory *m, ck_attention_args *args, ck_run run) {
+static matrix give_workspace(check *c, const guarded *home, ck_attention_args *args, ck_run run) {
     args->workspace_size = ck_attention_workspace(args, run);
     int64_t floats = (int64_t)(args->workspace_size / sizeof(float));
-    check_that(c, floats > 0 && args->workspace_size <= (size_t)m->home[WORKSPACE].bytes / 2, "a workspace of some megabytes");
-    matrix workspace = matrix_place(&m->home[WORKSPACE], CK_F32, 1, floats, floats, FLUSH_END);
+    check_that(c, floats > 0 && args->workspace_size <= (size_t)home->bytes, "a workspace of some megabytes");
+    matrix workspace = matrix_place(home, CK_F32, 1, floats, floats, FLUSH_END);
     args->workspace = workspace.base;
     return workspace;
 }
@@ -132,7 +132,7 @@ static void compare_calls(check *c, const attention_problem *p, const attention_
         .key_offsets = place_integers(c, &m->home[KEY_OFFSETS], keys->is_packed ? keys->offsets : NULL, s.batch + 1),
         .pages = {place_table(&m->home[TABLE], keys), keys->table_stride, keys->page_size, keys->pages},
     };
-    matrix workspace = give_workspace(c, m, &args, run);
+    matrix workspace = give_workspace(c, &m->home[WORKSPACE], &args, run);
     if (!check_call(c, enter_attention, &args, run, CK_OK)) return;
     expect(c, m, &output, "output", o);
     if (l.base) expect(c, m, &sums, "log_sum_exp", l);
@@ -150,7 +150,7 @@ static void compare_calls(check *c, const attention_problem *p, const attention_
     args.log_sum_exp = l.base;
     args.log_sum_exp_strides = times(sums.layout, l.stride);
     args = one_query(&args, output.only, offsets);
-    (void)give_workspace(c, m, &args, run);
+    (void)give_workspace(c, &m->home[WORKSPACE], &args, run);
     if (!check_call(c, enter_attention, &args, run, CK_OK)) return;
     expect(c, m, &output, "output of one query", o);
     if (l.base) expect(c, m, &sums, "log_sum_exp of one query", l);
@@ -178,11 +178,11 @@ static void *only_rows(const guarded *home, const void *rows, int64_t bytes, int
     return (void *)((uintptr_t)first - (uintptr_t)(from * bytes));
 }
 
-/// A home's middle, far from where memory that is not there seems to be.
+/// A quarter in the middle of a home, far from where keys that are not there seem to be.
 static guarded middle_of(const guarded *home) {
     guarded g = *home;
     g.first = (char *)home->first + home->bytes / 2 / 64 * 64;
-    g.bytes = home->bytes / 2 / 64 * 64;
+    g.bytes = home->bytes / 4 / 64 * 64;
     return g;
 }
 
@@ -200,7 +200,7 @@ static void compare_range(check *c, attention_problem *p, const attention_memory
     if (!in_pages) page = 0;
     check_describe(c, "%s, keys %" PRId64 " of %" PRId64 " ... %" PRId64 " alone, sizes %" PRId64 " and %" PRId64
                    ", masks %d", type_name(p->key_type), s.keys, from, to, s.head_size, s.value_size, s.kinds);
-    guarded output_home = middle_of(&m->home[OUTPUT]);
+    guarded output_home = middle_of(&m->home[OUTPUT]), workspace_home = middle_of(&m->home[WORKSPACE]);
     matrix q = place(c, &m->home[QUERY], p->type, 1, s.head_size), o = place(c, &output_home, p->type, 1, s.value_size);
     matrix_fill(q, p->stored_query);
     char *key = only_rows(&m->home[KEY], p->stored_key, s.head_size * size, from, to, at_end);
@@ -226,7 +226,7 @@ static void compare_range(check *c, attention_problem *p, const attention_memory
         .output = o.base,
         .pages = {in_pages ? &table : NULL, 1, s.keys, 3},
     };
-    (void)give_workspace(c, m, &args, (ck_run){c->isa, 1});
+    (void)give_workspace(c, &workspace_home, &args, (ck_run){c->isa, 1});
     if (check_call(c, enter_attention, &args, (ck_run){c->isa, 1}, CK_OK)) matrix_expect(c, "output", o, p->stored_output);
 }
 
