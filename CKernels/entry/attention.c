@@ -24,14 +24,24 @@ typedef struct attention_call {
 typedef void (*attention_kernel)(const ck_attention_args *args, const ck_attention_plan *plan, int64_t begin, int64_t end,
                                  float *space);
 
-static ck_score_shape shape_of(const ck_attention_args *a) {
+ck_score_shape ck_attention_shape(const ck_attention_args *a) {
     return (ck_score_shape){a->batch, a->query_heads, a->queries, a->keys};
 }
 
+ck_mask ck_attention_mask(const ck_attention_args *a) {
+    ck_mask m = a->mask;
+    if (a->keys == 0) {
+        m.bias = NULL;
+        m.boolean = NULL;
+    }
+    return m;
+}
+
+int64_t ck_attention_rows(const ck_attention_args *a) { return a->query_offsets ? a->query_offsets[a->batch] : a->queries; }
+
 ck_grid ck_query_grid(const ck_attention_args *a, const void *base, int64_t size, int64_t cols, ck_strides strides) {
     int64_t batch = a->query_offsets ? 1 : a->batch;
-    int64_t rows = a->query_offsets ? a->query_offsets[a->batch] : a->queries;
-    return (ck_grid){base, size, batch, a->query_heads, rows, cols, strides};
+    return (ck_grid){base, size, batch, a->query_heads, ck_attention_rows(a), cols, strides};
 }
 ck_grid ck_key_grid(const ck_attention_args *a, const void *base, int64_t cols, ck_strides strides) {
     int64_t batch = a->pages.table ? a->pages.count : a->key_offsets ? 1 : a->batch;
@@ -45,6 +55,9 @@ ck_status ck_check_attention_numbers(const ck_attention_args *a) {
     if (a->batch < 0 || a->queries < 0 || a->keys < 0 || a->query_heads < 0 || a->key_heads < 0) return CK_BAD_SHAPE;
     if (a->query_heads > 0 && (a->key_heads == 0 || a->query_heads % a->key_heads != 0)) return CK_BAD_SHAPE;
     if (a->head_size < 1 || a->head_size > 512 || a->value_size < 1 || a->value_size > 512) return CK_BAD_SHAPE;
+    ck_score_shape scores = ck_attention_shape(a);
+    scores.keys = a->keys > 0 ? a->keys : 1;
+    CK_CHECK(ck_check_grid(ck_score_grid(NULL, sizeof(float), scores, (ck_strides){0})));
     return ck_is_finite(a->scale) ? CK_OK : CK_BAD_PARAMETER;
 }
 
@@ -58,70 +71,85 @@ static ck_status check_packing(const int64_t *offsets, int64_t batch, int64_t mo
     return CK_OK;
 }
 
+/// The pages of all batch entries.
+static ck_grid table_grid(const ck_attention_args *a) {
+    const ck_pages *p = &a->pages;
+    int64_t pages = a->keys / p->page_size + (a->keys % p->page_size != 0);
+    return (ck_grid){p->table, sizeof(int32_t), 1, 1, a->batch, pages, {0, 0, p->table_stride}};
+}
+
 static ck_status check_pages(const ck_attention_args *a) {
     const ck_pages *p = &a->pages;
     if (!p->table) return CK_OK;
     if (a->key_offsets || p->page_size < 1 || p->count < 0) return CK_BAD_SHAPE;
-    int64_t pages = a->keys / p->page_size + (a->keys % p->page_size != 0);
-    ck_grid table = {p->table, sizeof(int32_t), 1, 1, a->batch, pages, {0, 0, p->table_stride}};
-    if (pages == 0) return CK_OK;
+    if (a->keys == 0 || a->batch == 0) return CK_OK;
+    ck_grid table = table_grid(a);
     CK_CHECK(ck_check_grid(table));
     CK_CHECK(ck_check_pointer(ck_grid_area(table)));
     for (int64_t b = 0; b < a->batch; b++)
-        for (int64_t k = 0; k < pages; k++) {
+        for (int64_t k = 0; k < table.cols; k++) {
             int32_t page = p->table[b * p->table_stride + k];
             if (page < 0 || page >= p->count) return CK_BAD_OFFSETS;
         }
     return CK_OK;
 }
 
-enum { QUERY = CK_MASK_AREAS, KEY, VALUE, QUERY_OFFSETS, KEY_OFFSETS, TABLE, INPUTS };
+static int has_work(const ck_attention_args *a) { return a->batch > 0 && a->query_heads > 0 && a->queries > 0; }
 
-static ck_status check_memory(const ck_attention_args *a) {
-    ck_grid query = ck_query_grid(a, a->query, ck_size_of(a->type), a->head_size, a->query_strides);
+static ck_status check_grids(const ck_attention_args *a) {
     ck_grid output = ck_query_grid(a, a->output, ck_size_of(a->type), a->value_size, a->output_strides);
     ck_grid sums = ck_query_grid(a, a->log_sum_exp, sizeof(float), 1, a->log_sum_exp_strides);
-    ck_grid key = ck_key_grid(a, a->key, a->head_size, a->key_strides);
-    ck_grid value = ck_key_grid(a, a->value, a->value_size, a->value_strides);
-    CK_CHECK(ck_check_grid(query));
+    CK_CHECK(ck_check_grid(ck_query_grid(a, a->query, ck_size_of(a->type), a->head_size, a->query_strides)));
+    CK_CHECK(ck_check_grid(ck_key_grid(a, a->key, a->head_size, a->key_strides)));
+    CK_CHECK(ck_check_grid(ck_key_grid(a, a->value, a->value_size, a->value_strides)));
     CK_CHECK(ck_check_grid(output));
     CK_CHECK(ck_check_rows_apart(output));
-    CK_CHECK(ck_check_grid(key));
-    CK_CHECK(ck_check_grid(value));
-    CK_CHECK(ck_check_mask(&a->mask, shape_of(a)));
-    if (output.batch * output.rows == 0) return CK_OK;
-
-    ck_area inputs[INPUTS] = {{0}}, outputs[2] = {ck_grid_area(output), {0}};
-    ck_mask_areas(&a->mask, shape_of(a), inputs);
-    inputs[QUERY] = ck_grid_area(query);
-    CK_CHECK(ck_check_pointer(inputs[QUERY]));
-    CK_CHECK(ck_check_pointer(outputs[0]));
-    if (key.batch * key.rows > 0) {
-        inputs[KEY] = ck_grid_area(key);
-        inputs[VALUE] = ck_grid_area(value);
-        CK_CHECK(ck_check_pointer(inputs[KEY]));
-        CK_CHECK(ck_check_pointer(inputs[VALUE]));
-    }
-    if (a->log_sum_exp) {
-        CK_CHECK(ck_check_grid(sums));
-        CK_CHECK(ck_check_rows_apart(sums));
-        outputs[1] = ck_grid_area(sums);
-        CK_CHECK(ck_check_pointer(outputs[1]));
-    }
-    if (a->query_offsets) inputs[QUERY_OFFSETS] = ck_offsets_area(a->query_offsets, a->batch);
-    if (a->key_offsets) inputs[KEY_OFFSETS] = ck_offsets_area(a->key_offsets, a->batch);
-    if (a->pages.table) inputs[TABLE] = (ck_area){a->pages.table, a->batch, a->pages.table_stride, a->pages.table_stride, 4};
-    CK_CHECK(ck_check_output(outputs[0], inputs, INPUTS, -1));
-    CK_CHECK(ck_check_output(outputs[1], inputs, INPUTS, -1));
-    return ck_check_output(outputs[1], outputs, 1, -1);
+    if (!a->log_sum_exp) return CK_OK;
+    CK_CHECK(ck_check_grid(sums));
+    return ck_check_rows_apart(sums);
 }
 
-ck_status ck_check_attention(const ck_attention_args *a) {
+/// Memory of a call that has work; its grids have been checked.
+enum { QUERY = CK_MASK_AREAS, KEY, VALUE, QUERY_OFFSETS, KEY_OFFSETS, TABLE, OUTPUT, SUMS, WORKSPACE, AREAS };
+
+static ck_status check_memory(const ck_attention_args *a, int64_t workspace_floats) {
+    ck_mask mask = ck_attention_mask(a);
+    ck_grid key = ck_key_grid(a, a->key, a->head_size, a->key_strides);
+    CK_CHECK(ck_check_mask(&mask, ck_attention_shape(a)));
+
+    ck_area areas[AREAS] = {
+        [QUERY] = ck_grid_area(ck_query_grid(a, a->query, ck_size_of(a->type), a->head_size, a->query_strides)),
+        [OUTPUT] = ck_grid_area(ck_query_grid(a, a->output, ck_size_of(a->type), a->value_size, a->output_strides)),
+        [WORKSPACE] = ck_vector_area(a->workspace, CK_F32, workspace_floats),
+    };
+    ck_mask_areas(&mask, ck_attention_shape(a), areas);
+    CK_CHECK(ck_check_pointer(areas[QUERY]));
+    CK_CHECK(ck_check_pointer(areas[OUTPUT]));
+    if (a->keys > 0 && key.batch * key.rows > 0) {
+        areas[KEY] = ck_grid_area(key);
+        areas[VALUE] = ck_grid_area(ck_key_grid(a, a->value, a->value_size, a->value_strides));
+        CK_CHECK(ck_check_pointer(areas[KEY]));
+        CK_CHECK(ck_check_pointer(areas[VALUE]));
+    }
+    if (a->log_sum_exp) {
+        areas[SUMS] = ck_grid_area(ck_query_grid(a, a->log_sum_exp, sizeof(float), 1, a->log_sum_exp_strides));
+        CK_CHECK(ck_check_pointer(areas[SUMS]));
+    }
+    if (a->query_offsets) areas[QUERY_OFFSETS] = ck_offsets_area(a->query_offsets, a->batch);
+    if (a->key_offsets) areas[KEY_OFFSETS] = ck_offsets_area(a->key_offsets, a->batch);
+    if (a->pages.table && a->keys > 0) areas[TABLE] = ck_grid_area(table_grid(a));
+    CK_CHECK(ck_check_workspace(a->workspace, a->workspace_size, (size_t)workspace_floats * sizeof(float)));
+    CK_CHECK(ck_check_pointer(areas[WORKSPACE]));
+    for (int i = OUTPUT; i < AREAS; i++) CK_CHECK(ck_check_output(areas[i], areas, i, -1));
+    return CK_OK;
+}
+
+ck_status ck_check_attention_shapes(const ck_attention_args *a) {
     CK_CHECK(ck_check_attention_numbers(a));
     CK_CHECK(check_packing(a->query_offsets, a->batch, a->queries));
     CK_CHECK(check_packing(a->key_offsets, a->batch, a->keys));
     CK_CHECK(check_pages(a));
-    return check_memory(a);
+    return check_grids(a);
 }
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -162,12 +190,9 @@ int64_t ck_attention_threads(const ck_attention_args *a, ck_run run) {
     return ck_is_shared(INT64_MAX, ck_attention_worth(a), run.threads) ? threads : 1;
 }
 
-static int has_work(const ck_attention_args *a) { return a->batch > 0 && a->query_heads > 0 && a->queries > 0; }
-
 size_t ck_attention_workspace(const ck_attention_args *args, ck_run run) {
     int shares_chunks;
     if (!args || ck_check_attention_numbers(args) != CK_OK || run.threads < 0 || !has_work(args)) return 0;
-    if (ck_check_grid(ck_score_grid(NULL, 4, shape_of(args), (ck_strides){0})) != CK_OK && args->keys > 0) return 0;
     int64_t threads = ck_attention_threads(args, run);
     ck_attention_plan plan = plan_of(args, threads, &shares_chunks);
     int64_t floats = workspace_floats(args, &plan, threads, shares_chunks);
@@ -198,17 +223,18 @@ static void run_merge(const void *context, int64_t begin, int64_t end) {
 
 ck_status ck_attention(const ck_attention_args *args, ck_run run) {
     if (!args) return CK_NULL_POINTER;
-    CK_CHECK(ck_check_attention(args));
+    CK_CHECK(ck_check_attention_shapes(args));
     CK_CHECK(ck_check_threads(run));
     attention_call call = {.args = args};
     CK_CHECK(ck_select(run.isa, &call.table));
-    if (!has_work(args)) return CK_OK;
+    if (!has_work(args) || ck_attention_rows(args) == 0) return CK_OK;
 
     int shares_chunks;
     int64_t threads = ck_attention_threads(args, run);
     call.plan = plan_of(args, threads, &shares_chunks);
     int64_t floats = workspace_floats(args, &call.plan, threads, shares_chunks);
-    CK_CHECK(ck_check_workspace(args->workspace, args->workspace_size, floats < 0 ? 0 : (size_t)floats * sizeof(float)));
+    if (floats < 0) return CK_SIZE_OVERFLOW;
+    CK_CHECK(check_memory(args, floats));
 
     atomic_int next_space = 0;
     int64_t items = call.plan.items * call.plan.planes, worth = ck_attention_worth(args);

@@ -23,47 +23,55 @@ static int has_work(const gradient_args *a) {
            has_outputs(a);
 }
 
-enum { DQUERY, DKEY, DVALUE, OUTPUTS };
+enum { QUERY, KEY, VALUE, OUTPUT, DOUTPUT, SAVED, SAVED_LOW, DQUERY, DKEY, DVALUE, TENSORS };
 
-static ck_status check_gradient(ck_grid given, ck_area *area) {
-    if (!given.base) return CK_OK;
-    CK_CHECK(ck_check_grid(given));
-    CK_CHECK(ck_check_rows_apart(given));
-    if (given.batch * given.rows == 0) return CK_OK;
-    *area = ck_grid_area(given);
-    return ck_check_pointer(*area);
-}
-
-static ck_status check_memory(const gradient_args *b) {
+static void tensors_of(const gradient_args *b, ck_grid grids[TENSORS]) {
     const ck_attention_args *a = &b->forward;
     int64_t size = ck_size_of(a->type);
-    enum { QUERY, KEY, VALUE, OUTPUT, DOUTPUT, SAVED, SAVED_LOW, MASK, INPUTS = MASK + CK_MASK_AREAS };
-    ck_grid grids[MASK] = {
-        [QUERY] = ck_query_grid(a, a->query, size, a->head_size, a->query_strides),
-        [KEY] = ck_key_grid(a, a->key, a->head_size, a->key_strides),
-        [VALUE] = ck_key_grid(a, a->value, a->value_size, a->value_strides),
-        [OUTPUT] = ck_query_grid(a, a->output, size, a->value_size, a->output_strides),
-        [DOUTPUT] = ck_query_grid(a, b->doutput, size, a->value_size, b->doutput_strides),
-        [SAVED] = ck_query_grid(a, a->log_sum_exp, sizeof(float), 1, a->log_sum_exp_strides),
-        [SAVED_LOW] = ck_query_grid(a, a->log_sum_exp_low, sizeof(float), 1, a->log_sum_exp_strides),
-    };
-    ck_area inputs[INPUTS] = {{0}}, outputs[OUTPUTS] = {{0}};
-    int has_rows = grids[QUERY].batch * grids[QUERY].rows > 0;
-    CK_CHECK(ck_check_grid(grids[DOUTPUT]));
-    CK_CHECK(ck_check_grid(grids[SAVED]));
-    for (int i = 0; i < MASK; i++)
-        if (grids[i].base && grids[i].batch * grids[i].rows > 0) inputs[i] = ck_grid_area(grids[i]);
-    if (has_rows) CK_CHECK(ck_check_pointer(ck_grid_area(grids[DOUTPUT])));
-    if (has_rows) CK_CHECK(ck_check_pointer(ck_grid_area(grids[SAVED])));
-    ck_mask_areas(&a->mask, (ck_score_shape){a->batch, a->query_heads, a->queries, a->keys}, inputs + MASK);
-    CK_CHECK(check_gradient(ck_query_grid(a, b->dquery, size, a->head_size, b->dquery_strides), &outputs[DQUERY]));
-    CK_CHECK(check_gradient(ck_key_grid(a, b->dkey, a->head_size, b->dkey_strides), &outputs[DKEY]));
-    CK_CHECK(check_gradient(ck_key_grid(a, b->dvalue, a->value_size, b->dvalue_strides), &outputs[DVALUE]));
-    for (int i = 0; i < OUTPUTS; i++) {
-        CK_CHECK(ck_check_output(outputs[i], inputs, INPUTS, -1));
-        CK_CHECK(ck_check_output(outputs[i], outputs, i, -1));
+    grids[QUERY] = ck_query_grid(a, a->query, size, a->head_size, a->query_strides);
+    grids[KEY] = ck_key_grid(a, a->key, a->head_size, a->key_strides);
+    grids[VALUE] = ck_key_grid(a, a->value, a->value_size, a->value_strides);
+    grids[OUTPUT] = ck_query_grid(a, a->output, size, a->value_size, a->output_strides);
+    grids[DOUTPUT] = ck_query_grid(a, b->doutput, size, a->value_size, b->doutput_strides);
+    grids[SAVED] = ck_query_grid(a, a->log_sum_exp, sizeof(float), 1, a->log_sum_exp_strides);
+    grids[SAVED_LOW] = ck_query_grid(a, a->log_sum_exp_low, sizeof(float), 1, a->log_sum_exp_strides);
+    grids[DQUERY] = ck_query_grid(a, b->dquery, size, a->head_size, b->dquery_strides);
+    grids[DKEY] = ck_key_grid(a, b->dkey, a->head_size, b->dkey_strides);
+    grids[DVALUE] = ck_key_grid(a, b->dvalue, a->value_size, b->dvalue_strides);
+}
+
+/// Whether a tensor may be NULL.
+static int is_optional(int tensor) { return tensor == SAVED_LOW || tensor >= DQUERY; }
+
+static ck_status check_grids(const ck_grid grids[TENSORS]) {
+    for (int i = 0; i < TENSORS; i++) {
+        if (is_optional(i) && !grids[i].base) continue;
+        CK_CHECK(ck_check_grid(grids[i]));
+        if (i >= DQUERY) CK_CHECK(ck_check_rows_apart(grids[i]));
     }
     return CK_OK;
+}
+
+/// Memory of a call that has work; its grids have been checked.
+static ck_status check_memory(const gradient_args *b, const ck_grid grids[TENSORS], size_t workspace_bytes) {
+    const ck_attention_args *a = &b->forward;
+    ck_mask mask = ck_attention_mask(a);
+    enum { MASK = TENSORS, WORKSPACE = MASK + CK_MASK_AREAS, AREAS };
+    ck_area areas[AREAS] = {[WORKSPACE] = ck_vector_area(b->workspace, CK_F32, (int64_t)(workspace_bytes / sizeof(float)))};
+    CK_CHECK(ck_check_mask(&mask, ck_attention_shape(a)));
+    ck_mask_areas(&mask, ck_attention_shape(a), areas + MASK);
+    for (int i = 0; i < TENSORS; i++) {
+        if (grids[i].batch * grids[i].heads * grids[i].rows == 0 || (is_optional(i) && !grids[i].base)) continue;
+        areas[i] = ck_grid_area(grids[i]);
+        CK_CHECK(ck_check_pointer(areas[i]));
+    }
+    CK_CHECK(ck_check_workspace(b->workspace, b->workspace_size, workspace_bytes));
+    CK_CHECK(ck_check_pointer(areas[WORKSPACE]));
+    for (int i = DQUERY; i <= DVALUE; i++) {
+        CK_CHECK(ck_check_output(areas[i], areas, i, -1));
+        CK_CHECK(ck_check_output(areas[i], areas + MASK, CK_MASK_AREAS, -1));
+    }
+    return ck_check_output(areas[WORKSPACE], areas, WORKSPACE, -1);
 }
 
 static int64_t whole_blocks(int64_t count) { return (count + CK_KEY_BLOCK - 1) / CK_KEY_BLOCK * CK_KEY_BLOCK; }
@@ -98,8 +106,6 @@ static size_t workspace_bytes(const gradient_args *b, const ck_attention_gradien
 
 size_t ck_attention_backward_workspace(const gradient_args *args, ck_run run) {
     if (!args || ck_check_attention_numbers(&args->forward) != CK_OK || run.threads < 0 || !has_work(args)) return 0;
-    int64_t rows;
-    if (__builtin_mul_overflow(args->forward.query_heads, args->forward.queries, &rows) || rows > INT64_MAX / 4096) return 0;
     int64_t threads = ck_attention_threads(&args->forward, run);
     ck_attention_gradient_plan plan = plan_of(args, threads);
     return workspace_bytes(args, &plan, threads);
@@ -114,8 +120,10 @@ static void run_units(const void *context, int64_t begin, int64_t end) {
 ck_status ck_attention_backward(const gradient_args *args, ck_run run) {
     if (!args) return CK_NULL_POINTER;
     if (args->forward.pages.table) return CK_BAD_PARAMETER;
-    CK_CHECK(ck_check_attention(&args->forward));
-    CK_CHECK(check_memory(args));
+    ck_grid grids[TENSORS];
+    CK_CHECK(ck_check_attention_shapes(&args->forward));
+    tensors_of(args, grids);
+    CK_CHECK(check_grids(grids));
     CK_CHECK(ck_check_threads(run));
     gradient_call call = {.args = args};
     CK_CHECK(ck_select(run.isa, &call.table));
@@ -123,7 +131,7 @@ ck_status ck_attention_backward(const gradient_args *args, ck_run run) {
 
     int64_t threads = ck_attention_threads(&args->forward, run);
     call.plan = plan_of(args, threads);
-    CK_CHECK(ck_check_workspace(args->workspace, args->workspace_size, workspace_bytes(args, &call.plan, threads)));
+    CK_CHECK(check_memory(args, grids, workspace_bytes(args, &call.plan, threads)));
     atomic_int next_space = 0;
     call.floats = ck_attention_gradient_floats(&call.plan, args->forward.head_size, args->forward.value_size);
     call.next_space = &next_space;

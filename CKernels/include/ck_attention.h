@@ -24,7 +24,7 @@ extern "C" {
 /// Keys that lie in pages: key j of a batch entry is row j % page_size of page table[batch * table_stride + j / page_size].
 typedef struct ck_pages {
     const int32_t *table;   ///< NULL: no pages
-    int64_t table_stride;   ///< >= pages that hold `keys` keys
+    int64_t table_stride;   ///< entries from batch entry to batch entry; 0 where all share the same pages
     int64_t page_size;      ///< rows in a page, >= 1
     int64_t count;          ///< of pages in memory; entries of the table are within 0 ..< count
 } ck_pages;

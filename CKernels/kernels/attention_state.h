@@ -27,8 +27,9 @@ V_FN void state_clear(attention_state *s, int64_t count) {
     for (int64_t i = 0; i < count * s->pitch; i += 16) v_store(s->weighted + i, v_zero());
 }
 
+/// Before the first score all that weighs nothing lies below the shift: -infinity.
 V_FN exp_shift state_shift(const attention_state *s, int64_t i) {
-    vf anchor = v_set(s->anchor[i]), most = v_set(s->most[i]);
+    vf anchor = v_set(s->anchor[i]), most = v_set(s->most[i] == -INFINITY ? 0.0f : s->most[i]);
     return (exp_shift){anchor, v_sub(v_sub(most, anchor), v_set(86.0f)), v_set(s->power[i])};
 }
 
@@ -67,7 +68,6 @@ V_SLOW void CK_JOIN(state_raise, CK_SUFFIX)(attention_state *s, int64_t i, float
 /// Adds the state `part` of later keys.
 V_FN void state_merge(attention_state *s, attention_state *part, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
-        if (part->most[i] == -INFINITY) continue;
         if (part->most[i] > s->most[i]) CK_JOIN(state_raise, CK_SUFFIX)(s, i, part->most[i]);
         else CK_JOIN(state_raise, CK_SUFFIX)(part, i, s->most[i]);
         v_store(s->sum + 16 * i, v_add(v_load(s->sum + 16 * i), v_load(part->sum + 16 * i)));

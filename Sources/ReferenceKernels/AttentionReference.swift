@@ -104,7 +104,7 @@ struct AttentionSums {
     }
 
     private func weight(_ s: Float) -> Float {
-        Self.weight(s, anchor: anchor, low: most - anchor - 86, power: power)
+        Self.weight(s, anchor: anchor, low: (most == -.infinity ? 0 : most) - anchor - 86, power: power)
     }
 
     private mutating func raise(to score: Float) {
@@ -137,7 +137,6 @@ struct AttentionSums {
     /// These sums and those of later keys.
     func merged(with later: AttentionSums) -> AttentionSums {
         var (sums, later) = (self, later)
-        if later.most == -.infinity { return sums }
         if later.most > sums.most { sums.raise(to: later.most) } else { later.raise(to: sums.most) }
         for lane in sum.indices { sums.sum[lane] += later.sum[lane] }
         for column in weighted.indices { sums.weighted[column] += later.weighted[column] }

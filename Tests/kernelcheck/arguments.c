@@ -51,5 +51,6 @@ void check_arguments(check *c) {
     check_math_arguments(c, &b);
     check_softmax_arguments(c, &b);
     check_score_softmax_arguments(c, &b);
+    check_attention_arguments(c, &b);
     board_free(&b);
 }

@@ -37,6 +37,7 @@ static const family families[] = {
     {"softmax", check_softmax},
     {"softmax_streaming", check_softmax_streaming},
     {"score_softmax", check_score_softmax},
+    {"attention", check_attention},
     {"exp", check_exp},
     {"tanh", check_tanh},
     {"forks", check_forks},
