@@ -2,6 +2,7 @@
 #ifndef CKERNELS_H
 #define CKERNELS_H
 
+#include "ck_attention.h"
 #include "ck_base.h"
 #include "ck_channel_norm.h"
 #include "ck_convert.h"

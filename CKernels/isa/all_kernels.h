@@ -51,6 +51,11 @@
 #include "kernels/score_rows.h"
 #include "kernels/score_softmax_body.h"
 #include "kernels/score_softmax_backward_body.h"
+#include "kernels/product_tile.h"
+#include "kernels/attention_state.h"
+#include "kernels/attention_keys.h"
+#include "kernels/attention_body.h"
+#include "kernels/attention_backward_body.h"
 #include "kernels/functions_body.h"
 #include "kernels/limits_body.h"
 

@@ -23,7 +23,7 @@
 #if defined(__clang__)
 #define V_UNROLL CK_PRAGMA(clang loop unroll(full))
 #else
-#define V_UNROLL CK_PRAGMA(GCC unroll 4)
+#define V_UNROLL CK_PRAGMA(GCC unroll 8)
 #endif
 
 /// Floats that a kernel may keep on the stack beyond 64 KiB. Threads of musl have 128 KiB, others at least 512.

@@ -5,6 +5,7 @@ typedef struct vf {
 } vf;
 
 #define V_TOGETHER 2
+#define V_SUMS 6
 
 V_FN vf v_pair(__m256 lo, __m256 hi) { return (vf){lo, hi}; }
 V_FN vf v_zero(void) { return v_pair(_mm256_setzero_ps(), _mm256_setzero_ps()); }
@@ -149,6 +150,10 @@ V_FN __m256 v_scale_by_power8(__m256 a, __m256 k) {  // two steps, of which the 
     return _mm256_mul_ps(_mm256_mul_ps(a, v_power_of_two8(half)), v_power_of_two8(_mm256_sub_epi32(power, half)));
 }
 V_FN vf v_scale_by_power(vf a, vf k) { return v_pair(v_scale_by_power8(a.lo, k.lo), v_scale_by_power8(a.hi, k.hi)); }
+V_FN __m256 v_raise_exponent8(__m256 a, __m256 k) {
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(_mm256_cvtps_epi32(k), 23)));
+}
+V_FN vf v_raise_exponent(vf a, vf k) { return v_pair(v_raise_exponent8(a.lo, k.lo), v_raise_exponent8(a.hi, k.hi)); }
 V_FN vf v_fma(vf a, vf b, vf c) {
     return v_pair(_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi));
 }
@@ -251,4 +256,29 @@ V_FN void vx_store(int64_t *p, vx s) {
 V_FN float s_sqrt(float a) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a))); }
 V_FN float s_fma(float a, float b, float c) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));
+}
+
+/// Eight rows of eight.
+V_FN void v_turn8(const float *const *rows, int64_t i, float *to, int64_t pitch) {
+    __m256 pair[8], four[8];
+    for (int r = 0; r < 8; r += 2) {
+        __m256 even = _mm256_loadu_ps(rows[r] + i), odd = _mm256_loadu_ps(rows[r + 1] + i);
+        pair[r] = _mm256_unpacklo_ps(even, odd);
+        pair[r + 1] = _mm256_unpackhi_ps(even, odd);
+    }
+    for (int r = 0; r < 8; r += 4)
+        for (int k = 0; k < 2; k++) {
+            four[r + 2 * k] = _mm256_shuffle_ps(pair[r + k], pair[r + 2 + k], 0x44);
+            four[r + 2 * k + 1] = _mm256_shuffle_ps(pair[r + k], pair[r + 2 + k], 0xee);
+        }
+    for (int l = 0; l < 4; l++) {
+        _mm256_storeu_ps(to + pitch * l, _mm256_permute2f128_ps(four[l], four[l + 4], 0x20));
+        _mm256_storeu_ps(to + pitch * (l + 4), _mm256_permute2f128_ps(four[l], four[l + 4], 0x31));
+    }
+}
+V_FN void v_turn(const float *const *rows, int64_t i, float *to, int64_t pitch) {
+    for (int half = 0; half < 16; half += 8) {
+        v_turn8(rows + half, i, to + half, pitch);
+        v_turn8(rows + half, i + 8, to + 8 * pitch + half, pitch);
+    }
 }

@@ -3,6 +3,7 @@
 typedef __m512 vf;
 
 #define V_TOGETHER 4
+#define V_SUMS 24
 
 V_FN vf v_zero(void) { return _mm512_setzero_ps(); }
 V_FN vf v_set(float a) { return _mm512_set1_ps(a); }
@@ -62,6 +63,7 @@ V_FN vf v_copy_sign(vf a, vf b) {  // the sign from b, the other bits from a
     return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(sign, _mm512_castps_si512(b), _mm512_castps_si512(a), 0xca));
 }
 V_FN vf v_scale_by_power(vf a, vf k) { return _mm512_scalef_ps(a, k); }
+V_FN vf v_raise_exponent(vf a, vf k) { return _mm512_scalef_ps(a, k); }
 V_FN vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 V_FN vf v_fms(vf a, vf b, vf c) { return _mm512_fmsub_ps(a, b, c); }
 V_FN vf v_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
@@ -140,4 +142,31 @@ V_FN void vx_store(int64_t *p, vx s) {
 V_FN float s_sqrt(float a) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a))); }
 V_FN float s_fma(float a, float b, float c) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));
+}
+
+V_FN void v_turn(const float *const *rows, int64_t column, float *to, int64_t pitch) {
+    __m512 a[16], b[16];
+    for (int i = 0; i < 16; i += 2) {
+        __m512 even = _mm512_loadu_ps(rows[i] + column), odd = _mm512_loadu_ps(rows[i + 1] + column);
+        a[i] = _mm512_unpacklo_ps(even, odd);
+        a[i + 1] = _mm512_unpackhi_ps(even, odd);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int k = 0; k < 2; k++) {
+            b[i + 2 * k] = _mm512_shuffle_ps(a[i + k], a[i + 2 + k], 0x44);
+            b[i + 2 * k + 1] = _mm512_shuffle_ps(a[i + k], a[i + 2 + k], 0xee);
+        }
+    // b[4 i + k]: columns k, k + 4, k + 8, k + 12 of the rows 4 i ... 4 i + 3, one a quarter.
+    for (int k = 0; k < 4; k++) {
+        a[k] = _mm512_shuffle_f32x4(b[k], b[4 + k], 0x88);
+        a[4 + k] = _mm512_shuffle_f32x4(b[k], b[4 + k], 0xdd);
+        a[8 + k] = _mm512_shuffle_f32x4(b[8 + k], b[12 + k], 0x88);
+        a[12 + k] = _mm512_shuffle_f32x4(b[8 + k], b[12 + k], 0xdd);
+    }
+    for (int k = 0; k < 4; k++) {
+        _mm512_storeu_ps(to + pitch * k, _mm512_shuffle_f32x4(a[k], a[8 + k], 0x88));
+        _mm512_storeu_ps(to + pitch * (k + 8), _mm512_shuffle_f32x4(a[k], a[8 + k], 0xdd));
+        _mm512_storeu_ps(to + pitch * (k + 4), _mm512_shuffle_f32x4(a[4 + k], a[12 + k], 0x88));
+        _mm512_storeu_ps(to + pitch * (k + 12), _mm512_shuffle_f32x4(a[4 + k], a[12 + k], 0xdd));
+    }
 }

@@ -6,6 +6,7 @@
 //
 //   V_TOGETHER                how many vectors of sums a loop may keep in registers beside each other:
 //                             4, or 2 where there are 16 registers of a half or quarter vector
+//   V_SUMS                    how many vectors of sums registers hold while two more and a factor are in them
 //   v_zero()                  +0.0 in every lane
 //   v_set(a)                  a in every lane
 //   v_load(p)                 lane l = p[l], any alignment
@@ -37,9 +38,11 @@
 //   v_copy_sign(a, b)         a with the sign of b
 //   v_scale_by_power(a, k)    a * 2^k, rounded once, for an integer |k| <= 252 and an |a| from 2^-100 to 2^100 or 0;
 //                             NaN where a is one, whatever k is
+//   v_raise_exponent(a, k)    a * 2^k for an integer k, if a and that are normal numbers; NaN where a and k are NaN
 //   v_fma(a, b, c)            a * b + c, rounded once
 //   v_fms(a, b, c)           a * b - c, rounded once
 //   v_fnma(a, b, c)           c - a * b, rounded once
+//   v_turn(rows, i, to, pitch)  to[pitch * l + r] = rows[r][i + l], for 16 rows of 16
 //   v_outside(n, a, lo, hi)   bit l is set if l < n and lane l is not within lo ... hi (a NaN is not)
 //   v_magnitude(m, a)         lane-wise larger of m and |a|, compared as integers: NaN above infinity
 //   v_fold_add(a)             lane j += lane j + 8, then 4, 2, 1; lane 0

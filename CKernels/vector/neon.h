@@ -3,6 +3,7 @@
 typedef float32x4x4_t vf;
 
 #define V_TOGETHER 2
+#define V_SUMS 6
 #define EACH_QUARTER for (int q = 0; q < 4; q++)
 
 V_FN vf v_set(float a) {
@@ -189,6 +190,13 @@ V_FN vf v_scale_by_power(vf a, vf k) {
     }
     return a;
 }
+V_FN vf v_raise_exponent(vf a, vf k) {
+    EACH_QUARTER {
+        int32x4_t raised = vaddq_s32(vreinterpretq_s32_f32(a.val[q]), vshlq_n_s32(vcvtq_s32_f32(k.val[q]), 23));
+        a.val[q] = vreinterpretq_f32_s32(raised);
+    }
+    return a;
+}
 V_FN vf v_fma(vf a, vf b, vf c) {
     EACH_QUARTER c.val[q] = vfmaq_f32(c.val[q], a.val[q], b.val[q]);
     return c;
@@ -277,4 +285,18 @@ V_FN void vx_store(int64_t *p, vx s) {
 V_FN float s_sqrt(float a) { return vget_lane_f32(vsqrt_f32(vdup_n_f32(a)), 0); }
 V_FN float s_fma(float a, float b, float c) {
     return vget_lane_f32(vfma_f32(vdup_n_f32(c), vdup_n_f32(a), vdup_n_f32(b)), 0);
+}
+
+/// Four rows of four.
+V_FN void v_turn4(const float *const *rows, int64_t i, float *to, int64_t pitch) {
+    float32x4x2_t a = vtrnq_f32(vld1q_f32(rows[0] + i), vld1q_f32(rows[1] + i));
+    float32x4x2_t b = vtrnq_f32(vld1q_f32(rows[2] + i), vld1q_f32(rows[3] + i));
+    for (int l = 0; l < 2; l++) {
+        vst1q_f32(to + pitch * l, vcombine_f32(vget_low_f32(a.val[l]), vget_low_f32(b.val[l])));
+        vst1q_f32(to + pitch * (l + 2), vcombine_f32(vget_high_f32(a.val[l]), vget_high_f32(b.val[l])));
+    }
+}
+V_FN void v_turn(const float *const *rows, int64_t i, float *to, int64_t pitch) {
+    for (int r = 0; r < 16; r += 4)
+        for (int l = 0; l < 16; l += 4) v_turn4(rows + r, i + l, to + pitch * l + r, pitch);
 }

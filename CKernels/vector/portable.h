@@ -5,6 +5,7 @@ typedef struct vf {
 } vf;
 
 #define V_TOGETHER 4
+#define V_SUMS 24
 #define EACH_LANE for (int l = 0; l < 16; l++)
 
 V_FN vf v_set(float a) {
@@ -176,6 +177,10 @@ V_FN vf v_scale_by_power(vf a, vf k) {
     }
     return a;
 }
+V_FN vf v_raise_exponent(vf a, vf k) {
+    EACH_LANE a.lane[l] *= s_power_of_two(k.lane[l] == k.lane[l] ? (int32_t)k.lane[l] : 0);
+    return a;
+}
 V_FN vf v_fma(vf a, vf b, vf c) {
     EACH_LANE c.lane[l] = fmaf(a.lane[l], b.lane[l], c.lane[l]);
     return c;
@@ -253,3 +258,7 @@ V_FN void vx_store(int64_t *p, vx s) { memcpy(p, s.lane, sizeof s.lane); }
 
 V_FN float s_sqrt(float a) { return sqrtf(a); }
 V_FN float s_fma(float a, float b, float c) { return fmaf(a, b, c); }
+
+V_FN void v_turn(const float *const *rows, int64_t i, float *to, int64_t pitch) {
+    EACH_LANE for (int r = 0; r < 16; r++) to[pitch * l + r] = rows[r][i + l];
+}

@@ -79,7 +79,7 @@ package enum ScoreSoftmaxKernels {
 
 extension Tensor {
     /// Strides of batch entries, heads and rows.
-    fileprivate var scoreStrides: ck_strides {
+    var scoreStrides: ck_strides {
         ck_strides(batch: Int64(strides[0]), head: Int64(strides[1]), row: Int64(strides[2]))
     }
 }

@@ -53,5 +53,6 @@ void check_arguments(check *c) {
     check_softmax_arguments(c, &b);
     check_csr_softmax_arguments(c, &b);
     check_score_softmax_arguments(c, &b);
+    check_attention_arguments(c, &b);
     board_free(&b);
 }

@@ -43,6 +43,9 @@ void check_csr_softmax(check *c);
 /// Softmax of masked scores against the contract's words, forward and backward, under all masks.
 void check_score_softmax(check *c);
 
+/// Attention against the contract's words.
+void check_attention(check *c);
+
 /// Calls in forked children.
 void check_forks(check *c);
 

@@ -39,6 +39,7 @@ static const family families[] = {
     {"softmax_states", check_softmax_states},
     {"csr_softmax", check_csr_softmax},
     {"score_softmax", check_score_softmax},
+    {"attention", check_attention},
     {"exp", check_exp},
     {"tanh", check_tanh},
     {"forks", check_forks},

@@ -37,14 +37,6 @@ void score_problem_free(score_problem *p) {
 
 int64_t score_problem_rows(const score_problem *p) { return p->batch * p->heads * p->queries; }
 
-static void store(ck_type type, void *to, float *numbers, int64_t count) {
-    for (int64_t i = 0; i < count; i++) {
-        uint32_t bits = type_round(type, numbers[i]);
-        type_set_bits(type, to, i, bits);
-        numbers[i] = type_widen(type, bits);
-    }
-}
-
 /// Strides in rows of a tensor that shares some axes; its number of rows.
 static int64_t draw_sharing(check *c, const score_problem *p, ck_strides *strides) {
     int shared = (int)random_below(&c->random, 8);
@@ -70,7 +62,7 @@ static void draw_bias(check *c, score_problem *p) {
         p->bias[i] = 3 * random_normal(&c->random);
         if (random_below(&c->random, 200) == 0) p->bias[i] = special[random_below(&c->random, 4)];
     }
-    store(p->mask.bias_type, p->stored_bias, p->bias, p->bias_rows * p->keys);
+    type_store(p->mask.bias_type, p->stored_bias, p->bias, p->bias_rows * p->keys);
     p->mask.bias = p->stored_bias;
 }
 
@@ -142,7 +134,7 @@ contract_score_row score_problem_row(const score_problem *p, int64_t row) {
     return r;
 }
 
-void score_problem_draw(check *c, score_problem *p, const int64_t shape[4], int kinds) {
+void score_problem_draw_mask(check *c, score_problem *p, const int64_t shape[4], int kinds) {
     static const float scales[] = {1, 0.125f, 0.7f, -0.5f, 1e-3f};
     p->batch = shape[0];
     p->heads = shape[1];
@@ -152,23 +144,27 @@ void score_problem_draw(check *c, score_problem *p, const int64_t shape[4], int 
     p->scale = scales[random_below(&c->random, 5)];
     p->kinds = kinds;
     draw_mask(c, p);
+}
+
+void score_problem_draw(check *c, score_problem *p, const int64_t shape[4], int kinds) {
+    score_problem_draw_mask(c, p, shape, kinds);
     int64_t rows = score_problem_rows(p), n = p->keys;
     float offset = random_below(&c->random, 3) == 0 ? 1e6f : 0;
     for (int64_t row = 0; row < rows; row++) draw_scores(c, p->x + row * n, n);
     for (int64_t i = 0; i < rows * n; i++) p->dy[i] = random_normal(&c->random) + offset;
-    store(p->type, p->stored_x, p->x, rows * n);
-    store(p->type, p->stored_dy, p->dy, rows * n);
+    type_store(p->type, p->stored_x, p->x, rows * n);
+    type_store(p->type, p->stored_dy, p->dy, rows * n);
     for (int64_t row = 0; row < rows; row++) {
         contract_score_row r = score_problem_row(p, row);
         float *y = p->y + row * n;
         p->log_sum_exp[row] = contract_score_softmax(&r, y);
-        store(p->type, (char *)p->stored_y + row * n * type_size(p->type), y, n);
-        contract_score_sums sums =
-            contract_score_backward(&r, p->dy + row * n, y, p->log_sum_exp[row], p->ds + row * n, p->dx + row * n);
+        type_store(p->type, (char *)p->stored_y + row * n * type_size(p->type), y, n);
+        contract_score_sums sums = contract_score_backward(&r, p->dy + row * n, y, p->log_sum_exp[row],
+                                                           p->ds + row * n, p->dx + row * n);
         p->row_slopes[row] = sums.slope;
         p->row_sinks[row] = sums.sink;
     }
-    store(p->type, p->stored_dx, p->dx, rows * n);
+    type_store(p->type, p->stored_dx, p->dx, rows * n);
 }
 
 void score_problem_bias_gradient(const score_problem *p, int apart, float *dbias) {

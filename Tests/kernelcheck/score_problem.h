@@ -6,7 +6,7 @@
 #include "contract_score.h"
 #include "guarded.h"
 
-enum { SCORE_ROWS = 2400, SCORE_ELEMENTS = 140000, SCORE_MASK_KINDS = 8 };
+enum { SCORE_ROWS = 2400, SCORE_ELEMENTS = 140000, SCORE_MASK_KINDS = 8, ALL_KINDS = (1 << SCORE_MASK_KINDS) - 1 };
 
 /// Kinds of masks, as bits.
 enum {
@@ -43,6 +43,9 @@ void score_problem_free(score_problem *p);
 
 /// Draws a problem under masks of these kinds and solves it forward and backward.
 void score_problem_draw(check *c, score_problem *p, const int64_t shape[4], int kinds);
+
+/// Draws the mask of a problem, its type and its scale alone.
+void score_problem_draw_mask(check *c, score_problem *p, const int64_t shape[4], int kinds);
 
 /// A row in the contract's words.
 contract_score_row score_problem_row(const score_problem *p, int64_t row);

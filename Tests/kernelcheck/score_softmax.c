@@ -7,26 +7,17 @@
 #include <string.h>
 
 #include "families.h"
+#include "mask_memory.h"
 #include "score_entry.h"
-#include "score_problem.h"
 
-enum { X, Y, DY, DX, BIAS, BOOLEAN, LENGTHS, OFFSETS, SLOPES, SINKS, SAVED, DBIAS, DSLOPES, DSINKS, WORKSPACE, HOMES };
-enum { MAX_GAP = 37, ALL_KINDS = (1 << SCORE_MASK_KINDS) - 1 };
+enum { X, Y, DY, DX, SAVED, DBIAS, DSLOPES, DSINKS, WORKSPACE, HOMES };
 
 typedef struct score_memory {
     guarded home[HOMES];
+    mask_memory mask;
     void *scratch;
     float *gradient;
 } score_memory;
-
-/// Rows of a tensor in memory: as the problem's, or heads or batch entries within queries. Strides in rows.
-static ck_strides draw_layout(check *c, const score_problem *p) {
-    int64_t b = p->batch, h = p->heads, q = p->queries;
-    ck_strides layouts[] = {{h * q, q, 1}, {h * q, q, 1}, {q * h, 1, h}, {1, b * q, b}, {h, 1, b * h}};
-    return layouts[random_below(&c->random, 5)];
-}
-
-static ck_strides times(ck_strides s, int64_t row) { return (ck_strides){s.batch * row, s.head * row, s.row * row}; }
 
 /// The packed rows of `from` in the order of a layout.
 static void *arranged(const score_problem *p, ck_type type, const void *from, ck_strides layout, void *to) {
@@ -37,12 +28,6 @@ static void *arranged(const score_problem *p, ck_type type, const void *from, ck
                 memcpy((char *)to + (b * layout.batch + h * layout.head + q * layout.row) * bytes,
                        (const char *)from + row * bytes, (size_t)bytes);
     return to;
-}
-
-static matrix place(check *c, const guarded *home, ck_type type, int64_t rows, int64_t cols) {
-    static const int64_t gaps[] = {0, 0, 1, 3, 16, MAX_GAP};
-    return matrix_place(home, type, rows, cols, cols + random_choice(&c->random, gaps, 6),
-                        (int)random_below(&c->random, PLACES));
 }
 
 /// Rows of the problem in a layout; `packed` NULL: canaries.
@@ -58,45 +43,10 @@ static void expect_rows(check *c, const char *name, const score_memory *m, const
     matrix_expect(c, name, placed, arranged(p, p->type, packed, layout, m->scratch));
 }
 
-/// Whole numbers at one end of their memory; NULL if they are not given.
-static const int64_t *place_integers(check *c, const guarded *home, const int64_t *numbers, int64_t count) {
-    if (!numbers) return NULL;
-    matrix m = matrix_place(home, CK_F32, 1, 2 * count, 2 * count, FLUSH_START + (int)random_below(&c->random, 2));
-    matrix_fill(m, numbers);
-    return m.base;
-}
-static const float *place_floats(check *c, const guarded *home, const float *numbers, int64_t count) {
-    if (!numbers) return NULL;
-    matrix m = place(c, home, CK_F32, 1, count);
-    matrix_fill(m, numbers);
-    return m.base;
-}
-
-static ck_mask place_mask(check *c, const score_memory *m, const score_problem *p) {
-    ck_mask mask = p->mask;
-    if (mask.bias) {
-        matrix bias = place(c, &m->home[BIAS], mask.bias_type, p->bias_rows, p->keys);
-        matrix_fill(bias, p->stored_bias);
-        mask.bias = bias.base;
-        mask.bias_strides = times(mask.bias_strides, bias.stride);
-    }
-    if (mask.boolean) {
-        matrix boolean = place(c, &m->home[BOOLEAN], TYPE_S8, p->boolean_rows, p->keys);
-        matrix_fill(boolean, p->boolean);
-        mask.boolean = boolean.base;
-        mask.boolean_strides = times(mask.boolean_strides, boolean.stride);
-    }
-    mask.lengths = place_integers(c, &m->home[LENGTHS], mask.lengths, p->length_count);
-    mask.offsets = place_integers(c, &m->home[OFFSETS], mask.offsets, p->batch);
-    mask.slopes = place_floats(c, &m->home[SLOPES], mask.slopes, p->heads);
-    mask.sinks = place_floats(c, &m->home[SINKS], mask.sinks, p->heads);
-    return mask;
-}
-
 static void compare_forward(check *c, const score_problem *p, const score_memory *m, ck_run run) {
     int wants = (int)random_below(&c->random, 4);  // 0: log_sum_exp alone; 1: y alone; else both
     int in_place = wants != 0 && random_below(&c->random, 3) == 0;
-    ck_strides x_layout = draw_layout(c, p), y_layout = in_place ? x_layout : draw_layout(c, p);
+    ck_strides x_layout = draw_layout(c, p->batch, p->heads, p->queries), y_layout = in_place ? x_layout : draw_layout(c, p->batch, p->heads, p->queries);
     matrix x = place_rows(c, m, X, p, p->stored_x, x_layout), y = {0}, saved = {0};
     if (wants != 0) y = in_place ? x : place_rows(c, m, Y, p, NULL, y_layout);
     if (wants != 1) saved = place(c, &m->home[SAVED], CK_F32, 1, score_problem_rows(p));
@@ -112,7 +62,7 @@ static void compare_forward(check *c, const score_problem *p, const score_memory
         .y = y.base,
         .y_strides = times(y_layout, y.stride),
         .log_sum_exp = saved.base,
-        .mask = place_mask(c, m, p),
+        .mask = place_mask(c, &m->mask, p),
     };
     if (!check_call(c, enter_score_softmax, &args, run, CK_OK)) return;
     if (y.base) expect_rows(c, "y", m, p, y, p->stored_y, y_layout);
@@ -123,8 +73,8 @@ static void compare_forward(check *c, const score_problem *p, const score_memory
 static void compare_backward(check *c, const score_problem *p, const score_memory *m, ck_run run) {
     int in_place = (int)random_below(&c->random, 4);                                  // 0: dx is dy; 1: dx is y
     int apart = (int)random_below(&c->random, 9), rows = (int)score_problem_rows(p);  // 8: no dbias
-    ck_strides dy_layout = draw_layout(c, p), y_layout = draw_layout(c, p), x_layout = draw_layout(c, p);
-    ck_strides dx_layout = in_place == 0 ? dy_layout : in_place == 1 ? y_layout : draw_layout(c, p);
+    ck_strides dy_layout = draw_layout(c, p->batch, p->heads, p->queries), y_layout = draw_layout(c, p->batch, p->heads, p->queries), x_layout = draw_layout(c, p->batch, p->heads, p->queries);
+    ck_strides dx_layout = in_place == 0 ? dy_layout : in_place == 1 ? y_layout : draw_layout(c, p->batch, p->heads, p->queries);
     matrix dy = place_rows(c, m, DY, p, p->stored_dy, dy_layout), y = place_rows(c, m, Y, p, p->stored_y, y_layout);
     matrix x = place_rows(c, m, X, p, p->stored_x, x_layout), dbias = {0}, dslopes = {0}, dsinks = {0};
     matrix dx = in_place == 0 ? dy : in_place == 1 ? y : place_rows(c, m, DX, p, NULL, dx_layout);
@@ -153,7 +103,7 @@ static void compare_backward(check *c, const score_problem *p, const score_memor
         .dbias_strides = times(bias_layout, dbias.stride),
         .dslopes = dslopes.base,
         .dsinks = dsinks.base,
-        .mask = place_mask(c, m, p),
+        .mask = place_mask(c, &m->mask, p),
     };
     args.workspace_size = ck_score_softmax_backward_workspace(&args);
     int64_t floats = (int64_t)(args.workspace_size / sizeof(float));
@@ -205,8 +155,9 @@ static void compare_range(check *c, score_problem *p, const score_memory *m, int
     check_describe(c, "%s, keys %" PRId64 " of %" PRId64 " ... %" PRId64 " alone, masks %d", type_name(p->type), keys,
                    from, to, kinds);
     ck_mask mask = p->mask;
-    if (mask.bias) mask.bias = only_keys(&m->home[BIAS], p->stored_bias, type_size(mask.bias_type), from, to, at_end);
-    if (mask.boolean) mask.boolean = only_keys(&m->home[BOOLEAN], p->boolean, 1, from, to, at_end);
+    if (mask.bias)
+        mask.bias = only_keys(&m->mask.bias, p->stored_bias, type_size(mask.bias_type), from, to, at_end);
+    if (mask.boolean) mask.boolean = only_keys(&m->mask.boolean, p->boolean, 1, from, to, at_end);
     matrix y = place(c, &m->home[Y], p->type, 1, keys);
     ck_score_softmax_args args = {1, 1, 1, keys, p->type, p->scale, .y = y.base, .mask = mask};
     args.x = only_keys(&m->home[X], p->stored_x, size, from, to, at_end);
@@ -223,7 +174,7 @@ static void compare_range(check *c, score_problem *p, const score_memory *m, int
 void check_score_softmax(check *c) {
     static const int64_t wide[] = {511, 1000, 1024, 1025, 2047, 4097, 16384, 16385, 33000, 65536, 65537, 70000};
     score_problem p = score_problem_make();
-    score_memory m = {.scratch = malloc(4 * SCORE_ELEMENTS), .gradient = malloc(4 * SCORE_ELEMENTS)};
+    score_memory m = {.mask = mask_memory_make(), .scratch = malloc(4 * SCORE_ELEMENTS), .gradient = malloc(4 * SCORE_ELEMENTS)};
     if (!m.scratch || !m.gradient) exit(2);
     for (int i = 0; i < HOMES; i++)
         m.home[i] = guarded_make(matrix_needs(CK_F32, 1, 4 * SCORE_ELEMENTS + SCORE_ROWS * MAX_GAP));
@@ -249,6 +200,7 @@ void check_score_softmax(check *c) {
     for (int64_t keys = 1; keys <= 1000; keys += keys < 130 ? 1 : 97)
         for (int at_end = 0; at_end < 2; at_end++) compare_range(c, &p, &m, keys, at_end);
     for (int i = 0; i < HOMES; i++) guarded_free(&m.home[i]);
+    mask_memory_free(&m.mask);
     free(m.scratch);
     free(m.gradient);
     score_problem_free(&p);

@@ -71,6 +71,14 @@ uint32_t type_round(ck_type type, float value) {
     return sign | (code < infinite ? (uint32_t)code : infinite);
 }
 
+void type_store(ck_type type, void *to, float *numbers, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits = type_round(type, numbers[i]);
+        type_set_bits(type, to, i, bits);
+        numbers[i] = type_widen(type, bits);
+    }
+}
+
 int type_is_nan(ck_type type, uint32_t bits) {
     if (type == CK_F32) return (bits & 0x7fffffff) > 0x7f800000;
     return type != TYPE_S8 && (bits & 0x7fff) > infinity_code(format_of(type));

@@ -29,6 +29,9 @@ float type_widen(ck_type type, uint32_t bits);
 /// The bits of the number nearest to `value`, of two equally near ones those of the even one. Not for TYPE_S8.
 uint32_t type_round(ck_type type, float value);
 
+/// Writes the numbers nearest to `numbers`, and puts these in their place.
+void type_store(ck_type type, void *to, float *numbers, int64_t count);
+
 int type_is_nan(ck_type type, uint32_t bits);
 
 /// Bits that a kernel hardly ever writes: of a NaN, or -128.

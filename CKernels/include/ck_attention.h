@@ -1,0 +1,104 @@
+/// ck_attention.h: scaled-dot-product attention without a matrix of scores; float32, bfloat16, float16.
+///
+///     s[i][j]   = mask(scale * sum_d query[i][d] * key[j][d])               ck_mask.h: in which order, and who takes part
+///     output[i] = sum_j e^s[i][j] * value[j] / (e^sink + sum_j e^s[i][j])
+///     log_sum_exp[i] = ln(e^sink + sum_j e^s[i][j])
+///
+/// for each batch entry and query head; a key head serves query_heads / key_heads query heads that follow each other.
+///
+/// Precision: binary32, by the arithmetic contract (the article "One answer"): the same bits on every instruction set and
+/// thread count, for a row alone or among others. A query without keys is 0, its log_sum_exp -infinity. Source of the
+/// method: online softmax (Milakov and Gimelshein, 2018), FlashAttention (Dao et al., 2022).
+#ifndef CK_ATTENTION_H
+#define CK_ATTENTION_H
+
+#include <stddef.h>
+
+#include "ck_base.h"
+#include "ck_mask.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Keys that lie in pages: key j of a batch entry is row j % page_size of page table[batch * table_stride + j / page_size].
+typedef struct ck_pages {
+    const int32_t *table;   ///< NULL: no pages
+    int64_t table_stride;   ///< entries from batch entry to batch entry; 0 where all share the same pages
+    int64_t page_size;      ///< rows in a page, >= 1
+    int64_t count;          ///< of pages in memory; entries of the table are within 0 ..< count
+} ck_pages;
+
+/// Arguments of `ck_attention`. Strides count elements; the last axis is contiguous.
+///
+/// Packed: with `query_offsets`, `key_offsets` or both, entries of the batch follow each other without padding: entry b has
+/// the queries (keys) offset[b] ..< offset[b + 1] of one long axis, whose strides.batch is not used; `queries` and `keys`
+/// are then the largest count of an entry. Positions and ranges of the mask begin with each entry.
+///
+/// Paged: strides.batch of key and value go from page to page. Key offsets and pages exclude each other.
+typedef struct ck_attention_args {
+    int64_t batch, query_heads, key_heads;  ///< >= 0; query_heads is a multiple of key_heads
+    int64_t queries, keys;                  ///< >= 0
+    int64_t head_size;                      ///< of query and key, 1 ... 512
+    int64_t value_size;                     ///< of value and output, 1 ... 512
+    ck_type type;                           ///< of query and output
+    ck_type key_type;                       ///< of key and value
+    const void *query;                      ///< [batch, query_heads, queries, head_size]
+    ck_strides query_strides;
+    const void *key;                        ///< [batch, key_heads, keys, head_size]
+    ck_strides key_strides;
+    const void *value;                      ///< [batch, key_heads, keys, value_size]
+    ck_strides value_strides;
+    float scale;                            ///< often 1 / sqrt(head_size)
+    ck_mask mask;                           ///< its heads are the query heads
+    void *output;                           ///< [batch, query_heads, queries, value_size]
+    ck_strides output_strides;
+    float *log_sum_exp;                     ///< [batch, query_heads, queries] or NULL
+    float *log_sum_exp_low;                 ///< what its rounding lost, likewise; for gradients under large scores
+    ck_strides log_sum_exp_strides;         ///< of both
+    const int64_t *query_offsets;           ///< [batch + 1] or NULL
+    const int64_t *key_offsets;             ///< [batch + 1] or NULL
+    ck_pages pages;                         ///< of key and value
+    void *workspace;                        ///< ck_attention_workspace(args, run) bytes, a multiple of 64
+    size_t workspace_size;
+} ck_attention_args;
+
+/// Bytes of workspace: for each thread one block of keys and the sums of up to 192 queries; where there are fewer such
+/// groups than threads, sums for each 512 keys. At most 8 (value_size + 19) bytes for a query and 512 keys. 0 for wrong
+/// sizes and where nothing is to be done.
+CK_API size_t ck_attention_workspace(const ck_attention_args *args, ck_run run);
+
+CK_API ck_status ck_attention(const ck_attention_args *args, ck_run run);
+
+/// Arguments of `ck_attention_backward`. With p[i][j] = e^(s[i][j] - log_sum_exp[i]):
+///
+///     dvalue[j] = sum_i p[i][j] * doutput[i]
+///     ds[i][j]  = p[i][j] * (sum_d doutput[i][d] * value[j][d] - delta[i]),     delta[i] = sum_d doutput[i][d] * output[i][d]
+///     dquery[i] = scale * sum_j ds'[i][j] * key[j],     dkey[j] = scale * sum_i ds'[i][j] * query[i]
+///
+/// where ds' is ds times the derivative of the softcap. Sums over query heads of a key head are in the order of queries,
+/// heads within them. Where p is 0 nothing is added, whatever stands there. Pages are refused.
+typedef struct ck_attention_backward_args {
+    ck_attention_args forward;  ///< as the forward pass had them; output, log_sum_exp (not NULL) and log_sum_exp_low
+                                ///< (or NULL) are what it wrote; its workspace is not used
+    const void *doutput;        ///< [batch, query_heads, queries, value_size], of forward.type
+    ck_strides doutput_strides;
+    void *dquery;               ///< as query, or NULL
+    ck_strides dquery_strides;
+    void *dkey;                 ///< as key, or NULL
+    ck_strides dkey_strides;
+    void *dvalue;               ///< as value, or NULL
+    ck_strides dvalue_strides;
+    void *workspace;            ///< ck_attention_backward_workspace(args, run) bytes, a multiple of 64
+    size_t workspace_size;
+} ck_attention_backward_args;
+
+/// For each thread some blocks of 64 x 64 scores and, for each query of one key head, head_size + 1 floats.
+CK_API size_t ck_attention_backward_workspace(const ck_attention_backward_args *args, ck_run run);
+
+CK_API ck_status ck_attention_backward(const ck_attention_backward_args *args, ck_run run);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

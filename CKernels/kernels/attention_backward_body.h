@@ -1,0 +1,230 @@
+// attention_backward_body.h: gradients of attention for a range of units: a range of keys and a range of rows of one batch
+// entry and key head (rows as in attention_body.h).
+//
+//     P = e^(S - log_sum_exp),   dS = P * (dO V^T - delta)
+//     dV += P^T dO,   dK += dS^T Q,   dQ += dS K
+//
+// Blocks of 64 keys come in order, within each all blocks of 64 rows. Sums over keys are chains of fma in the order of
+// keys, sums over rows in the order of rows, so a unit may hold all of both, or all keys of some rows for dQ, or all rows
+// of some keys for dK and dV, with the same bits. Bound: FMA ports.
+
+typedef struct gradient_space {
+    float *scores, *slopes;              // 64 x 64: P and dS, of which the rows are rows; their derivative by the softcap
+    float *turned_scores, *turned_slopes;  // the rows are keys
+    float *turned_keys, *turned_values, *keys;
+    float *queries, *outputs;            // 64 rows of query and of doutput
+    float *dkeys, *dvalues;              // 64 rows
+    float *delta, *dqueries;             // all rows of the unit
+} gradient_space;
+
+typedef struct attention_gradient {
+    const ck_attention_backward_args *args;
+    const ck_attention_gradient_plan *plan;
+    attention_item item;                 // its rows are the unit's
+    ck_attention_unit unit;
+    gradient_space space;
+    float_rows keys, queries, outputs;   // of the blocks
+    mask_row mask[BLOCK];
+    float sum[BLOCK], sum_low[BLOCK];    // log_sum_exp of the rows
+} attention_gradient;
+
+/// All rows have no share of any key, or one that is not masked has.
+V_FN int row_has_weights(const attention_gradient *g, int r) { return g->sum[r] > -INFINITY || g->sum[r] != g->sum[r]; }
+
+/// delta of rows first ..< first + count of the unit.
+V_FN void take_delta(attention_gradient *g, int64_t first, int64_t count) {
+    const ck_attention_args *a = &g->args->forward;
+    for (int64_t i = first; i < first + count; i++) {
+        attention_place at = attention_place_of(&g->item, i);
+        source o = source_at((source){a->output, a->type}, attention_row_start(&g->item, a->output_strides, at));
+        source d = source_at((source){g->args->doutput, a->type}, attention_row_start(&g->item, g->args->doutput_strides, at));
+        vf sum = v_zero();
+        for (int64_t k = 0; k < a->value_size; k += 16)
+            sum = v_fma(read_left(d, k, a->value_size - k), read_left(o, k, a->value_size - k), sum);
+        g->space.delta[i] = v_fold_add(sum);
+    }
+}
+
+/// Rows first ..< first + count: queries, gradients of outputs, masks.
+V_FN void take_rows(attention_gradient *g, int64_t first, int64_t count) {
+    const ck_attention_args *a = &g->args->forward;
+    int64_t query_pitch = ck_whole_vectors(a->head_size), output_pitch = ck_whole_vectors(a->value_size);
+    for (int64_t r = 0; r < count; r++) {
+        attention_place at = attention_place_of(&g->item, first + r);
+        source q = source_at((source){a->query, a->type}, attention_row_start(&g->item, a->query_strides, at));
+        source d = source_at((source){g->args->doutput, a->type}, attention_row_start(&g->item, g->args->doutput_strides, at));
+        int64_t saved = attention_row_start(&g->item, a->log_sum_exp_strides, at);
+        widen_row(q, a->head_size, g->space.queries + r * query_pitch);
+        widen_row(d, a->value_size, g->space.outputs + r * output_pitch);
+        g->mask[r] = mask_row_of(&a->mask, g->item.batch, at.head, at.query, g->item.keys);
+        g->sum[r] = a->log_sum_exp[saved];
+        g->sum_low[r] = a->log_sum_exp_low ? a->log_sum_exp_low[saved] : 0.0f;
+    }
+    g->queries = (float_rows){g->space.queries, query_pitch, count, query_pitch, -1};
+    g->outputs = (float_rows){g->space.outputs, output_pitch, count, output_pitch, -1};
+}
+
+/// c (+)= a b for `rows` rows of a, whose factors are 64 apart or `a_pitch`. `has_zeros`: some factors are 0.
+V_FN void multiply_block(float *c, int64_t c_pitch, const float *a, int64_t a_pitch, int64_t rows, float_rows *b, int adds,
+                         int has_zeros) {
+    int is_careful = has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(b);
+    for (int64_t i = 0; i < rows; i += TILE_ROWS) {
+        int count = (int)lesser(TILE_ROWS, rows - i);
+        product p = {c + i * c_pitch, c_pitch, {0}, b->at, b->pitch, b->count, b->width, adds};
+        for (int r = 0; r < count; r++) p.a[r] = a + (i + r) * a_pitch;
+        if (is_careful) CK_JOIN(multiply_present, CK_SUFFIX)(&p, count);
+        else CK_JOIN(multiply, CK_SUFFIX)(&p, count);
+    }
+}
+
+/// Scores of row r with the keys from j on turn into P; returns the smallest of them in its lanes.
+V_FN vf probabilities(attention_gradient *g, int64_t r, int64_t j) {
+    const mask_row *m = &g->mask[r];
+    float *scores = g->space.scores + r * BLOCK, *slopes = g->space.slopes + r * BLOCK;
+    int whole = j >= m->keys.from && j + BLOCK <= m->keys.to;
+    exp_shift none = {v_zero(), v_set(-86.0f), v_zero()};
+    vf s[4], least = v_set(INFINITY);
+    V_UNROLL
+    for (int k = 0; k < 4; k++) s[k] = v_mul(v_load(scores + 16 * k), v_set(g->args->forward.scale));
+    for (int k = 0; k < 4 && m->cap > 0.0f; k++) v_store(slopes + 16 * k, softcap_slope(s[k], v_set(m->inverse_cap)));
+    if (!whole || !mask_row_is_plain(m)) {
+        mask_block(s, m, j, whole);
+        if (!whole) clip_block(s, m->keys, j);
+    }
+    V_UNROLL
+    for (int k = 0; k < 4; k++) {
+        vf p = v_weight(v_sub(v_sub(s[k], v_set(g->sum[r])), v_set(g->sum_low[r])), none);
+        if (!row_has_weights(g, (int)r)) p = v_zero();
+        v_store(scores + 16 * k, p);
+        least = v_at_most(least, p);
+    }
+    return least;
+}
+
+/// dO V^T of row r turns into dS; where the softcap counts, its derivative is in `slopes` of the scores.
+V_FN void attention_score_gradients(attention_gradient *g, int64_t r, float delta, const float *products) {
+    float *scores = g->space.scores + r * BLOCK, *slopes = g->space.slopes + r * BLOCK;
+    V_UNROLL
+    for (int k = 0; k < 4; k++) {
+        vf p = v_load(scores + 16 * k), ds = v_mul(p, v_sub(v_load(products + 16 * k), v_set(delta)));
+        if (g->mask[r].cap > 0.0f) ds = v_mul(ds, v_load(slopes + 16 * k));
+        v_store(slopes + 16 * k, v_where_less(p, v_set(0x1p-149f), v_zero(), ds));
+    }
+}
+
+/// P and dS of a block of rows (from `first` of the unit on) and keys (from j on); whether P has zeros.
+V_FN int take_gradients(attention_gradient *g, int64_t first, int64_t rows, int64_t j) {
+    const ck_attention_args *a = &g->args->forward;
+    float_rows turned_keys = {g->space.turned_keys, BLOCK, a->head_size, BLOCK, 1};
+    float_rows turned_values = {g->space.turned_values, BLOCK, a->value_size, BLOCK, 1};
+    vf least = v_set(INFINITY);
+    multiply_block(g->space.scores, BLOCK, g->queries.at, g->queries.pitch, rows, &turned_keys, 0, 0);
+    for (int64_t r = 0; r < rows; r++) least = v_at_most(least, probabilities(g, r, j));
+    float *products = g->space.turned_slopes;  // which are not yet there
+    multiply_block(products, BLOCK, g->outputs.at, g->outputs.pitch, rows, &turned_values, 0, 0);
+    for (int64_t r = 0; r < rows; r++) attention_score_gradients(g, r, g->space.delta[first + r], products + r * BLOCK);
+    return v_outside(16, least, 0x1p-149f, INFINITY);
+}
+
+/// 64 x 64 numbers; rows from `rows` on count as 0.
+V_FN void turn_block(float *from, int64_t rows, float *to) {
+    source source_of_rows = {from, CK_F32};
+    row_source s = {source_of_rows, {0, 0, BLOCK}, 0, 0, BLOCK};
+    CK_JOIN(turn_rows, CK_SUFFIX)(&s, 0, rows, to);
+}
+
+/// What a block of keys and a block of rows add to the gradients.
+V_FN void add_gradients(attention_gradient *g, int64_t first, int64_t rows, int64_t j, int64_t keys) {
+    const ck_attention_backward_args *a = g->args;
+    gradient_space *s = &g->space;
+    int64_t key_pitch = ck_whole_vectors(a->forward.head_size), value_pitch = ck_whole_vectors(a->forward.value_size);
+    int meets = 0;
+    take_rows(g, first, rows);
+    for (int64_t r = 0; r < rows; r++) meets |= g->mask[r].keys.from < j + keys && g->mask[r].keys.to > j;
+    if (!meets) return;
+    int has_zeros = take_gradients(g, first, rows, j);
+    if (g->unit.wants_keys && a->dvalue) {
+        turn_block(s->scores, rows, s->turned_scores);
+        multiply_block(s->dvalues, value_pitch, s->turned_scores, BLOCK, keys, &g->outputs, 1, has_zeros);
+    }
+    if (g->unit.wants_keys && a->dkey) {
+        turn_block(s->slopes, rows, s->turned_slopes);
+        multiply_block(s->dkeys, key_pitch, s->turned_slopes, BLOCK, keys, &g->queries, 1, has_zeros);
+    }
+    if (g->unit.wants_queries) multiply_block(s->dqueries + first * key_pitch, key_pitch, s->slopes, BLOCK, rows, &g->keys, 1, has_zeros);
+}
+
+V_FN void clear_floats(float *to, int64_t count) {
+    for (int64_t i = 0; i < count; i += 16) v_store(to + i, v_zero());
+}
+
+/// `factor` times a row of sums. (-0 is +0.)
+V_FN void write_gradient_row(target to, const float *sums, int64_t width, float factor) {
+    for (int64_t d = 0; d < width; d += 16)
+        write_left(to, d, width - d, v_add(v_mul(v_load(sums + d), v_set(factor)), v_zero()), 0);
+}
+
+V_FN void write_key_gradients(const attention_gradient *g, int64_t j, int64_t keys) {
+    const ck_attention_backward_args *b = g->args;
+    const ck_attention_args *a = &b->forward;
+    int64_t first = a->key_offsets ? a->key_offsets[g->item.batch] + j : j, batch = a->key_offsets ? 0 : g->item.batch;
+    for (int64_t k = 0; k < keys; k++) {
+        target dkey = optional_target(b->dkey, a->key_type, strided(b->dkey_strides, batch, g->item.key_head, first + k));
+        target dvalue = optional_target(b->dvalue, a->key_type, strided(b->dvalue_strides, batch, g->item.key_head, first + k));
+        if (dkey.at) write_gradient_row(dkey, g->space.dkeys + k * ck_whole_vectors(a->head_size), a->head_size, a->scale);
+        if (dvalue.at) write_gradient_row(dvalue, g->space.dvalues + k * ck_whole_vectors(a->value_size), a->value_size, 1.0f);
+    }
+}
+
+V_FN void write_query_gradients(const attention_gradient *g) {
+    const ck_attention_args *a = &g->args->forward;
+    for (int64_t i = 0; i < g->item.count; i++) {
+        int64_t start = attention_row_start(&g->item, g->args->dquery_strides, attention_place_of(&g->item, i));
+        target to = target_at((target){g->args->dquery, a->type}, start);
+        write_gradient_row(to, g->space.dqueries + i * ck_whole_vectors(a->head_size), a->head_size, a->scale);
+    }
+}
+
+V_FN gradient_space gradient_space_in(float *at, const ck_attention_args *a, int64_t rows) {
+    int64_t key = BLOCK * ck_whole_vectors(a->head_size), value = BLOCK * ck_whole_vectors(a->value_size);
+    gradient_space s;
+    float **blocks[] = {&s.scores, &s.slopes, &s.turned_scores, &s.turned_slopes}, **keys[] = {&s.turned_keys, &s.keys, &s.queries, &s.dkeys};
+    float **values[] = {&s.turned_values, &s.outputs, &s.dvalues};
+    for (int i = 0; i < 4; i++, at += BLOCK * BLOCK) *blocks[i] = at;
+    for (int i = 0; i < 4; i++, at += key) *keys[i] = at;
+    for (int i = 0; i < 3; i++, at += value) *values[i] = at;
+    s.delta = at;
+    s.dqueries = at + ck_whole_vectors(rows);
+    return s;
+}
+
+CK_KERNEL(attention_backward)
+(const ck_attention_backward_args *args, const ck_attention_gradient_plan *plan, int64_t begin, int64_t end, float *space) {
+    const ck_attention_args *a = &args->forward;
+    for (int64_t n = begin; n < end; n++) {
+        attention_gradient g;
+        g.args = args;
+        g.plan = plan;
+        g.unit = ck_attention_unit_of(plan, n);
+        ck_attention_plan rows = {.rows_per_item = INT64_MAX / 4, .items = 1};
+        (void)attention_item_set(&g.item, a, &rows, g.unit.plane, space);
+        int64_t last_row = lesser(g.item.count, g.unit.last_row), last_key = lesser(g.item.keys, g.unit.last_key);
+        g.item.first = g.unit.first_row;
+        g.item.count = last_row - g.unit.first_row;
+        if (g.item.count < 0) g.item.count = 0;
+        g.space = gradient_space_in(space, a, plan->rows);
+        take_delta(&g, 0, g.item.count);
+        if (g.unit.wants_queries) clear_floats(g.space.dqueries, g.item.count * ck_whole_vectors(a->head_size));
+        for (int64_t j = g.unit.first_key; j < last_key; j += BLOCK) {
+            int64_t keys = lesser(BLOCK, last_key - j);
+            CK_JOIN(turn_rows, CK_SUFFIX)(&g.item.key, j, keys, g.space.turned_keys);
+            CK_JOIN(turn_rows, CK_SUFFIX)(&g.item.value, j, keys, g.space.turned_values);
+            g.keys = CK_JOIN(widen_rows, CK_SUFFIX)(&g.item.key, j, keys, g.space.keys);
+            clear_floats(g.space.dkeys, BLOCK * ck_whole_vectors(a->head_size));
+            clear_floats(g.space.dvalues, BLOCK * ck_whole_vectors(a->value_size));
+            for (int64_t i = 0; i < g.item.count; i += BLOCK) add_gradients(&g, i, lesser(BLOCK, g.item.count - i), j, keys);
+            if (g.unit.wants_keys) write_key_gradients(&g, j, keys);
+        }
+        if (g.unit.wants_queries) write_query_gradients(&g);
+    }
+}

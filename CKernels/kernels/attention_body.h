@@ -1,0 +1,216 @@
+// attention_body.h: attention for a range of items: up to CK_ITEM_ROWS rows, a row being a query of one of the query heads that
+// share a key head.
+//
+// Keys come in blocks of 64, which are turned and stay in the caches while all rows of the item pass over them, six rows
+// at a time: scores (product_tile.h), weights e(s), weighted sums of values. After every CK_KEY_CHUNK keys the sums of the
+// chunk join those of the chunks before it. Blocks and chunks begin at multiples of their size, so a row's arithmetic does
+// not depend on the rows beside it, nor on where its range of keys begins.
+// Bound: FMA ports, 8 operations a score for e(s) beside 2 * head_size for the products; for few queries reading the keys.
+
+typedef struct attention_item {
+    const ck_attention_args *args;
+    const ck_attention_plan *plan;
+    int64_t batch, key_head, first, count;  // rows
+    int64_t keys;                           // of this entry of the batch
+    const float *query[CK_ITEM_ROWS];
+    mask_row mask[CK_ITEM_ROWS];
+    key_range range;                        // of keys that some row takes part in
+    row_source key, value;                  // of the key head
+    float *turned, *widened;                // room for a block of keys and of values
+    float_rows values;                      // of the block
+} attention_item;
+
+typedef struct attention_place {
+    int64_t head, query;
+} attention_place;
+
+/// Rows of an item: the query heads of a group beside each other, query after query.
+V_FN attention_place attention_place_of(const attention_item *item, int64_t i) {
+    int64_t group = item->args->query_heads / item->args->key_heads, row = item->first + i;
+    return (attention_place){item->key_head * group + row % group, row / group};
+}
+
+/// Where a row lies in a tensor of queries.
+V_FN int64_t attention_row_start(const attention_item *item, ck_strides s, attention_place at) {
+    const int64_t *packed = item->args->query_offsets;
+    if (!packed) return strided(s, item->batch, at.head, at.query);
+    return strided(s, 0, at.head, packed[item->batch] + at.query);
+}
+
+/// Whether some of the rows first ..< first + rows take part in keys j ..< j + count.
+V_FN int rows_meet(const attention_item *item, int64_t first, int64_t rows, int64_t j, int64_t count) {
+    for (int64_t i = first; i < first + rows; i++)
+        if (item->mask[i].keys.from < j + count && item->mask[i].keys.to > j) return 1;
+    return 0;
+}
+
+/// Turns the scores of a row into weights. Returns the smallest of them in its lanes.
+V_FN vf weigh_row(const attention_item *item, attention_state *state, int64_t i, float *scores, int64_t j) {
+    const mask_row *m = &item->mask[i];
+    int whole = j >= m->keys.from && j + BLOCK <= m->keys.to;
+    vf s[4], e[4], most = v_set(state->most[i]);
+    V_UNROLL
+    for (int k = 0; k < 4; k++) s[k] = v_mul(v_load(scores + 16 * k), v_set(item->args->scale));
+    if (!whole || !mask_row_is_plain(m)) {
+        mask_block(s, m, j, whole);
+        if (!whole) clip_block(s, m->keys, j);
+    }
+    V_UNROLL
+    for (int k = 0; k < 4; k++) most = v_at_least(most, s[k]);  // a NaN does not count; it comes to light in the sum
+    float largest = v_fold_most(most);
+    if (largest > state->most[i]) CK_JOIN(state_raise, CK_SUFFIX)(state, i, largest);
+    exp_shift shift = state_shift(state, i);
+    V_UNROLL
+    for (int k = 0; k < 4; k++) {
+        e[k] = v_weight(s[k], shift);
+        v_store(scores + 16 * k, e[k]);
+    }
+    float *sum = state->sum + 16 * i;
+    v_store(sum, v_add(v_load(sum), v_add(v_add(e[0], e[2]), v_add(e[1], e[3]))));
+    return v_at_most(v_at_most(e[0], e[2]), v_at_most(e[1], e[3]));
+}
+
+/// One block of keys, from key j on, for up to TILE_ROWS rows.
+V_FN void attend_tile(attention_item *item, attention_state *state, int64_t first, int rows, int64_t j) {
+    _Alignas(64) float scores[TILE_ROWS * BLOCK];
+    float_rows *values = &item->values;
+    product p = {scores, BLOCK, {0}, item->turned, BLOCK, item->key.width, BLOCK, 0};
+    for (int r = 0; r < rows; r++) p.a[r] = item->query[first + r];
+    CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
+
+    vf least = v_set(INFINITY);
+    for (int r = 0; r < rows; r++) least = v_at_most(least, weigh_row(item, state, first + r, scores + r * BLOCK, j));
+    int has_zeros = v_outside(16, least, 0x1p-149f, INFINITY);
+
+    p = (product){state->weighted + first * state->pitch, state->pitch, {0}, values->at, values->pitch, values->count, values->width, 1};
+    for (int r = 0; r < rows; r++) p.a[r] = scores + r * BLOCK;
+    if (has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(values)) CK_JOIN(multiply_present, CK_SUFFIX)(&p, rows);
+    else CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
+}
+
+/// The sums over one chunk of keys.
+V_FN void attend_chunk(attention_item *item, attention_state *state, int64_t chunk) {
+    int64_t from = chunk * CK_KEY_CHUNK, to = lesser(from + CK_KEY_CHUNK, item->range.to);
+    state_clear(state, item->count);
+    for (int64_t j = from; j < to; j += BLOCK) {
+        int64_t count = lesser(BLOCK, to - j);
+        if (!rows_meet(item, 0, item->count, j, count)) continue;
+        CK_JOIN(turn_rows, CK_SUFFIX)(&item->key, j, count, item->turned);
+        item->values = CK_JOIN(widen_rows, CK_SUFFIX)(&item->value, j, count, item->widened);
+        for (int64_t i = 0; i < item->count; i += TILE_ROWS) {
+            int rows = (int)lesser(TILE_ROWS, item->count - i);
+            if (rows_meet(item, i, rows, j, count)) attend_tile(item, state, i, rows, j);
+        }
+    }
+}
+
+/// The output of row i from its sums.
+V_FN void write_attention(const attention_item *item, attention_state *s, int64_t i) {
+    const ck_attention_args *a = item->args;
+    attention_place at = attention_place_of(item, i);
+    float sink = mask_sink(&a->mask, at.head), added[16] = {0}, *weighted = s->weighted + i * s->pitch;
+    if (sink > s->most[i]) CK_JOIN(state_raise, CK_SUFFIX)(s, i, sink);
+    if (sink != -INFINITY) v_store(added, v_weight(v_set(sink), state_shift(s, i)));
+    float sum = v_fold_add(v_load(s->sum + 16 * i)) + added[0];
+    target y = target_at((target){a->output, a->type}, attention_row_start(item, a->output_strides, at));
+    for (int64_t d = 0; d < a->value_size; d += 16) {
+        vf quotient = sum == 0.0f ? v_zero() : v_add(v_div(v_load(weighted + d), v_set(sum)), v_zero());  // -0 is +0
+        write_left(y, d, a->value_size - d, quotient, 0);
+    }
+    if (!a->log_sum_exp && !a->log_sum_exp_low) return;
+    double log = (double)s->anchor[i] + (double)s->power[i] * 0x1.62e42fefa39efp-1 + s_log(sum);
+    int64_t saved = attention_row_start(item, a->log_sum_exp_strides, at);
+    float result = sum == 0.0f ? -INFINITY : sum == sum ? (float)log : NAN;
+    if (a->log_sum_exp) a->log_sum_exp[saved] = result;
+    if (a->log_sum_exp_low) a->log_sum_exp_low[saved] = result - result == 0.0f ? (float)(log - (double)result) : 0.0f;
+}
+
+/// Item `number` of all. What it needs of memory is in `space`; the rest of it is returned.
+V_FN float *attention_item_set(attention_item *item, const ck_attention_args *a, const ck_attention_plan *plan,
+                               int64_t number, float *space) {
+    int64_t plane = number / plan->items, batch = plane / a->key_heads;
+    int64_t queries = a->query_offsets ? a->query_offsets[batch + 1] - a->query_offsets[batch] : a->queries;
+    int64_t first_key = a->key_offsets ? a->key_offsets[batch] : 0;
+    item->args = a;
+    item->plan = plan;
+    item->batch = batch;
+    item->key_head = plane % a->key_heads;
+    item->first = number % plan->items * plan->rows_per_item;
+    item->count = lesser(plan->rows_per_item, a->query_heads / a->key_heads * queries - item->first);
+    item->keys = a->key_offsets ? a->key_offsets[batch + 1] - first_key : a->keys;
+    int64_t apart = a->pages.table || a->key_offsets ? 0 : batch;  // entries of the batch in key and value
+    const int32_t *pages = a->pages.table ? a->pages.table + batch * a->pages.table_stride : 0;
+    int64_t key = strided(a->key_strides, apart, item->key_head, first_key);
+    int64_t value = strided(a->value_strides, apart, item->key_head, first_key);
+    item->key = (row_source){
+        source_at((source){a->key, a->key_type}, key), a->key_strides, pages, a->pages.page_size, a->head_size};
+    item->value = (row_source){
+        source_at((source){a->value, a->key_type}, value), a->value_strides, pages, a->pages.page_size, a->value_size};
+    item->turned = space;
+    item->widened = space + BLOCK * ck_whole_vectors(a->head_size);
+    return item->widened + BLOCK * plan->pitch;
+}
+
+/// The queries of an item as floats, and what the mask says of them.
+V_FN float *take_queries(attention_item *item, float *space) {
+    const ck_attention_args *a = item->args;
+    key_range all = {INT64_MAX, 0};
+    for (int64_t i = 0; i < item->count; i++) {
+        attention_place at = attention_place_of(item, i);
+        source query = source_at((source){a->query, a->type}, attention_row_start(item, a->query_strides, at));
+        item->query[i] = query.at;
+        if (a->type != CK_F32) {
+            item->query[i] = space;
+            widen_row(query, a->head_size, space);
+            space += ck_whole_vectors(a->head_size);
+        }
+        item->mask[i] = mask_row_of(&a->mask, item->batch, at.head, at.query, item->keys);
+        key_range keys = item->mask[i].keys;
+        if (keys.from == keys.to) continue;
+        all.from = lesser(all.from, keys.from);
+        if (keys.to > all.to) all.to = keys.to;
+    }
+    item->range = all.to > 0 ? all : (key_range){0, 0};
+    return space;
+}
+
+CK_KERNEL(attention)(const ck_attention_args *a, const ck_attention_plan *plan, int64_t begin, int64_t end, float *space) {
+    for (int64_t n = begin; n < end; n++) {
+        attention_item item;
+        float *rest = take_queries(&item, attention_item_set(&item, a, plan, n, space));
+        attention_state total = state_in(rest, plan), part = state_in(rest + ck_state_floats(plan), plan);
+        int64_t chunk = item.range.from / CK_KEY_CHUNK;
+        attend_chunk(&item, &total, chunk);
+        for (chunk++; chunk * CK_KEY_CHUNK < item.range.to; chunk++) {
+            attend_chunk(&item, &part, chunk);
+            state_merge(&total, &part, item.count);
+        }
+        for (int64_t i = 0; i < item.count; i++) write_attention(&item, &total, i);
+    }
+}
+
+/// One chunk of one item each; chunks of an item follow each other.
+CK_KERNEL(attention_parts)
+(const ck_attention_args *a, const ck_attention_plan *plan, int64_t begin, int64_t end, float *space) {
+    for (int64_t n = begin; n < end; n++) {
+        attention_item item;
+        (void)take_queries(&item, attention_item_set(&item, a, plan, n / plan->chunks, space));
+        attention_state part = state_in(plan->parts + n * ck_state_floats(plan), plan);
+        attend_chunk(&item, &part, n % plan->chunks);
+    }
+}
+
+/// The outputs of items from the sums of all their chunks.
+CK_KERNEL(attention_merge)(const ck_attention_args *a, const ck_attention_plan *plan, int64_t begin, int64_t end, float *space) {
+    for (int64_t n = begin; n < end; n++) {
+        attention_item item;
+        (void)attention_item_set(&item, a, plan, n, space);
+        float *parts = plan->parts + n * plan->chunks * ck_state_floats(plan);
+        attention_state total = state_in(parts, plan);
+        for (int64_t chunk = 1; chunk < plan->chunks; chunk++) {
+            attention_state part = state_in(parts + chunk * ck_state_floats(plan), plan);
+            state_merge(&total, &part, item.count);
+        }
+        for (int64_t i = 0; i < item.count; i++) write_attention(&item, &total, i);
+    }
+}

@@ -1,0 +1,77 @@
+// attention_state.h: what attention knows of some queries after some of the keys.
+//
+//     e(s)     = e^s below a power of e near the largest score so far (math/softmax.h); 0 for scores 86 below that
+//     sum      = sum of e(s),   weighted = sum of e(s) * value
+//
+// When a larger score comes, both are multiplied by the ratio of the two powers, which is a power of two: nothing is lost.
+
+typedef struct attention_state {
+    float *most, *anchor, *power;  // one a row
+    float *sum;                    // 16 lanes a row
+    float *weighted;               // [rows][pitch]
+    int64_t pitch;
+} attention_state;
+
+V_FN attention_state state_in(float *space, const ck_attention_plan *plan) {
+    int64_t rows = ck_whole_vectors(plan->rows_per_item);
+    float *sum = space + 3 * rows;
+    return (attention_state){space, space + rows, space + 2 * rows, sum, sum + 16 * plan->rows_per_item, plan->pitch};
+}
+
+V_FN void state_clear(attention_state *s, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        s->most[i] = -INFINITY;
+        s->anchor[i] = s->power[i] = 0.0f;
+        v_store(s->sum + 16 * i, v_zero());
+    }
+    for (int64_t i = 0; i < count * s->pitch; i += 16) v_store(s->weighted + i, v_zero());
+}
+
+/// Before the first score all that weighs nothing lies below the shift: -infinity.
+V_FN exp_shift state_shift(const attention_state *s, int64_t i) {
+    vf anchor = v_set(s->anchor[i]), most = v_set(s->most[i] == -INFINITY ? 0.0f : s->most[i]);
+    return (exp_shift){anchor, v_sub(v_sub(most, anchor), v_set(86.0f)), v_set(s->power[i])};
+}
+
+/// e(s). All weights but 0 are normal numbers.
+V_FN vf v_weight(vf s, exp_shift shift) {
+    vf x = v_sub(s, shift.anchor);
+    exp_parts e = v_exp_parts(v_at_least(x, shift.low));
+    return v_where_less(x, shift.low, v_zero(), v_raise_exponent(v_add(v_set(1.0f), e.m), v_sub(e.k, shift.power)));
+}
+
+/// The ratio of what is below (anchor, power) to what is below (larger_anchor, larger_power).
+V_FN float power_ratio(float anchor, float power, float larger_anchor, float larger_power) {
+    if (anchor == larger_anchor) return ldexpf(1.0f, (int)(power - larger_power));
+    float lanes[16], distance = (anchor - larger_anchor) + (power - larger_power) * 0x1.62e43p-1f;
+    v_store(lanes, v_exp_1ulp(v_set(distance)));
+    return lanes[0];
+}
+
+/// Query i has a score of `most`, the largest so far.
+V_SLOW void CK_JOIN(state_raise, CK_SUFFIX)(attention_state *s, int64_t i, float most) {
+    int is_first = s->most[i] == -INFINITY;
+    float anchor = s->anchor[i], power = s->power[i], first[16];
+    exp_shift shift = v_exp_shift(v_set(most));
+    v_store(first, shift.anchor);
+    s->anchor[i] = first[0];
+    v_store(first, shift.power);
+    s->power[i] = first[0];
+    s->most[i] = most;
+    if (is_first || (anchor == s->anchor[i] && power == s->power[i])) return;
+    vf ratio = v_set(power_ratio(anchor, power, s->anchor[i], s->power[i]));
+    v_store(s->sum + 16 * i, v_mul(v_load(s->sum + 16 * i), ratio));
+    float *weighted = s->weighted + i * s->pitch;
+    for (int64_t d = 0; d < s->pitch; d += 16) v_store(weighted + d, v_mul(v_load(weighted + d), ratio));
+}
+
+/// Adds the state `part` of later keys.
+V_FN void state_merge(attention_state *s, attention_state *part, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        if (part->most[i] > s->most[i]) CK_JOIN(state_raise, CK_SUFFIX)(s, i, part->most[i]);
+        else CK_JOIN(state_raise, CK_SUFFIX)(part, i, s->most[i]);
+        v_store(s->sum + 16 * i, v_add(v_load(s->sum + 16 * i), v_load(part->sum + 16 * i)));
+        float *to = s->weighted + i * s->pitch, *from = part->weighted + i * s->pitch;
+        for (int64_t d = 0; d < s->pitch; d += 16) v_store(to + d, v_add(v_load(to + d), v_load(from + d)));
+    }
+}

@@ -1,0 +1,87 @@
+internal import CKernels
+package import Tensors
+
+/// The door to `ck_attention` and `ck_attention_backward`: shapes have been checked, all tensors have the axes batch,
+/// heads, rows, columns, and contiguous columns.
+package struct AttentionKernels<Element: KernelElement, KeyElement: KernelElement> {
+    private let query: Tensor<Element>
+    private let key, value: Tensor<KeyElement>
+    private let scale: Float
+    private let mask: ScoreMask
+
+    package init(
+        query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, scale: Float, mask: ScoreMask
+    ) {
+        self.query = query
+        self.key = key
+        self.value = value
+        self.scale = scale
+        self.mask = mask
+    }
+
+    /// Valid while the tensors live.
+    private func arguments(
+        output: Tensor<Element>, logSumExp: Tensor<Float>?, logSumExpLow: Tensor<Float>?
+    ) -> ck_attention_args {
+        var arguments = unsafe ck_attention_args()
+        unsafe arguments.batch = Int64(query.shape[0])
+        unsafe arguments.query_heads = Int64(query.shape[1])
+        unsafe arguments.key_heads = Int64(key.shape[1])
+        unsafe arguments.queries = Int64(query.shape[2])
+        unsafe arguments.keys = Int64(key.shape[2])
+        unsafe arguments.head_size = Int64(query.shape[3])
+        unsafe arguments.value_size = Int64(value.shape[3])
+        unsafe arguments.type = Element.storageType.code
+        unsafe arguments.key_type = KeyElement.storageType.code
+        unsafe arguments.query = UnsafeRawPointer(query.pointer)
+        unsafe arguments.query_strides = query.scoreStrides
+        unsafe arguments.key = UnsafeRawPointer(key.pointer)
+        unsafe arguments.key_strides = key.scoreStrides
+        unsafe arguments.value = UnsafeRawPointer(value.pointer)
+        unsafe arguments.value_strides = value.scoreStrides
+        unsafe arguments.scale = scale
+        unsafe arguments.mask = mask.kernelMask
+        unsafe arguments.output = UnsafeMutableRawPointer(output.mutablePointer)
+        unsafe arguments.output_strides = output.scoreStrides
+        unsafe arguments.log_sum_exp = logSumExp.map { unsafe $0.mutablePointer }
+        unsafe arguments.log_sum_exp_low = logSumExpLow.map { unsafe $0.mutablePointer }
+        let (heads, queries) = (Int64(query.shape[1]), Int64(query.shape[2]))
+        unsafe arguments.log_sum_exp_strides = ck_strides(batch: heads * queries, head: queries, row: 1)
+        return unsafe arguments
+    }
+
+    /// Outputs are not shared; sums are dense.
+    package func forward(
+        output: Tensor<Element>, logSumExp: Tensor<Float>?, logSumExpLow: Tensor<Float>?, run: KernelRun
+    ) throws(NormalizationError) {
+        var arguments = unsafe arguments(output: output, logSumExp: logSumExp, logSumExpLow: logSumExpLow)
+        let bytes = unsafe ck_attention_workspace(&arguments, run.run)
+        let workspace = Tensor<Float>(uninitializedLike: [bytes / MemoryLayout<Float>.stride])
+        unsafe arguments.workspace = UnsafeMutableRawPointer(workspace.mutablePointer)
+        unsafe arguments.workspace_size = bytes
+        try check(unsafe ck_attention(&arguments, run.run))
+    }
+
+    /// Gradients are dense and not shared.
+    package func backward(
+        _ outputGradient: Tensor<Element>, output: Tensor<Element>, logSumExp: Tensor<Float>,
+        logSumExpLow: Tensor<Float>, dquery: Tensor<Element>, dkey: Tensor<KeyElement>, dvalue: Tensor<KeyElement>,
+        run: KernelRun
+    ) throws(NormalizationError) {
+        var arguments = unsafe ck_attention_backward_args()
+        unsafe arguments.forward = self.arguments(output: output, logSumExp: logSumExp, logSumExpLow: logSumExpLow)
+        unsafe arguments.doutput = UnsafeRawPointer(outputGradient.pointer)
+        unsafe arguments.doutput_strides = outputGradient.scoreStrides
+        unsafe arguments.dquery = UnsafeMutableRawPointer(dquery.mutablePointer)
+        unsafe arguments.dquery_strides = dquery.scoreStrides
+        unsafe arguments.dkey = UnsafeMutableRawPointer(dkey.mutablePointer)
+        unsafe arguments.dkey_strides = dkey.scoreStrides
+        unsafe arguments.dvalue = UnsafeMutableRawPointer(dvalue.mutablePointer)
+        unsafe arguments.dvalue_strides = dvalue.scoreStrides
+        let bytes = unsafe ck_attention_backward_workspace(&arguments, run.run)
+        let workspace = Tensor<Float>(uninitializedLike: [bytes / MemoryLayout<Float>.stride])
+        unsafe arguments.workspace = UnsafeMutableRawPointer(workspace.mutablePointer)
+        unsafe arguments.workspace_size = bytes
+        try check(unsafe ck_attention_backward(&arguments, run.run))
+    }
+}
