@@ -14,15 +14,15 @@ typedef struct attention_call {
     const ck_attention_args *args;
     const ck_kernel_table *table;
     ck_attention_plan plan;
-    int64_t floats;           // of workspace for a thread
-    float *spaces;            // one a thread
-    int64_t count;            // of units of work
+    int64_t floats;  // of workspace for a thread
+    float *spaces;   // one a thread
+    int64_t count;   // of units of work
     int folded;
     atomic_int *next_space;
 } attention_call;
 
-typedef void (*attention_kernel)(const ck_attention_args *args, const ck_attention_plan *plan, int64_t begin, int64_t end,
-                                 float *space);
+typedef void (*attention_kernel)(const ck_attention_args *args, const ck_attention_plan *plan, int64_t begin,
+                                 int64_t end, float *space);
 
 static ck_score_shape shape_of(const ck_attention_args *a) {
     return (ck_score_shape){a->batch, a->query_heads, a->queries, a->keys};
@@ -39,10 +39,13 @@ static ck_mask mask_of(const ck_attention_args *a) {
 }
 
 /// Of a query head in memory: of all batch entries if they are packed.
-static int64_t rows_of(const ck_attention_args *a) { return a->query_offsets ? a->query_offsets[a->batch] : a->queries; }
+static int64_t rows_of(const ck_attention_args *a) {
+    return a->query_offsets ? a->query_offsets[a->batch] : a->queries;
+}
 
 /// A tensor of queries, or of one row each of their outputs.
-static ck_grid query_grid(const ck_attention_args *a, const void *base, int64_t size, int64_t cols, ck_strides strides) {
+static ck_grid query_grid(const ck_attention_args *a, const void *base, int64_t size, int64_t cols,
+                          ck_strides strides) {
     int64_t batch = a->query_offsets ? 1 : a->batch;
     return (ck_grid){base, size, batch, a->query_heads, rows_of(a), cols, strides};
 }
@@ -174,7 +177,8 @@ static ck_attention_plan plan_of(const ck_attention_args *a, int64_t threads, in
 }
 
 /// Floats of workspace, or -1 if they do not fit the address space.
-static int64_t workspace_floats(const ck_attention_args *a, const ck_attention_plan *p, int64_t threads, int shares_chunks) {
+static int64_t workspace_floats(const ck_attention_args *a, const ck_attention_plan *p, int64_t threads,
+                                int shares_chunks) {
     int64_t units = p->items * p->planes * (shares_chunks ? p->chunks : 1), parts = 0, spaces;
     if (shares_chunks && __builtin_mul_overflow(units, ck_state_floats(p), &parts)) return -1;
     if (__builtin_mul_overflow(least(threads, units), ck_attention_floats(p, a->head_size), &spaces)) return -1;

@@ -1,6 +1,6 @@
-// attention.c: the family attention: against the contract's words, by bits, over types, sizes of heads, groups of heads,
-// numbers of queries and keys, layouts, packed and paged keys, masks and thread counts; one query of many by itself;
-// keys outside a range behind guard pages.
+// attention.c: the family attention: against the contract's words, by bits, over types, sizes of heads, groups of
+// heads, numbers of queries and keys, layouts, packed and paged keys, masks and thread counts; one query of many by
+// itself; keys outside a range behind guard pages.
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -128,7 +128,8 @@ static void compare_calls(check *c, const attention_problem *p, const attention_
         .output_strides = times(output.layout, o.stride),
         .log_sum_exp = l.base,
         .log_sum_exp_strides = times(sums.layout, l.stride),
-        .query_offsets = place_integers(c, &m->home[QUERY_OFFSETS], queries->is_packed ? queries->offsets : NULL, s.batch + 1),
+        .query_offsets =
+            place_integers(c, &m->home[QUERY_OFFSETS], queries->is_packed ? queries->offsets : NULL, s.batch + 1),
         .key_offsets = place_integers(c, &m->home[KEY_OFFSETS], keys->is_packed ? keys->offsets : NULL, s.batch + 1),
         .pages = {place_table(&m->home[TABLE], keys), keys->table_stride, keys->page_size, keys->pages},
     };
@@ -161,10 +162,14 @@ static void compare(check *c, attention_problem *p, const attention_memory *m, a
     check_begin(c);
     attention_problem_draw(c, p, shape);
     ck_run run = {c->isa, (int32_t)random_choice(&c->random, threads, 5)};
-    check_describe(c, "%s, keys %s%s%s, batch %" PRId64 ", heads %" PRId64 " for %" PRId64 ", queries %" PRId64
+    check_describe(c,
+                   "%s, keys %s%s%s, batch %" PRId64 ", heads %" PRId64 " for %" PRId64 ", queries %" PRId64
                    ", keys %" PRId64 ", sizes %" PRId64 " and %" PRId64 ", masks %d, offset %" PRId64
-                   ", window %" PRId64 " %" PRId64 ", threads %d", type_name(p->type), type_name(p->key_type),
-                   p->keys.is_paged ? " in pages" : p->keys.is_packed ? " packed" : "",
+                   ", window %" PRId64 " %" PRId64 ", threads %d",
+                   type_name(p->type), type_name(p->key_type),
+                   p->keys.is_paged    ? " in pages"
+                   : p->keys.is_packed ? " packed"
+                                       : "",
                    p->queries.is_packed ? ", queries packed" : "", shape.batch, shape.key_heads, shape.query_heads,
                    shape.queries, shape.keys, shape.head_size, shape.value_size, shape.kinds, p->scores.mask.offset,
                    p->scores.mask.window_left, p->scores.mask.window_right, run.threads);
@@ -198,8 +203,9 @@ static void compare_range(check *c, attention_problem *p, const attention_memory
     if (is_packed) return;
     if (to <= 0 || r.scores.from >= to) from = to = 0;
     if (!in_pages) page = 0;
-    check_describe(c, "%s, keys %" PRId64 " of %" PRId64 " ... %" PRId64 " alone, sizes %" PRId64 " and %" PRId64
-                   ", masks %d", type_name(p->key_type), s.keys, from, to, s.head_size, s.value_size, s.kinds);
+    check_describe(
+        c, "%s, keys %" PRId64 " of %" PRId64 " ... %" PRId64 " alone, sizes %" PRId64 " and %" PRId64 ", masks %d",
+        type_name(p->key_type), s.keys, from, to, s.head_size, s.value_size, s.kinds);
     guarded output_home = middle_of(&m->home[OUTPUT]), workspace_home = middle_of(&m->home[WORKSPACE]);
     matrix q = place(c, &m->home[QUERY], p->type, 1, s.head_size), o = place(c, &output_home, p->type, 1, s.value_size);
     matrix_fill(q, p->stored_query);
@@ -227,7 +233,8 @@ static void compare_range(check *c, attention_problem *p, const attention_memory
         .pages = {in_pages ? &table : NULL, 1, s.keys, 3},
     };
     (void)give_workspace(c, &workspace_home, &args, (ck_run){c->isa, 1});
-    if (check_call(c, enter_attention, &args, (ck_run){c->isa, 1}, CK_OK)) matrix_expect(c, "output", o, p->stored_output);
+    if (check_call(c, enter_attention, &args, (ck_run){c->isa, 1}, CK_OK))
+        matrix_expect(c, "output", o, p->stored_output);
 }
 
 static int64_t draw_size(check *c) {
@@ -266,7 +273,8 @@ static void compare_all(check *c, attention_problem *p, const attention_memory *
         compare(c, p, m, shape_of(c, 1, 1 + random_below(&c->random, n % 4 == 0 ? 9 : 2), many[n % 11], kinds));
     }
     for (int n = 0; n < 80 * repeats; n++) {
-        attention_shape s = {1, 1, 1, 1, 1 + random_below(&c->random, n % 4 == 0 ? 700 : 150), draw_size(c), draw_size(c), 0};
+        attention_shape s = {
+            1, 1, 1, 1, 1 + random_below(&c->random, n % 4 == 0 ? 700 : 150), draw_size(c), draw_size(c), 0};
         s.kinds = MASK_WINDOW | MASK_LENGTHS | (int)random_below(&c->random, ALL_KINDS + 1);
         compare_range(c, p, m, s, n % 2);
     }

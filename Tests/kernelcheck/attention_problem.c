@@ -142,8 +142,10 @@ static void draw_edges(check *c, attention_problem *p) {
         float *key = p->key + row * s.head_size, *value = p->value + row * s.value_size;
         int is_low = random_below(&c->random, 3) != 0;
         for (int64_t d = 0; d < s.head_size; d++) key[d] = 0;
-        key[0] = base + (is_steep ? is_low ? -86 + 2e-5f * random_uniform(&c->random) : 0 : 8 * random_uniform(&c->random));
-        for (int64_t d = 0; d < s.value_size; d++) value[d] = (is_steep ? is_low ? 2e38f : 0 : 1) * random_uniform(&c->random);
+        key[0] =
+            base + (is_steep ? is_low ? -86 + 2e-5f * random_uniform(&c->random) : 0 : 8 * random_uniform(&c->random));
+        for (int64_t d = 0; d < s.value_size; d++)
+            value[d] = (is_steep ? is_low ? 2e38f : 0 : 1) * random_uniform(&c->random);
     }
     type_store(p->type, p->stored_query, p->query, s.batch * s.query_heads * s.queries * s.head_size);
     type_store(CK_F32, p->stored_key, p->key, s.batch * s.key_heads * s.keys * s.head_size);

@@ -3,7 +3,8 @@
 #include "mask_memory.h"
 
 mask_memory mask_memory_make(void) {
-    int64_t wide = matrix_needs(CK_F32, 1, SCORE_ELEMENTS + SCORE_ROWS * MAX_GAP), narrow = matrix_needs(CK_F32, 1, 2 * SCORE_ROWS);
+    int64_t wide = matrix_needs(CK_F32, 1, SCORE_ELEMENTS + SCORE_ROWS * MAX_GAP),
+            narrow = matrix_needs(CK_F32, 1, 2 * SCORE_ROWS);
     return (mask_memory){guarded_make(wide),   guarded_make(wide),   guarded_make(narrow),
                          guarded_make(narrow), guarded_make(narrow), guarded_make(narrow)};
 }
