@@ -14,15 +14,15 @@ typedef struct attention_call {
     const ck_attention_args *args;
     const ck_kernel_table *table;
     ck_attention_plan plan;
-    int64_t floats;           // of workspace for a thread
-    float *spaces;            // one a thread
-    int64_t count;            // of units of work
+    int64_t floats;  // of workspace for a thread
+    float *spaces;   // one a thread
+    int64_t count;   // of units of work
     int folded;
     atomic_int *next_space;
 } attention_call;
 
-typedef void (*attention_kernel)(const ck_attention_args *args, const ck_attention_plan *plan, int64_t begin, int64_t end,
-                                 float *space);
+typedef void (*attention_kernel)(const ck_attention_args *args, const ck_attention_plan *plan, int64_t begin,
+                                 int64_t end, float *space);
 
 ck_score_shape ck_attention_shape(const ck_attention_args *a) {
     return (ck_score_shape){a->batch, a->query_heads, a->queries, a->keys};
@@ -171,7 +171,8 @@ static ck_attention_plan plan_of(const ck_attention_args *a, int64_t threads, in
 }
 
 /// Floats of workspace, or -1 if they do not fit the address space.
-static int64_t workspace_floats(const ck_attention_args *a, const ck_attention_plan *p, int64_t threads, int shares_chunks) {
+static int64_t workspace_floats(const ck_attention_args *a, const ck_attention_plan *p, int64_t threads,
+                                int shares_chunks) {
     int64_t units = p->items * p->planes * (shares_chunks ? p->chunks : 1), parts = 0, spaces;
     if (shares_chunks && __builtin_mul_overflow(units, ck_state_floats(p), &parts)) return -1;
     if (__builtin_mul_overflow(least(threads, units), ck_attention_floats(p, a->head_size), &spaces)) return -1;

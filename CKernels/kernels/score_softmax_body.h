@@ -69,15 +69,22 @@ V_SLOW void score_short_rows(const ck_score_softmax_args *a, int64_t begin, int6
     score_groups(a, begin, end, softmax_rows_together(a->keys), space, pitch, streaming);
 }
 
-V_SLOW void score_wide_rows(const ck_score_softmax_args *a, int64_t begin, int64_t end, int streaming) {
-    float space[KEPT_ELEMENTS];
-    score_groups(a, begin, end, 1, space, KEPT_ELEMENTS, streaming);
+// Each takes its stack only when it is called.
+V_SLOW void score_narrow_rows(const ck_score_softmax_args *a, int64_t begin, int64_t end, int streaming) {
+    float space[NARROW_COLUMNS];
+    score_groups(a, begin, end, 1, space, NARROW_COLUMNS, streaming);
+}
+V_SLOW void score_broad_rows(const ck_score_softmax_args *a, int64_t begin, int64_t end, int streaming) {
+    float space[STACK_FLOATS];
+    score_groups(a, begin, end, 1, space, STACK_FLOATS, streaming);
 }
 
 CK_KERNEL(score_softmax)(const ck_score_softmax_args *a, int64_t begin, int64_t end, int streaming) {
     if (a->keys <= SOFTMAX_GROUPED)
         score_short_rows(a, begin, end, streaming);
+    else if (a->keys <= NARROW_COLUMNS)
+        score_narrow_rows(a, begin, end, streaming);
     else
-        score_wide_rows(a, begin, end, streaming);
+        score_broad_rows(a, begin, end, streaming);
     if (streaming) v_stream_end();
 }

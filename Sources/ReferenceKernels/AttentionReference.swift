@@ -155,7 +155,7 @@ struct AttentionSums {
         if total == 0 { return (weighted.map { _ in 0 }, -.infinity, 0) }
         let output = weighted.map { $0 / total + 0 }
         if total.isNaN { return (output, .nan, 0) }
-        let log = Double(anchor) + Double(power) * 0x1.62e42fefa39efp-1 + SoftmaxReference.naturalLog(Double(total))
+        let log = Double(anchor) + Double(power) * 0x1.62e42fefa39efp-1 + WideFunctions.log(Double(total))
         let high = Float(log)
         return (output, high, high.isFinite ? Float(log - Double(high)) : 0)
     }

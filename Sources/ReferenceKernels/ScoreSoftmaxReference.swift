@@ -31,7 +31,7 @@ package enum ScoreSoftmaxReference {
         if sum.isNaN { return (scores.map { $0 == -.infinity ? 0 : .nan }, .nan) }
         if sum == 0 { return (scores.map { _ in 0 }, -.infinity) }
         let largest = shift.exp(most)
-        let logSumExp = Float(Double(most) + SoftmaxReference.naturalLog(Double(sum) / Double(largest)))
+        let logSumExp = Float(Double(most) + WideFunctions.log(Double(sum) / Double(largest)))
         if sum == largest { return (exponentials.map { $0 / sum }, logSumExp) }
         let factor = 1 / sum
         return (exponentials.map { $0 * factor }, logSumExp)

@@ -9,9 +9,9 @@
 
 enum { BATCH = 2, QUERY_HEADS = 4, KEY_HEADS = 2, QUERIES = 3, KEYS = 5, HEAD = 3, VALUE = 2, ROW = 4 };
 
-static const ck_strides query_rows = {QUERY_HEADS * QUERIES * ROW, QUERIES * ROW, ROW};
-static const ck_strides key_rows = {KEY_HEADS * KEYS * ROW, KEYS * ROW, ROW};
-static const ck_strides scores = {QUERY_HEADS * QUERIES * KEYS, QUERIES * KEYS, KEYS};
+static const ck_strides query_rows = {QUERY_HEADS * QUERIES * ROW, QUERIES *ROW, ROW};
+static const ck_strides key_rows = {KEY_HEADS * KEYS * ROW, KEYS *ROW, ROW};
+static const ck_strides scores = {QUERY_HEADS * QUERIES * KEYS, QUERIES *KEYS, KEYS};
 
 static const int64_t lengths[BATCH] = {0, KEYS}, too_long[BATCH] = {3, KEYS + 1};
 static const int64_t packed_queries[BATCH + 1] = {0, QUERIES, QUERIES + 1}, packed_keys[BATCH + 1] = {0, 0, KEYS};
@@ -147,10 +147,10 @@ static void check_masks(check *c, board *b) {
     REFUSES(CK_BAD_LENGTHS, a.keys = 0);
 }
 
-#define PACKED \
-    a.query_offsets = packed_queries; \
+#define PACKED                                                                     \
+    a.query_offsets = packed_queries;                                              \
     a.query_strides = a.output_strides = (ck_strides){-1, ROW, QUERY_HEADS * ROW}; \
-    a.log_sum_exp_strides = (ck_strides){-1, 1, QUERY_HEADS}
+    a.log_sum_exp_strides = (ck_strides) { -1, 1, QUERY_HEADS }
 
 static void check_packing(check *c, board *b) {
     ACCEPTS(PACKED);
@@ -167,7 +167,9 @@ static void check_packing(check *c, board *b) {
     REFUSES(CK_BAD_STRIDE, PACKED; a.output_strides.head = QUERIES * ROW; a.output_strides.row = ROW);
 }
 
-#define IN_PAGES a.pages = (ck_pages){tables, 3, 2, 4}; a.key_strides = a.value_strides = (ck_strides){16, 8, ROW}
+#define IN_PAGES                           \
+    a.pages = (ck_pages){tables, 3, 2, 4}; \
+    a.key_strides = a.value_strides = (ck_strides) { 16, 8, ROW }
 
 static void check_pages(check *c, board *b) {
     ACCEPTS(IN_PAGES);

@@ -1,6 +1,6 @@
-// attention.c: the family attention: against the contract's words, by bits, over types, sizes of heads, groups of heads,
-// numbers of queries and keys, layouts, packed and paged keys, masks and thread counts; one query of many by itself;
-// keys outside a range behind guard pages.
+// attention.c: the family attention: against the contract's words, by bits, over types, sizes of heads, groups of
+// heads, numbers of queries and keys, layouts, packed and paged keys, masks and thread counts; one query of many by
+// itself; keys outside a range behind guard pages.
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -106,6 +106,8 @@ static void compare_calls(check *c, const attention_problem *p, const attention_
     matrix q = place_tensor(c, m, QUERY, &query, 1), k = place_tensor(c, m, KEY, &key, 1);
     matrix v = place_tensor(c, m, VALUE, &value, 1), o = place_tensor(c, m, OUTPUT, &output, 0), l = {0};
     if (random_below(&c->random, 3) != 0) l = place_tensor(c, m, SUMS, &sums, 0);
+    const int64_t *query_offsets = queries->is_packed ? queries->offsets : NULL;
+    const int64_t *key_offsets = keys->is_packed ? keys->offsets : NULL;
     ck_attention_args args = {
         .batch = s.batch,
         .query_heads = s.query_heads,
@@ -123,15 +125,15 @@ static void compare_calls(check *c, const attention_problem *p, const attention_
         .value = v.base,
         .value_strides = times(value.layout, v.stride),
         .scale = p->scores.scale,
-        .mask = place_mask(c, &m->mask, &p->scores),
         .output = o.base,
         .output_strides = times(output.layout, o.stride),
         .log_sum_exp = l.base,
         .log_sum_exp_strides = times(sums.layout, l.stride),
-        .query_offsets = place_integers(c, &m->home[QUERY_OFFSETS], queries->is_packed ? queries->offsets : NULL, s.batch + 1),
-        .key_offsets = place_integers(c, &m->home[KEY_OFFSETS], keys->is_packed ? keys->offsets : NULL, s.batch + 1),
         .pages = {place_table(&m->home[TABLE], keys), keys->table_stride, keys->page_size, keys->pages},
     };
+    args.mask = place_mask(c, &m->mask, &p->scores);
+    args.query_offsets = place_integers(c, &m->home[QUERY_OFFSETS], query_offsets, s.batch + 1);
+    args.key_offsets = place_integers(c, &m->home[KEY_OFFSETS], key_offsets, s.batch + 1);
     matrix workspace = give_workspace(c, &m->home[WORKSPACE], &args, run);
     if (!check_call(c, enter_attention, &args, run, CK_OK)) return;
     expect(c, m, &output, "output", o);
@@ -161,10 +163,14 @@ static void compare(check *c, attention_problem *p, const attention_memory *m, a
     check_begin(c);
     attention_problem_draw(c, p, shape);
     ck_run run = {c->isa, (int32_t)random_choice(&c->random, threads, 5)};
-    check_describe(c, "%s, keys %s%s%s, batch %" PRId64 ", heads %" PRId64 " for %" PRId64 ", queries %" PRId64
+    check_describe(c,
+                   "%s, keys %s%s%s, batch %" PRId64 ", heads %" PRId64 " for %" PRId64 ", queries %" PRId64
                    ", keys %" PRId64 ", sizes %" PRId64 " and %" PRId64 ", masks %d, offset %" PRId64
-                   ", window %" PRId64 " %" PRId64 ", threads %d", type_name(p->type), type_name(p->key_type),
-                   p->keys.is_paged ? " in pages" : p->keys.is_packed ? " packed" : "",
+                   ", window %" PRId64 " %" PRId64 ", threads %d",
+                   type_name(p->type), type_name(p->key_type),
+                   p->keys.is_paged    ? " in pages"
+                   : p->keys.is_packed ? " packed"
+                                       : "",
                    p->queries.is_packed ? ", queries packed" : "", shape.batch, shape.key_heads, shape.query_heads,
                    shape.queries, shape.keys, shape.head_size, shape.value_size, shape.kinds, p->scores.mask.offset,
                    p->scores.mask.window_left, p->scores.mask.window_right, run.threads);
@@ -198,8 +204,9 @@ static void compare_range(check *c, attention_problem *p, const attention_memory
     if (is_packed) return;
     if (to <= 0 || r.scores.from >= to) from = to = 0;
     if (!in_pages) page = 0;
-    check_describe(c, "%s, keys %" PRId64 " of %" PRId64 " ... %" PRId64 " alone, sizes %" PRId64 " and %" PRId64
-                   ", masks %d", type_name(p->key_type), s.keys, from, to, s.head_size, s.value_size, s.kinds);
+    check_describe(
+        c, "%s, keys %" PRId64 " of %" PRId64 " ... %" PRId64 " alone, sizes %" PRId64 " and %" PRId64 ", masks %d",
+        type_name(p->key_type), s.keys, from, to, s.head_size, s.value_size, s.kinds);
     guarded output_home = middle_of(&m->home[OUTPUT]), workspace_home = middle_of(&m->home[WORKSPACE]);
     matrix q = place(c, &m->home[QUERY], p->type, 1, s.head_size), o = place(c, &output_home, p->type, 1, s.value_size);
     matrix_fill(q, p->stored_query);
@@ -227,7 +234,8 @@ static void compare_range(check *c, attention_problem *p, const attention_memory
         .pages = {in_pages ? &table : NULL, 1, s.keys, 3},
     };
     (void)give_workspace(c, &workspace_home, &args, (ck_run){c->isa, 1});
-    if (check_call(c, enter_attention, &args, (ck_run){c->isa, 1}, CK_OK)) matrix_expect(c, "output", o, p->stored_output);
+    if (check_call(c, enter_attention, &args, (ck_run){c->isa, 1}, CK_OK))
+        matrix_expect(c, "output", o, p->stored_output);
 }
 
 static int64_t draw_size(check *c) {
@@ -239,7 +247,8 @@ static int64_t draw_size(check *c) {
 static attention_shape shape_of(check *c, int64_t batch, int64_t queries, int64_t keys, int kinds) {
     static const int64_t groups[] = {1, 1, 2, 3, 4, 7};
     int64_t key_heads = 1 + random_below(&c->random, 2), group = random_choice(&c->random, groups, 6);
-    return (attention_shape){batch, key_heads * group, key_heads, queries, keys, draw_size(c), draw_size(c), kinds};
+    int64_t head_size = draw_size(c), value_size = draw_size(c);
+    return (attention_shape){batch, key_heads * group, key_heads, queries, keys, head_size, value_size, kinds};
 }
 
 static void compare_all(check *c, attention_problem *p, const attention_memory *m) {
@@ -248,14 +257,15 @@ static void compare_all(check *c, attention_problem *p, const attention_memory *
     int repeats = c->quick ? 1 : 6;
     for (int64_t n = 0; n <= 70 * repeats; n++) {  // as many queries as keys, fewer, more
         int64_t keys = n % 71, queries[] = {keys > 0 ? keys : 1, 1 + keys / 3, 1 + random_below(&c->random, 70)};
-        attention_shape s = shape_of(c, 1 + n % 2, queries[n % 3], keys, (int)random_below(&c->random, ALL_KINDS + 1));
+        int kinds = (int)random_below(&c->random, ALL_KINDS + 1);
+        attention_shape s = shape_of(c, 1 + n % 2, queries[n % 3], keys, kinds);
         if (n % 3 == 2 || c->quick) s.query_heads = s.key_heads;
         compare(c, p, m, s);
     }
     for (int n = 0; n < (ALL_KINDS + 1) * repeats; n++)
         compare(c, p, m, shape_of(c, 1 + n % 3, 1 + random_below(&c->random, 5), 10 + n * 7 % 131, n & ALL_KINDS));
     for (int n = 0; n < 11 * repeats; n++) {
-        attention_shape s = shape_of(c, 1, 1 + random_below(&c->random, 14), 1 + random_below(&c->random, 80), 0);
+        attention_shape s = shape_of(c, 1, 1 + n * 5 % 14, 1 + random_below(&c->random, 80), 0);
         s.head_size = sizes[n % 11];
         s.value_size = sizes[(n * 3 + n / 11) % 11];
         compare(c, p, m, s);
@@ -266,7 +276,8 @@ static void compare_all(check *c, attention_problem *p, const attention_memory *
         compare(c, p, m, shape_of(c, 1, 1 + random_below(&c->random, n % 4 == 0 ? 9 : 2), many[n % 11], kinds));
     }
     for (int n = 0; n < 80 * repeats; n++) {
-        attention_shape s = {1, 1, 1, 1, 1 + random_below(&c->random, n % 4 == 0 ? 700 : 150), draw_size(c), draw_size(c), 0};
+        attention_shape s = shape_of(c, 1, 1, 1 + random_below(&c->random, n % 4 == 0 ? 700 : 150), 0);
+        s.query_heads = s.key_heads = 1;
         s.kinds = MASK_WINDOW | MASK_LENGTHS | (int)random_below(&c->random, ALL_KINDS + 1);
         compare_range(c, p, m, s, n % 2);
     }

@@ -94,8 +94,10 @@ static void draw_rows(check *c, const attention_axis *a, int64_t heads, int64_t 
         for (int64_t i = row * size; i < (row + 1) * size; i++) numbers[i] = 2 * factor * random_uniform(&c->random);
     }
     if (a->batch * heads * a->most > 0 && random_below(&c->random, 3) == 0)
-        for (int64_t n = 1 + random_below(&c->random, 4); n > 0; n--)
-            numbers[random_below(&c->random, a->batch * heads * a->most * size)] = special[random_below(&c->random, 7)];
+        for (int64_t n = 1 + random_below(&c->random, 4); n > 0; n--) {
+            int64_t at = random_below(&c->random, a->batch * heads * a->most * size);
+            numbers[at] = special[random_below(&c->random, 7)];
+        }
     type_store(type, stored, numbers, a->batch * heads * a->most * size);
 }
 
@@ -142,8 +144,10 @@ static void draw_edges(check *c, attention_problem *p) {
         float *key = p->key + row * s.head_size, *value = p->value + row * s.value_size;
         int is_low = random_below(&c->random, 3) != 0;
         for (int64_t d = 0; d < s.head_size; d++) key[d] = 0;
-        key[0] = base + (is_steep ? is_low ? -86 + 2e-5f * random_uniform(&c->random) : 0 : 8 * random_uniform(&c->random));
-        for (int64_t d = 0; d < s.value_size; d++) value[d] = (is_steep ? is_low ? 2e38f : 0 : 1) * random_uniform(&c->random);
+        float step = random_uniform(&c->random);
+        key[0] = base + (is_steep ? is_low ? -86 + 2e-5f * step : 0 : 8 * step);
+        for (int64_t d = 0; d < s.value_size; d++)
+            value[d] = (is_steep ? is_low ? 2e38f : 0 : 1) * random_uniform(&c->random);
     }
     type_store(p->type, p->stored_query, p->query, s.batch * s.query_heads * s.queries * s.head_size);
     type_store(CK_F32, p->stored_key, p->key, s.batch * s.key_heads * s.keys * s.head_size);
@@ -158,8 +162,8 @@ void attention_problem_draw(check *c, attention_problem *p, attention_shape s) {
     score_problem_draw_mask(c, &p->scores, (int64_t[]){s.batch, s.query_heads, s.queries, s.keys}, s.kinds);
     draw_axes(c, p);
     int growing = (int)random_below(&c->random, 2);
-    draw_rows(c, &p->queries, s.query_heads, s.head_size, p->type, factors[random_below(&c->random, 8)], 0, p->query,
-              p->stored_query);
+    float factor = factors[random_below(&c->random, 8)];
+    draw_rows(c, &p->queries, s.query_heads, s.head_size, p->type, factor, 0, p->query, p->stored_query);
     draw_rows(c, &p->keys, s.key_heads, s.head_size, p->key_type, 1, growing, p->key, p->stored_key);
     draw_rows(c, &p->keys, s.key_heads, s.value_size, p->key_type, 1, 0, p->value, p->stored_value);
     if (random_below(&c->random, 6) == 0) draw_edges(c, p);

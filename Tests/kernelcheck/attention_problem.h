@@ -18,7 +18,7 @@ typedef struct attention_axis {
     int64_t batch, most;                   // rows of an entry at most
     int64_t offsets[ATTENTION_BATCH + 1];  // of packed entries
     int64_t page_size, pages;
-    int32_t table[ATTENTION_PAGES];        // [batch][table_stride]
+    int32_t table[ATTENTION_PAGES];  // [batch][table_stride]
     int64_t table_stride;
     int is_packed, is_paged;
 } attention_axis;
@@ -36,9 +36,9 @@ int64_t axis_place(const attention_axis *a, ck_strides layout, int64_t b, int64_
 typedef struct attention_problem {
     attention_shape shape;
     ck_type type, key_type;
-    score_problem scores;                                      // the mask, for scores of which there are none; the scale
+    score_problem scores;  // the mask, for scores of which there are none; the scale
     attention_axis queries, keys;
-    float *query, *key, *value, *output, *log_sum_exp;         // [batch][heads][most][size]
+    float *query, *key, *value, *output, *log_sum_exp;  // [batch][heads][most][size]
     void *stored_query, *stored_key, *stored_value, *stored_output;
 } attention_problem;
 

@@ -53,8 +53,10 @@ static void add_block(const contract_attention_row *r, attention_sums *t, const 
 
 /// Adds the sums of a later chunk.
 static void merge(attention_sums *t, attention_sums *part, int64_t value_size) {
-    if (part->most > t->most) raise(t, part->most);
-    else raise(part, t->most);
+    if (part->most > t->most)
+        raise(t, part->most);
+    else
+        raise(part, t->most);
     for (int l = 0; l < FOLDED; l++) t->lane[l] += part->lane[l];
     for (int64_t d = 0; d < value_size; d++) t->weighted[d] += part->weighted[d];
 }

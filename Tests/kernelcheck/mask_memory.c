@@ -3,7 +3,8 @@
 #include "mask_memory.h"
 
 mask_memory mask_memory_make(void) {
-    int64_t wide = matrix_needs(CK_F32, 1, SCORE_ELEMENTS + SCORE_ROWS * MAX_GAP), narrow = matrix_needs(CK_F32, 1, 2 * SCORE_ROWS);
+    int64_t wide = matrix_needs(CK_F32, 1, SCORE_ELEMENTS + SCORE_ROWS * MAX_GAP),
+            narrow = matrix_needs(CK_F32, 1, 2 * SCORE_ROWS);
     return (mask_memory){guarded_make(wide),   guarded_make(wide),   guarded_make(narrow),
                          guarded_make(narrow), guarded_make(narrow), guarded_make(narrow)};
 }
@@ -20,8 +21,8 @@ ck_strides draw_layout(check *c, int64_t b, int64_t h, int64_t q) {
 
 matrix place(check *c, const guarded *home, ck_type type, int64_t rows, int64_t cols) {
     static const int64_t gaps[] = {0, 0, 1, 3, 16, MAX_GAP};
-    return matrix_place(home, type, rows, cols, cols + random_choice(&c->random, gaps, 6),
-                        (int)random_below(&c->random, PLACES));
+    int64_t stride = cols + random_choice(&c->random, gaps, 6);
+    return matrix_place(home, type, rows, cols, stride, (int)random_below(&c->random, PLACES));
 }
 
 const int64_t *place_integers(check *c, const guarded *home, const int64_t *numbers, int64_t count) {

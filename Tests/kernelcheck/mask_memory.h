@@ -1,5 +1,5 @@
-// mask_memory.h: where the arguments of a call under a mask lie: layouts of tensors [batch, heads, rows, columns], and the
-// mask's own tensors, each in a guarded memory.
+// mask_memory.h: where the arguments of a call under a mask lie: layouts of tensors [batch, heads, rows, columns], and
+// the mask's own tensors, each in a guarded memory.
 
 #ifndef KERNELCHECK_MASK_MEMORY_H
 #define KERNELCHECK_MASK_MEMORY_H

@@ -19,6 +19,10 @@ typedef struct score_memory {
     float *gradient;
 } score_memory;
 
+static ck_strides score_layout(check *c, const score_problem *p) {
+    return draw_layout(c, p->batch, p->heads, p->queries);
+}
+
 /// The packed rows of `from` in the order of a layout.
 static void *arranged(const score_problem *p, ck_type type, const void *from, ck_strides layout, void *to) {
     int64_t bytes = p->keys * type_size(type), row = 0;
@@ -46,7 +50,7 @@ static void expect_rows(check *c, const char *name, const score_memory *m, const
 static void compare_forward(check *c, const score_problem *p, const score_memory *m, ck_run run) {
     int wants = (int)random_below(&c->random, 4);  // 0: log_sum_exp alone; 1: y alone; else both
     int in_place = wants != 0 && random_below(&c->random, 3) == 0;
-    ck_strides x_layout = draw_layout(c, p->batch, p->heads, p->queries), y_layout = in_place ? x_layout : draw_layout(c, p->batch, p->heads, p->queries);
+    ck_strides x_layout = score_layout(c, p), y_layout = in_place ? x_layout : score_layout(c, p);
     matrix x = place_rows(c, m, X, p, p->stored_x, x_layout), y = {0}, saved = {0};
     if (wants != 0) y = in_place ? x : place_rows(c, m, Y, p, NULL, y_layout);
     if (wants != 1) saved = place(c, &m->home[SAVED], CK_F32, 1, score_problem_rows(p));
@@ -73,8 +77,8 @@ static void compare_forward(check *c, const score_problem *p, const score_memory
 static void compare_backward(check *c, const score_problem *p, const score_memory *m, ck_run run) {
     int in_place = (int)random_below(&c->random, 4);                                  // 0: dx is dy; 1: dx is y
     int apart = (int)random_below(&c->random, 9), rows = (int)score_problem_rows(p);  // 8: no dbias
-    ck_strides dy_layout = draw_layout(c, p->batch, p->heads, p->queries), y_layout = draw_layout(c, p->batch, p->heads, p->queries), x_layout = draw_layout(c, p->batch, p->heads, p->queries);
-    ck_strides dx_layout = in_place == 0 ? dy_layout : in_place == 1 ? y_layout : draw_layout(c, p->batch, p->heads, p->queries);
+    ck_strides dy_layout = score_layout(c, p), y_layout = score_layout(c, p), x_layout = score_layout(c, p);
+    ck_strides dx_layout = in_place == 0 ? dy_layout : in_place == 1 ? y_layout : score_layout(c, p);
     matrix dy = place_rows(c, m, DY, p, p->stored_dy, dy_layout), y = place_rows(c, m, Y, p, p->stored_y, y_layout);
     matrix x = place_rows(c, m, X, p, p->stored_x, x_layout), dbias = {0}, dslopes = {0}, dsinks = {0};
     matrix dx = in_place == 0 ? dy : in_place == 1 ? y : place_rows(c, m, DX, p, NULL, dx_layout);
@@ -174,7 +178,8 @@ static void compare_range(check *c, score_problem *p, const score_memory *m, int
 void check_score_softmax(check *c) {
     static const int64_t wide[] = {511, 1000, 1024, 1025, 2047, 4097, 16384, 16385, 33000, 65536, 65537, 70000};
     score_problem p = score_problem_make();
-    score_memory m = {.mask = mask_memory_make(), .scratch = malloc(4 * SCORE_ELEMENTS), .gradient = malloc(4 * SCORE_ELEMENTS)};
+    score_memory m = {.scratch = malloc(4 * SCORE_ELEMENTS), .gradient = malloc(4 * SCORE_ELEMENTS)};
+    m.mask = mask_memory_make();
     if (!m.scratch || !m.gradient) exit(2);
     for (int i = 0; i < HOMES; i++)
         m.home[i] = guarded_make(matrix_needs(CK_F32, 1, 4 * SCORE_ELEMENTS + SCORE_ROWS * MAX_GAP));
