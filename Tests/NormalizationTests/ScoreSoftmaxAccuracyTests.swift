@@ -80,7 +80,7 @@ private struct MaskedScores {
         for scale: Float in [0.1, 3, 40, 1e4] {
             let problem = try MaskedScores(keys: keys, scale: scale, seed: UInt64(keys))
             let y = try scoreSoftmax(problem.x, scale: MaskedScores.scale, mask: problem.mask).array
-            #expect(y.allSatisfy(\.isFinite))
+            #expect(y.allSatisfy { $0.isFinite })
             for number in 0..<problem.rowCount {
                 let row = problem.row(number)
                 let worst = zip(y[number * keys..<(number + 1) * keys], judge.forward(row)).map(relativeError).max()!
@@ -100,7 +100,7 @@ private struct MaskedScores {
             let sink = Float(scale)
             let mask = AttentionMask.causal().window(left: keys / 2, right: nil).sinks(Tensor([sink]))
             let y = try scoreSoftmax(x, scale: 0.5, mask: mask).array
-            #expect(y.allSatisfy(\.isFinite))
+            #expect(y.allSatisfy { $0.isFinite })
             for query in 0..<3 {
                 let last = keys - 3 + query
                 let row = PlainScores<Double>.Row(
@@ -128,7 +128,7 @@ private struct MaskedScores {
                 Tensor(dy, shape: problem.x.shape), output: y, scores: problem.x, logSumExp: sums,
                 scale: MaskedScores.scale, mask: problem.mask)
             let scores = given.scores.array
-            #expect((scores + given.bias!.array).allSatisfy(\.isFinite))
+            #expect((scores + given.bias!.array).allSatisfy { $0.isFinite })
             var bias = [Double](repeating: 0, count: problem.biases.count)
             var biasBounds = bias
             var heads = (0..<MaskedScores.heads).map { _ in (slope: 0.0, slopeBound: 0.0, sink: 0.0, sinkBound: 0.0) }
