@@ -35,6 +35,9 @@ typedef struct ck_pages {
 /// the queries (keys) offset[b] ..< offset[b + 1] of one long axis, whose strides.batch is not used; `queries` and `keys`
 /// are then the largest count of an entry. Positions and ranges of the mask begin with each entry.
 ///
+/// Keys and values in a block of 64 keys (counted from key 0) may be read as far as the range of keys of some query reaches
+/// into it; nothing of those that take no part shows.
+///
 /// Paged: strides.batch of key and value go from page to page. Key offsets and pages exclude each other.
 typedef struct ck_attention_args {
     int64_t batch, query_heads, key_heads;  ///< >= 0; query_heads is a multiple of key_heads
