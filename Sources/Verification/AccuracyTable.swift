@@ -102,7 +102,7 @@ extension AccuracyTable {
     /// Rows of an operator's gradients at several sizes, by offsets that cost nothing: 0 and some others.
     ///
     /// An error may be twice that of the naive evaluation at offset 0, since more roundings are made to be safe,
-    /// whatever the offset is.
+    /// whatever the offset is; or four half units in the last place, where that one has few roundings, or luck.
     static func gradients<Size>(
         _ operation: String, offsets: [Float] = [0, 1e3, 1e6], sizes: [Size],
         measure: (_ offset: Float, Size) throws -> [Gradient]
@@ -113,7 +113,7 @@ extension AccuracyTable {
             let friendly = measured[0].map { $0[index].cell }
             return zip(offsets, measured).map { offset, cells in
                 Row("\(operation), \(names[index]), offset \(short(offset))", cells.map { $0[index].cell }) { cell in
-                    2 * (friendly.first { $0.head == cell.head }?.naiveError ?? 0)
+                    max(2 * (friendly.first { $0.head == cell.head }?.naiveError ?? 0), 4 * 0x1p-24)
                 }
             }
         }
