@@ -37,7 +37,9 @@ ck_mask ck_attention_mask(const ck_attention_args *a) {
     return m;
 }
 
-int64_t ck_attention_rows(const ck_attention_args *a) { return a->query_offsets ? a->query_offsets[a->batch] : a->queries; }
+int64_t ck_attention_rows(const ck_attention_args *a) {
+    return a->query_offsets ? a->query_offsets[a->batch] : a->queries;
+}
 
 ck_grid ck_query_grid(const ck_attention_args *a, const void *base, int64_t size, int64_t cols, ck_strides strides) {
     int64_t batch = a->query_offsets ? 1 : a->batch;
@@ -159,7 +161,9 @@ static ck_attention_plan plan_of(const ck_attention_args *a, int64_t threads, in
     int64_t rows = a->query_heads / a->key_heads * a->queries, planes = a->batch * a->key_heads;
     int64_t size = rows * planes / (4 * threads) / 12 * 12;
     ck_attention_plan p = {
-        .rows_per_item = least(rows, size < 12 ? 12 : size > CK_ITEM_ROWS ? CK_ITEM_ROWS : size),
+        .rows_per_item = least(rows, size < 12             ? 12
+                                     : size > CK_ITEM_ROWS ? CK_ITEM_ROWS
+                                                           : size),
         .planes = planes,
         .chunks = (a->keys + CK_KEY_CHUNK - 1) / CK_KEY_CHUNK,
         .pitch = ck_whole_vectors(a->value_size),

@@ -57,7 +57,8 @@ static ck_status check_memory(const gradient_args *b, const ck_grid grids[TENSOR
     const ck_attention_args *a = &b->forward;
     ck_mask mask = ck_attention_mask(a);
     enum { MASK = TENSORS, WORKSPACE = MASK + CK_MASK_AREAS, AREAS };
-    ck_area areas[AREAS] = {[WORKSPACE] = ck_vector_area(b->workspace, CK_F32, (int64_t)(workspace_bytes / sizeof(float)))};
+    ck_area areas[AREAS] = {[WORKSPACE] =
+                                ck_vector_area(b->workspace, CK_F32, (int64_t)(workspace_bytes / sizeof(float)))};
     CK_CHECK(ck_check_mask(&mask, ck_attention_shape(a)));
     ck_mask_areas(&mask, ck_attention_shape(a), areas + MASK);
     for (int i = 0; i < TENSORS; i++) {
@@ -100,7 +101,8 @@ static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 /// Bytes, or 0 if they do not fit the address space.
 static size_t workspace_bytes(const gradient_args *b, const ck_attention_gradient_plan *p, int64_t threads) {
     int64_t floats = ck_attention_gradient_floats(p, b->forward.head_size, b->forward.value_size);
-    if (__builtin_mul_overflow(least(threads, ck_attention_units(p)), floats, &floats) || floats > INT64_MAX / 8) return 0;
+    if (__builtin_mul_overflow(least(threads, ck_attention_units(p)), floats, &floats) || floats > INT64_MAX / 8)
+        return 0;
     return (size_t)floats * sizeof(float);
 }
 
@@ -135,6 +137,7 @@ ck_status ck_attention_backward(const gradient_args *args, ck_run run) {
     atomic_int next_space = 0;
     call.floats = ck_attention_gradient_floats(&call.plan, args->forward.head_size, args->forward.value_size);
     call.next_space = &next_space;
-    ck_run_blocks(ck_attention_units(&call.plan), 2 * ck_attention_worth(&args->forward), run.threads, run_units, &call);
+    ck_run_blocks(ck_attention_units(&call.plan), 2 * ck_attention_worth(&args->forward), run.threads, run_units,
+                  &call);
     return CK_OK;
 }

@@ -88,7 +88,7 @@ static int may_stream(const ck_norm_args *a) {
     if (a->quantized || a->addend || a->y == a->x || !ck_is_line_aligned(area_of_y(a))) return 0;
     if (!r) return 1;
     int in_place = a->y == r->branch || (r->sum && (r->sum == a->x || r->sum == r->branch));
-    return !in_place && (!r->sum || ck_is_line_aligned(area_of_sum(a)));
+    return !in_place && (!r->sum || (ck_streams_pairs(a->type) && ck_is_line_aligned(area_of_sum(a))));
 }
 
 static ck_status run_norm(const ck_norm_args *args, int is_centred, ck_run run) {

@@ -7,6 +7,7 @@
 #include "dispatch/select.h"
 #include "entry/norm_arguments.h"
 #include "entry/row_blocks.h"
+#include "entry/streaming.h"
 #include "parallel/blocks.h"
 
 /// Sums over rows: of weight and bias, with a residual also of the branch's bias and scale.
@@ -154,6 +155,7 @@ static ck_status run_backward(const ck_norm_backward_args *args, int is_centred,
     const void *outputs[] = {args->dx, args->dbranch};
     int64_t strides[] = {args->dx_stride, args->dbranch_stride};
     call.streaming = bytes > ck_last_cache() / 2 && (args->dx || args->dbranch);
+    if (args->dx && args->dbranch && !ck_streams_pairs(args->type)) call.streaming = 0;
     for (int i = 0; i < 2; i++) {
         if (!outputs[i]) continue;
         ck_area area = ck_matrix_area(outputs[i], args->type, args->rows, args->cols, strides[i]);

@@ -1,31 +1,31 @@
-// attention_backward_body.h: gradients of attention for a range of units: a range of keys and a range of rows of one batch
-// entry and key head (rows as in attention_body.h).
+// attention_backward_body.h: gradients of attention for a range of units: a range of keys and a range of rows of one
+// batch entry and key head (rows as in attention_body.h).
 //
 //     P = e^(S - log_sum_exp),   dS = P * (dO V^T - delta)
 //     dV += P^T dO,   dK += dS^T Q,   dQ += dS K
 //
 // Blocks of 64 keys come in order, within each all blocks of 64 rows. Sums over keys are chains of fma in the order of
-// keys, sums over rows in the order of rows, so a unit may hold all of both, or all keys of some rows for dQ, or all rows
-// of some keys for dK and dV, with the same bits. Bound: FMA ports.
+// keys, sums over rows in the order of rows, so a unit may hold all of both, or all keys of some rows for dQ, or all
+// rows of some keys for dK and dV, with the same bits. Bound: FMA ports.
 
 typedef struct gradient_space {
-    float *scores, *slopes;              // 64 x 64: P and dS, of which the rows are rows; their derivative by the softcap
+    float *scores, *slopes;  // 64 x 64: P and dS, of which the rows are rows; their derivative by the softcap
     float *turned_scores, *turned_slopes;  // the rows are keys
     float *turned_keys, *turned_values, *keys;
-    float *queries, *outputs;            // 64 rows of query and of doutput
-    float *dkeys, *dvalues;              // 64 rows
-    float *delta, *dqueries;             // all rows of the unit
+    float *queries, *outputs;  // 64 rows of query and of doutput
+    float *dkeys, *dvalues;    // 64 rows
+    float *delta, *dqueries;   // all rows of the unit
 } gradient_space;
 
 typedef struct attention_gradient {
     const ck_attention_backward_args *args;
     const ck_attention_gradient_plan *plan;
-    attention_item item;                 // its rows are the unit's
+    attention_item item;  // its rows are the unit's
     ck_attention_unit unit;
     gradient_space space;
-    float_rows keys, queries, outputs;   // of the blocks
+    float_rows keys, queries, outputs;  // of the blocks
     mask_row mask[BLOCK];
-    float sum[BLOCK], sum_low[BLOCK];    // log_sum_exp of the rows
+    float sum[BLOCK], sum_low[BLOCK];  // log_sum_exp of the rows
 } attention_gradient;
 
 /// All rows have no share of any key, or one that is not masked has.
@@ -37,7 +37,8 @@ V_FN void take_delta(attention_gradient *g, int64_t first, int64_t count) {
     for (int64_t i = first; i < first + count; i++) {
         attention_place at = attention_place_of(&g->item, i);
         source o = source_at((source){a->output, a->type}, attention_row_start(&g->item, a->output_strides, at));
-        source d = source_at((source){g->args->doutput, a->type}, attention_row_start(&g->item, g->args->doutput_strides, at));
+        source d =
+            source_at((source){g->args->doutput, a->type}, attention_row_start(&g->item, g->args->doutput_strides, at));
         vf sum = v_zero();
         for (int64_t k = 0; k < a->value_size; k += 16)
             sum = v_fma(read_left(d, k, a->value_size - k), read_left(o, k, a->value_size - k), sum);
@@ -52,7 +53,8 @@ V_FN void take_rows(attention_gradient *g, int64_t first, int64_t count) {
     for (int64_t r = 0; r < count; r++) {
         attention_place at = attention_place_of(&g->item, first + r);
         source q = source_at((source){a->query, a->type}, attention_row_start(&g->item, a->query_strides, at));
-        source d = source_at((source){g->args->doutput, a->type}, attention_row_start(&g->item, g->args->doutput_strides, at));
+        source d =
+            source_at((source){g->args->doutput, a->type}, attention_row_start(&g->item, g->args->doutput_strides, at));
         int64_t saved = attention_row_start(&g->item, a->log_sum_exp_strides, at);
         widen_row(q, a->head_size, g->space.queries + r * query_pitch);
         widen_row(d, a->value_size, g->space.outputs + r * output_pitch);
@@ -65,15 +67,17 @@ V_FN void take_rows(attention_gradient *g, int64_t first, int64_t count) {
 }
 
 /// c (+)= a b for `rows` rows of a, whose factors are 64 apart or `a_pitch`. `has_zeros`: some factors are 0.
-V_FN void multiply_block(float *c, int64_t c_pitch, const float *a, int64_t a_pitch, int64_t rows, float_rows *b, int adds,
-                         int has_zeros) {
+V_FN void multiply_block(float *c, int64_t c_pitch, const float *a, int64_t a_pitch, int64_t rows, float_rows *b,
+                         int adds, int has_zeros) {
     int is_careful = has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(b);
     for (int64_t i = 0; i < rows; i += TILE_ROWS) {
         int count = (int)lesser(TILE_ROWS, rows - i);
         product p = {c + i * c_pitch, c_pitch, {0}, b->at, b->pitch, b->count, b->width, adds};
         for (int r = 0; r < count; r++) p.a[r] = a + (i + r) * a_pitch;
-        if (is_careful) CK_JOIN(multiply_present, CK_SUFFIX)(&p, count);
-        else CK_JOIN(multiply, CK_SUFFIX)(&p, count);
+        if (is_careful)
+            CK_JOIN(multiply_present, CK_SUFFIX)(&p, count);
+        else
+            CK_JOIN(multiply, CK_SUFFIX)(&p, count);
     }
 }
 
@@ -151,7 +155,8 @@ V_FN void add_gradients(attention_gradient *g, int64_t first, int64_t rows, int6
         turn_block(s->slopes, rows, s->turned_slopes);
         multiply_block(s->dkeys, key_pitch, s->turned_slopes, BLOCK, keys, &g->queries, 1, has_zeros);
     }
-    if (g->unit.wants_queries) multiply_block(s->dqueries + first * key_pitch, key_pitch, s->slopes, BLOCK, rows, &g->keys, 1, has_zeros);
+    if (g->unit.wants_queries)
+        multiply_block(s->dqueries + first * key_pitch, key_pitch, s->slopes, BLOCK, rows, &g->keys, 1, has_zeros);
 }
 
 V_FN void clear_floats(float *to, int64_t count) {
@@ -169,10 +174,14 @@ V_FN void write_key_gradients(const attention_gradient *g, int64_t j, int64_t ke
     const ck_attention_args *a = &b->forward;
     int64_t first = a->key_offsets ? a->key_offsets[g->item.batch] + j : j, batch = a->key_offsets ? 0 : g->item.batch;
     for (int64_t k = 0; k < keys; k++) {
-        target dkey = optional_target(b->dkey, a->key_type, strided(b->dkey_strides, batch, g->item.key_head, first + k));
-        target dvalue = optional_target(b->dvalue, a->key_type, strided(b->dvalue_strides, batch, g->item.key_head, first + k));
-        if (dkey.at) write_gradient_row(dkey, g->space.dkeys + k * ck_whole_vectors(a->head_size), a->head_size, a->scale);
-        if (dvalue.at) write_gradient_row(dvalue, g->space.dvalues + k * ck_whole_vectors(a->value_size), a->value_size, 1.0f);
+        target dkey =
+            optional_target(b->dkey, a->key_type, strided(b->dkey_strides, batch, g->item.key_head, first + k));
+        target dvalue =
+            optional_target(b->dvalue, a->key_type, strided(b->dvalue_strides, batch, g->item.key_head, first + k));
+        if (dkey.at)
+            write_gradient_row(dkey, g->space.dkeys + k * ck_whole_vectors(a->head_size), a->head_size, a->scale);
+        if (dvalue.at)
+            write_gradient_row(dvalue, g->space.dvalues + k * ck_whole_vectors(a->value_size), a->value_size, 1.0f);
     }
 }
 
@@ -188,7 +197,8 @@ V_FN void write_query_gradients(const attention_gradient *g) {
 V_FN gradient_space gradient_space_in(float *at, const ck_attention_args *a, int64_t rows) {
     int64_t key = BLOCK * ck_whole_vectors(a->head_size), value = BLOCK * ck_whole_vectors(a->value_size);
     gradient_space s;
-    float **blocks[] = {&s.scores, &s.slopes, &s.turned_scores, &s.turned_slopes}, **keys[] = {&s.turned_keys, &s.keys, &s.queries, &s.dkeys};
+    float **blocks[] = {&s.scores, &s.slopes, &s.turned_scores, &s.turned_slopes},
+          **keys[] = {&s.turned_keys, &s.keys, &s.queries, &s.dkeys};
     float **values[] = {&s.turned_values, &s.outputs, &s.dvalues};
     for (int i = 0; i < 4; i++, at += BLOCK * BLOCK) *blocks[i] = at;
     for (int i = 0; i < 4; i++, at += key) *keys[i] = at;
@@ -199,7 +209,8 @@ V_FN gradient_space gradient_space_in(float *at, const ck_attention_args *a, int
 }
 
 CK_KERNEL(attention_backward)
-(const ck_attention_backward_args *args, const ck_attention_gradient_plan *plan, int64_t begin, int64_t end, float *space) {
+(const ck_attention_backward_args *args, const ck_attention_gradient_plan *plan, int64_t begin, int64_t end,
+ float *space) {
     const ck_attention_args *a = &args->forward;
     for (int64_t n = begin; n < end; n++) {
         attention_gradient g;
@@ -222,7 +233,8 @@ CK_KERNEL(attention_backward)
             g.keys = CK_JOIN(widen_rows, CK_SUFFIX)(&g.item.key, j, keys, g.space.keys);
             clear_floats(g.space.dkeys, BLOCK * ck_whole_vectors(a->head_size));
             clear_floats(g.space.dvalues, BLOCK * ck_whole_vectors(a->value_size));
-            for (int64_t i = 0; i < g.item.count; i += BLOCK) add_gradients(&g, i, lesser(BLOCK, g.item.count - i), j, keys);
+            for (int64_t i = 0; i < g.item.count; i += BLOCK)
+                add_gradients(&g, i, lesser(BLOCK, g.item.count - i), j, keys);
             if (g.unit.wants_keys) write_key_gradients(&g, j, keys);
         }
         if (g.unit.wants_queries) write_query_gradients(&g);

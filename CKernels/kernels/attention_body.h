@@ -1,11 +1,11 @@
-// attention_body.h: attention for a range of items: up to CK_ITEM_ROWS rows, a row being a query of one of the query heads that
-// share a key head.
+// attention_body.h: attention for a range of items: up to CK_ITEM_ROWS rows, a row being a query of one of the query
+// heads that share a key head.
 //
-// Keys come in blocks of 64, which are turned and stay in the caches while all rows of the item pass over them, six rows
-// at a time: scores (product_tile.h), weights e(s), weighted sums of values. After every CK_KEY_CHUNK keys the sums of the
-// chunk join those of the chunks before it. Blocks and chunks begin at multiples of their size, so a row's arithmetic does
-// not depend on the rows beside it, nor on where its range of keys begins.
-// Bound: FMA ports, 8 operations a score for e(s) beside 2 * head_size for the products; for few queries reading the keys.
+// Keys come in blocks of 64, which are turned and stay in the caches while all rows of the item pass over them, six
+// rows at a time: scores (product_tile.h), weights e(s), weighted sums of values. After every CK_KEY_CHUNK keys the
+// sums of the chunk join those of the chunks before it. Blocks and chunks begin at multiples of their size, so a row's
+// arithmetic does not depend on the rows beside it, nor on where its range of keys begins. Bound: FMA ports, 8
+// operations a score for e(s) beside 2 * head_size for the products; for few queries reading the keys.
 
 typedef struct attention_item {
     const ck_attention_args *args;
@@ -14,10 +14,10 @@ typedef struct attention_item {
     int64_t keys;                           // of this entry of the batch
     const float *query[CK_ITEM_ROWS];
     mask_row mask[CK_ITEM_ROWS];
-    key_range range;                        // of keys that some row takes part in
-    row_source key, value;                  // of the key head
-    float *turned, *widened;                // room for a block of keys and of values
-    float_rows values;                      // of the block
+    key_range range;          // of keys that some row takes part in
+    row_source key, value;    // of the key head
+    float *turned, *widened;  // room for a block of keys and of values
+    float_rows values;        // of the block
 } attention_item;
 
 typedef struct attention_place {
@@ -82,10 +82,19 @@ V_FN void attend_tile(attention_item *item, attention_state *state, int64_t firs
     for (int r = 0; r < rows; r++) least = v_at_most(least, weigh_row(item, state, first + r, scores + r * BLOCK, j));
     int has_zeros = v_outside(16, least, 0x1p-149f, INFINITY);
 
-    p = (product){state->weighted + first * state->pitch, state->pitch, {0}, values->at, values->pitch, values->count, values->width, 1};
+    p = (product){state->weighted + first * state->pitch,
+                  state->pitch,
+                  {0},
+                  values->at,
+                  values->pitch,
+                  values->count,
+                  values->width,
+                  1};
     for (int r = 0; r < rows; r++) p.a[r] = scores + r * BLOCK;
-    if (has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(values)) CK_JOIN(multiply_present, CK_SUFFIX)(&p, rows);
-    else CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
+    if (has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(values))
+        CK_JOIN(multiply_present, CK_SUFFIX)(&p, rows);
+    else
+        CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
 }
 
 /// The sums over one chunk of keys.
@@ -142,10 +151,10 @@ V_FN float *attention_item_set(attention_item *item, const ck_attention_args *a,
     const int32_t *pages = a->pages.table ? a->pages.table + batch * a->pages.table_stride : 0;
     int64_t key = strided(a->key_strides, apart, item->key_head, first_key);
     int64_t value = strided(a->value_strides, apart, item->key_head, first_key);
-    item->key = (row_source){
-        source_at((source){a->key, a->key_type}, key), a->key_strides, pages, a->pages.page_size, a->head_size};
-    item->value = (row_source){
-        source_at((source){a->value, a->key_type}, value), a->value_strides, pages, a->pages.page_size, a->value_size};
+    item->key = (row_source){source_at((source){a->key, a->key_type}, key), a->key_strides, pages, a->pages.page_size,
+                             a->head_size};
+    item->value = (row_source){source_at((source){a->value, a->key_type}, value), a->value_strides, pages,
+                               a->pages.page_size, a->value_size};
     item->turned = space;
     item->widened = space + BLOCK * ck_whole_vectors(a->head_size);
     return item->widened + BLOCK * plan->pitch;
@@ -174,7 +183,8 @@ V_FN float *take_queries(attention_item *item, float *space) {
     return space;
 }
 
-CK_KERNEL(attention)(const ck_attention_args *a, const ck_attention_plan *plan, int64_t begin, int64_t end, float *space) {
+CK_KERNEL(attention)
+(const ck_attention_args *a, const ck_attention_plan *plan, int64_t begin, int64_t end, float *space) {
     for (int64_t n = begin; n < end; n++) {
         attention_item item;
         float *rest = take_queries(&item, attention_item_set(&item, a, plan, n, space));
@@ -201,7 +211,8 @@ CK_KERNEL(attention_parts)
 }
 
 /// The outputs of items from the sums of all their chunks.
-CK_KERNEL(attention_merge)(const ck_attention_args *a, const ck_attention_plan *plan, int64_t begin, int64_t end, float *space) {
+CK_KERNEL(attention_merge)
+(const ck_attention_args *a, const ck_attention_plan *plan, int64_t begin, int64_t end, float *space) {
     for (int64_t n = begin; n < end; n++) {
         attention_item item;
         (void)attention_item_set(&item, a, plan, n, space);

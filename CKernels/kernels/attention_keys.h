@@ -1,5 +1,5 @@
-// attention_keys.h: rows of queries, keys and values as the products want them: as floats in whole vectors, or turned, so
-// that the lanes of a vector are keys.
+// attention_keys.h: rows of queries, keys and values as the products want them: as floats in whole vectors, or turned,
+// so that the lanes of a vector are keys.
 
 /// Rows of one head of a tensor.
 typedef struct row_source {
@@ -43,9 +43,12 @@ V_FN void turn_16_rows(const row_source *s, int64_t first, int64_t count, float 
 /// 64 rows, of which `count` are there.
 V_SLOW void CK_JOIN(turn_rows, CK_SUFFIX)(const row_source *s, int64_t first, int64_t count, float *to) {
     for (int64_t k = 0; k < BLOCK; k += 16, to += 16) {
-        if (s->at.type == CK_F32) turn_16_rows(s, first + k, count - k, to, CK_F32);
-        else if (s->at.type == CK_BF16) turn_16_rows(s, first + k, count - k, to, CK_BF16);
-        else turn_16_rows(s, first + k, count - k, to, CK_F16);
+        if (s->at.type == CK_F32)
+            turn_16_rows(s, first + k, count - k, to, CK_F32);
+        else if (s->at.type == CK_BF16)
+            turn_16_rows(s, first + k, count - k, to, CK_BF16);
+        else
+            turn_16_rows(s, first + k, count - k, to, CK_F16);
     }
 }
 

@@ -3,7 +3,8 @@
 //     e(s)     = e^s below a power of e near the largest score so far (math/softmax.h); 0 for scores 86 below that
 //     sum      = sum of e(s),   weighted = sum of e(s) * value
 //
-// When a larger score comes, both are multiplied by the ratio of the two powers, which is a power of two: nothing is lost.
+// When a larger score comes, both are multiplied by the ratio of the two powers, which is a power of two: nothing is
+// lost.
 
 typedef struct attention_state {
     float *most, *anchor, *power;  // one a row
@@ -68,8 +69,10 @@ V_SLOW void CK_JOIN(state_raise, CK_SUFFIX)(attention_state *s, int64_t i, float
 /// Adds the state `part` of later keys.
 V_FN void state_merge(attention_state *s, attention_state *part, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
-        if (part->most[i] > s->most[i]) CK_JOIN(state_raise, CK_SUFFIX)(s, i, part->most[i]);
-        else CK_JOIN(state_raise, CK_SUFFIX)(part, i, s->most[i]);
+        if (part->most[i] > s->most[i])
+            CK_JOIN(state_raise, CK_SUFFIX)(s, i, part->most[i]);
+        else
+            CK_JOIN(state_raise, CK_SUFFIX)(part, i, s->most[i]);
         v_store(s->sum + 16 * i, v_add(v_load(s->sum + 16 * i), v_load(part->sum + 16 * i)));
         float *to = s->weighted + i * s->pitch, *from = part->weighted + i * s->pitch;
         for (int64_t d = 0; d < s->pitch; d += 16) v_store(to + d, v_add(v_load(to + d), v_load(from + d)));

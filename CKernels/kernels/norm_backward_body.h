@@ -14,7 +14,8 @@
 // Bound: 3 multiplications and 6 additions a vector in the second pass, beyond the caches bandwidth.
 
 /// Rows of a group share what is loaded of weight and of the sums over rows. Wide ones are fewer: where rows are
-/// 4 KiB apart, dy, x and dx of each take a way of the same set of the first cache level.
+/// 4 KiB apart, dy, x and dx of each take a way of the same set of the first cache level. Two streamed outputs of a row
+/// are enough: of two rows in turns they take twice the time (4096x4096: 64 and 32 ms; Zen 3, 2026-11-25).
 #define TOGETHER 4
 
 /// What the rows of one call share.
@@ -264,7 +265,7 @@ V_FN void norm_gradients(const ck_norm_backward_args *a, int is_centred, int64_t
         call.branch_bias_sums = sums + 2 * pitch;
         call.branch_scale_sums = sums + 3 * pitch;
     }
-    int together = kind.residual || a->cols > 512 ? 2 : TOGETHER;
+    int together = kind.residual && streaming ? 1 : kind.residual || a->cols > 512 ? 2 : TOGETHER;  // any: same bits
     for (; begin < end; begin += together) {
         int count = (int)lesser(together, end - begin);
         gradient_rows(&call, begin, count, streaming, begin + 2 * together <= end, kind);
