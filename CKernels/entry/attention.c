@@ -106,13 +106,13 @@ static ck_status check_grids(const ck_attention_args *a) {
     CK_CHECK(ck_check_grid(ck_key_grid(a, a->value, a->value_size, a->value_strides)));
     CK_CHECK(ck_check_grid(output));
     CK_CHECK(ck_check_rows_apart(output));
-    if (!a->log_sum_exp) return CK_OK;
+    if (!a->log_sum_exp && !a->log_sum_exp_low) return CK_OK;
     CK_CHECK(ck_check_grid(sums));
     return ck_check_rows_apart(sums);
 }
 
 /// Memory of a call that has work; its grids have been checked.
-enum { QUERY = CK_MASK_AREAS, KEY, VALUE, QUERY_OFFSETS, KEY_OFFSETS, TABLE, OUTPUT, SUMS, WORKSPACE, AREAS };
+enum { QUERY = CK_MASK_AREAS, KEY, VALUE, QUERY_OFFSETS, KEY_OFFSETS, TABLE, OUTPUT, SUMS, SUMS_LOW, WORKSPACE, AREAS };
 
 static ck_status check_memory(const ck_attention_args *a, int64_t workspace_floats) {
     ck_mask mask = ck_attention_mask(a);
@@ -133,9 +133,11 @@ static ck_status check_memory(const ck_attention_args *a, int64_t workspace_floa
         CK_CHECK(ck_check_pointer(areas[KEY]));
         CK_CHECK(ck_check_pointer(areas[VALUE]));
     }
-    if (a->log_sum_exp) {
-        areas[SUMS] = ck_grid_area(ck_query_grid(a, a->log_sum_exp, sizeof(float), 1, a->log_sum_exp_strides));
-        CK_CHECK(ck_check_pointer(areas[SUMS]));
+    const float *sums[] = {a->log_sum_exp, a->log_sum_exp_low};
+    for (int i = 0; i < 2; i++) {
+        if (!sums[i]) continue;
+        areas[SUMS + i] = ck_grid_area(ck_query_grid(a, sums[i], sizeof(float), 1, a->log_sum_exp_strides));
+        CK_CHECK(ck_check_pointer(areas[SUMS + i]));
     }
     if (a->query_offsets) areas[QUERY_OFFSETS] = ck_offsets_area(a->query_offsets, a->batch);
     if (a->key_offsets) areas[KEY_OFFSETS] = ck_offsets_area(a->key_offsets, a->batch);

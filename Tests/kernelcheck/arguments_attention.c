@@ -117,6 +117,7 @@ static void check_pointers(check *c, board *b) {
     REFUSES(CK_MISALIGNED_POINTER, a.value = MISALIGNED(a.value));
     REFUSES(CK_MISALIGNED_POINTER, a.output = MISALIGNED(a.output));
     REFUSES(CK_MISALIGNED_POINTER, a.log_sum_exp = MISALIGNED(a.log_sum_exp));
+    REFUSES(CK_MISALIGNED_POINTER, a.log_sum_exp_low = MISALIGNED(a.log_sum_exp));
     REFUSES(CK_MISALIGNED_POINTER, a.workspace = (float *)a.workspace + 8);
     REFUSES(CK_MISALIGNED_POINTER, a.query_offsets = MISALIGNED(packed_queries));
     REFUSES(CK_MISALIGNED_POINTER, a.key_offsets = MISALIGNED(packed_keys));
@@ -210,6 +211,8 @@ static void check_overlaps(check *c, board *b) {
     REFUSES(CK_OVERLAP, a.log_sum_exp = (float *)a.value);
     REFUSES(CK_OVERLAP, a.log_sum_exp = (float *)a.output + 1);
     REFUSES(CK_OVERLAP, a.log_sum_exp = (float *)a.mask.sinks);
+    REFUSES(CK_OVERLAP, a.log_sum_exp_low = a.log_sum_exp);
+    REFUSES(CK_OVERLAP, a.log_sum_exp_low = (float *)a.output + 1);
     REFUSES(CK_OVERLAP, a.workspace = f);
     REFUSES(CK_OVERLAP, a.workspace = (void *)a.key);
     REFUSES(CK_OVERLAP, a.workspace = (void *)a.mask.bias);
