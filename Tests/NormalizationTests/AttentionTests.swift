@@ -26,7 +26,7 @@ internal import Verification
     }
 
     /// Several chunks of keys, with few and with many queries.
-    @Test(arguments: [511, 513, 1100, 2050])
+    @Test(arguments: TestedSizes.thinned([513, 511, 1100, 2050], debugStep: 4))
     func manyKeys(keys: Int) throws {
         for (queries, group) in [(1, 4), (5, 1), (150, 1)] {
             let extents = AttentionExtents(

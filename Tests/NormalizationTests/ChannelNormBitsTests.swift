@@ -32,7 +32,7 @@ internal import Verification
     }
 
     /// Numbers of channels around vectors and strips, and of positions around blocks, chunks and parts.
-    @Test(arguments: [1, 2, 3, 15, 16, 17, 31, 33, 64, 100, 511, 512, 513, 1030])
+    @Test(arguments: TestedSizes.thinned([1, 2, 3, 15, 16, 17, 31, 33, 64, 100, 511, 512, 513, 1030], debugStep: 3))
     func everyWidth(count: Int) throws {
         for layout in ChannelLayout.allCases {
             for sets: ChannelSets in [.batch(), .batch(.perSource([1, 2])), .groups(1), .instances] {
