@@ -66,9 +66,9 @@ typedef struct ck_attention_args {
     size_t workspace_size;
 } ck_attention_args;
 
-/// Bytes of workspace: for each thread one block of keys and the sums of up to 192 queries; where there are fewer such
-/// groups than threads, sums for each 512 keys. At most 8 (value_size + 19) bytes for a query and 512 keys. 0 for wrong
-/// sizes and where nothing is to be done.
+/// Bytes of workspace: for each thread one block of keys and the sums of up to 192 queries. It grows with the keys only
+/// where few queries are shared by several threads: by the sums of these queries for each 512 keys. 0 for wrong sizes and
+/// where nothing is to be done.
 CK_API size_t ck_attention_workspace(const ck_attention_args *args, ck_run run);
 
 CK_API ck_status ck_attention(const ck_attention_args *args, ck_run run);
@@ -80,7 +80,8 @@ CK_API ck_status ck_attention(const ck_attention_args *args, ck_run run);
 ///     dquery[i] = scale * sum_j ds'[i][j] * key[j],     dkey[j] = scale * sum_i ds'[i][j] * query[i]
 ///
 /// where ds' is ds times the derivative of the softcap. Sums over query heads of a key head are in the order of queries,
-/// heads within them. Where p is 0 nothing is added, whatever stands there. Pages are refused.
+/// heads within them. Where p is 0 nothing is added, whatever stands there. The mask's own parameters (bias, slopes, sinks)
+/// get no gradients. Pages are refused.
 typedef struct ck_attention_backward_args {
     ck_attention_args forward;  ///< as the forward pass had them; output, log_sum_exp (not NULL) and log_sum_exp_low
                                 ///< (or NULL) are what it wrote; its workspace is not used

@@ -19,7 +19,6 @@ typedef struct gradient_space {
 
 typedef struct attention_gradient {
     const ck_attention_backward_args *args;
-    const ck_attention_gradient_plan *plan;
     attention_item item;  // its rows are the unit's
     ck_attention_unit unit;
     gradient_space space;
@@ -28,7 +27,7 @@ typedef struct attention_gradient {
     float sum[BLOCK], sum_low[BLOCK];  // log_sum_exp of the rows
 } attention_gradient;
 
-/// All rows have no share of any key, or one that is not masked has.
+/// Whether row r sees a key, or has a sink (or a NaN, which must show).
 V_FN int row_has_weights(const attention_gradient *g, int r) { return g->sum[r] > -INFINITY || g->sum[r] != g->sum[r]; }
 
 /// delta of rows first ..< first + count of the unit.
@@ -46,7 +45,18 @@ V_FN void take_delta(attention_gradient *g, int64_t first, int64_t count) {
     }
 }
 
-/// Rows first ..< first + count: queries, gradients of outputs, masks.
+/// What the mask says of rows first ..< first + count; whether some of them take part in keys j ..< j + keys.
+V_FN int take_masks(attention_gradient *g, int64_t first, int64_t count, int64_t j, int64_t keys) {
+    int meets = 0;
+    for (int64_t r = 0; r < count; r++) {
+        attention_place at = attention_place_of(&g->item, first + r);
+        g->mask[r] = mask_row_of(&g->args->forward.mask, g->item.batch, at.head, at.query, g->item.keys);
+        meets |= g->mask[r].keys.from < j + keys && g->mask[r].keys.to > j;
+    }
+    return meets;
+}
+
+/// Rows first ..< first + count: queries, gradients of outputs, sums.
 V_FN void take_rows(attention_gradient *g, int64_t first, int64_t count) {
     const ck_attention_args *a = &g->args->forward;
     int64_t query_pitch = ck_whole_vectors(a->head_size), output_pitch = ck_whole_vectors(a->value_size);
@@ -58,7 +68,6 @@ V_FN void take_rows(attention_gradient *g, int64_t first, int64_t count) {
         int64_t saved = attention_row_start(&g->item, a->log_sum_exp_strides, at);
         widen_row(q, a->head_size, g->space.queries + r * query_pitch);
         widen_row(d, a->value_size, g->space.outputs + r * output_pitch);
-        g->mask[r] = mask_row_of(&a->mask, g->item.batch, at.head, at.query, g->item.keys);
         g->sum[r] = a->log_sum_exp[saved];
         g->sum_low[r] = a->log_sum_exp_low ? a->log_sum_exp_low[saved] : 0.0f;
     }
@@ -85,16 +94,12 @@ V_FN void multiply_block(float *c, int64_t c_pitch, const float *a, int64_t a_pi
 V_FN vf probabilities(attention_gradient *g, int64_t r, int64_t j) {
     const mask_row *m = &g->mask[r];
     float *scores = g->space.scores + r * BLOCK, *slopes = g->space.slopes + r * BLOCK;
-    int whole = j >= m->keys.from && j + BLOCK <= m->keys.to;
-    exp_shift none = {v_zero(), v_set(-86.0f), v_zero()};
+    exp_shift none = {v_zero(), v_set(-NOTHING), v_zero()};
     vf s[4], least = v_set(INFINITY);
     V_UNROLL
     for (int k = 0; k < 4; k++) s[k] = v_mul(v_load(scores + 16 * k), v_set(g->args->forward.scale));
     for (int k = 0; k < 4 && m->cap > 0.0f; k++) v_store(slopes + 16 * k, softcap_slope(s[k], v_set(m->inverse_cap)));
-    if (!whole || !mask_row_is_plain(m)) {
-        mask_block(s, m, j, whole);
-        if (!whole) clip_block(s, m->keys, j);
-    }
+    mask_scores(s, m, j);
     V_UNROLL
     for (int k = 0; k < 4; k++) {
         vf p = v_weight(v_sub(v_sub(s[k], v_set(g->sum[r])), v_set(g->sum_low[r])), none);
@@ -142,10 +147,8 @@ V_FN void add_gradients(attention_gradient *g, int64_t first, int64_t rows, int6
     const ck_attention_backward_args *a = g->args;
     gradient_space *s = &g->space;
     int64_t key_pitch = ck_whole_vectors(a->forward.head_size), value_pitch = ck_whole_vectors(a->forward.value_size);
-    int meets = 0;
+    if (!take_masks(g, first, rows, j, keys)) return;
     take_rows(g, first, rows);
-    for (int64_t r = 0; r < rows; r++) meets |= g->mask[r].keys.from < j + keys && g->mask[r].keys.to > j;
-    if (!meets) return;
     int has_zeros = take_gradients(g, first, rows, j);
     if (g->unit.wants_keys && a->dvalue) {
         turn_block(s->scores, rows, s->turned_scores);
@@ -215,7 +218,6 @@ CK_KERNEL(attention_backward)
     for (int64_t n = begin; n < end; n++) {
         attention_gradient g;
         g.args = args;
-        g.plan = plan;
         g.unit = ck_attention_unit_of(plan, n);
         ck_attention_plan rows = {.rows_per_item = INT64_MAX / 4, .items = 1};
         (void)attention_item_set(&g.item, a, &rows, g.unit.plane, space);

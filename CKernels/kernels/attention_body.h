@@ -9,7 +9,6 @@
 
 typedef struct attention_item {
     const ck_attention_args *args;
-    const ck_attention_plan *plan;
     int64_t batch, key_head, first, count;  // rows
     int64_t keys;                           // of this entry of the batch
     const float *query[CK_ITEM_ROWS];
@@ -46,15 +45,10 @@ V_FN int rows_meet(const attention_item *item, int64_t first, int64_t rows, int6
 
 /// Turns the scores of a row into weights. Returns the smallest of them in its lanes.
 V_FN vf weigh_row(const attention_item *item, attention_state *state, int64_t i, float *scores, int64_t j) {
-    const mask_row *m = &item->mask[i];
-    int whole = j >= m->keys.from && j + BLOCK <= m->keys.to;
     vf s[4], e[4], most = v_set(state->most[i]);
     V_UNROLL
     for (int k = 0; k < 4; k++) s[k] = v_mul(v_load(scores + 16 * k), v_set(item->args->scale));
-    if (!whole || !mask_row_is_plain(m)) {
-        mask_block(s, m, j, whole);
-        if (!whole) clip_block(s, m->keys, j);
-    }
+    mask_scores(s, &item->mask[i], j);
     V_UNROLL
     for (int k = 0; k < 4; k++) most = v_at_least(most, s[k]);  // a NaN does not count; it comes to light in the sum
     float largest = v_fold_most(most);
@@ -82,14 +76,8 @@ V_FN void attend_tile(attention_item *item, attention_state *state, int64_t firs
     for (int r = 0; r < rows; r++) least = v_at_most(least, weigh_row(item, state, first + r, scores + r * BLOCK, j));
     int has_zeros = v_outside(16, least, 0x1p-149f, INFINITY);
 
-    p = (product){state->weighted + first * state->pitch,
-                  state->pitch,
-                  {0},
-                  values->at,
-                  values->pitch,
-                  values->count,
-                  values->width,
-                  1};
+    float *weighted = state->weighted + first * state->pitch;
+    p = (product){weighted, state->pitch, {0}, values->at, values->pitch, values->count, values->width, 1};
     for (int r = 0; r < rows; r++) p.a[r] = scores + r * BLOCK;
     if (has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(values))
         CK_JOIN(multiply_present, CK_SUFFIX)(&p, rows);
@@ -141,7 +129,6 @@ V_FN float *attention_item_set(attention_item *item, const ck_attention_args *a,
     int64_t queries = a->query_offsets ? a->query_offsets[batch + 1] - a->query_offsets[batch] : a->queries;
     int64_t first_key = a->key_offsets ? a->key_offsets[batch] : 0;
     item->args = a;
-    item->plan = plan;
     item->batch = batch;
     item->key_head = plane % a->key_heads;
     item->first = number % plan->items * plan->rows_per_item;

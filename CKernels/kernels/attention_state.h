@@ -1,10 +1,13 @@
 // attention_state.h: what attention knows of some queries after some of the keys.
 //
-//     e(s)     = e^s below a power of e near the largest score so far (math/softmax.h); 0 for scores 86 below that
+//     e(s)     = e^s below a power of e near the largest score so far (math/softmax.h); 0 for scores NOTHING below that
 //     sum      = sum of e(s),   weighted = sum of e(s) * value
 //
-// When a larger score comes, both are multiplied by the ratio of the two powers, which is a power of two: nothing is
-// lost.
+// When a larger score comes, both are multiplied by the ratio of the two powers. Between scores of at most 2^16 it is a
+// power of two, which rounds nothing.
+
+/// So far below the largest score a key weighs nothing: all other weights are normal numbers.
+#define NOTHING 86.0f
 
 typedef struct attention_state {
     float *most, *anchor, *power;  // one a row
@@ -31,10 +34,10 @@ V_FN void state_clear(attention_state *s, int64_t count) {
 /// Before the first score all that weighs nothing lies below the shift: -infinity.
 V_FN exp_shift state_shift(const attention_state *s, int64_t i) {
     vf anchor = v_set(s->anchor[i]), most = v_set(s->most[i] == -INFINITY ? 0.0f : s->most[i]);
-    return (exp_shift){anchor, v_sub(v_sub(most, anchor), v_set(86.0f)), v_set(s->power[i])};
+    return (exp_shift){anchor, v_sub(v_sub(most, anchor), v_set(NOTHING)), v_set(s->power[i])};
 }
 
-/// e(s). All weights but 0 are normal numbers.
+/// e(s).
 V_FN vf v_weight(vf s, exp_shift shift) {
     vf x = v_sub(s, shift.anchor);
     exp_parts e = v_exp_parts(v_at_least(x, shift.low));
@@ -51,6 +54,7 @@ V_FN float power_ratio(float anchor, float power, float larger_anchor, float lar
 
 /// Query i has a score of `most`, the largest so far.
 V_SLOW void CK_JOIN(state_raise, CK_SUFFIX)(attention_state *s, int64_t i, float most) {
+    if (most == s->most[i]) return;
     int is_first = s->most[i] == -INFINITY;
     float anchor = s->anchor[i], power = s->power[i], first[16];
     exp_shift shift = v_exp_shift(v_set(most));

@@ -11,7 +11,8 @@
 //     dx = scale * dh,   dbranch = dropout(branch_scale * dh)
 //     branch_bias_sums += dbranch,   branch_scale_sums = fma(dh, dropout(branch + branch_bias), branch_scale_sums)
 //
-// Bound: 3 multiplications and 6 additions a vector in the second pass, beyond the caches bandwidth.
+// Bound: with AVX-512 4 fused multiply-adds and 4 other operations a vector in the second pass and beyond the caches
+// bandwidth; with AVX2 by instructions (97 for 16 elements).
 
 /// Rows of a group share what is loaded of weight and of the sums over rows. Wide ones are fewer: where rows are
 /// 4 KiB apart, dy, x and dx of each take a way of the same set of the first cache level. Two streamed outputs of a row
@@ -174,9 +175,9 @@ V_FN void gradient_vector(const gradient_call *call, const gradient_row *r, cons
 }
 
 /// Vectors k ..< k + together of a block of columns for some rows.
-V_FN void norm_gradient_columns(const gradient_call *call, const gradient_row *rows, const gradient_chunk *chunks, int count, int64_t i,
-                           int64_t left, int together, int k, const uint64_t *kept, gradient_wishes wishes, int streaming,
-                           norm_kind kind) {
+V_FN void norm_gradient_columns(const gradient_call *call, const gradient_row *rows, const gradient_chunk *chunks, int count,
+                                int64_t i, int64_t left, int together, int k, const uint64_t *kept, gradient_wishes wishes,
+                                int streaming, norm_kind kind) {
     column_sums s[V_TOGETHER];
     int64_t column = chunks[0].column + i;
     V_UNROLL

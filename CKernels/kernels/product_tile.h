@@ -6,7 +6,7 @@
 
 #define TILE_ROWS 6
 
-/// A product to be added to: c has `columns` columns, a multiple of 16.
+/// c has `columns` columns, a multiple of 16.
 typedef struct product {
     float *c;
     int64_t c_pitch;
@@ -49,7 +49,7 @@ V_FN void multiply_rows(const product *p, int rows, int vectors) {
     for (; vectors > 1 && j < p->columns; j += 16) multiply_columns(p, j, rows, 1);
 }
 
-/// The same, where factors of 0 add nothing, also to what is NaN or infinite.
+/// A product that is added, in which factors of 0 add nothing, whatever they meet in b.
 V_SLOW void CK_JOIN(multiply_present, CK_SUFFIX)(const product *p, int rows) {
     for (int r = 0; r < rows; r++)
         for (int64_t t = 0; t < p->depth; t++) {

@@ -104,3 +104,11 @@ V_FN void clip_block(vf *s, key_range keys, int64_t j) {
         if (j < keys.from) s[k] = v_keep_n_or(keys.from - j, out, s[k]);
     }
 }
+
+/// All that a mask does to the scaled scores of the 64 keys from j on.
+V_FN void mask_scores(vf *s, const mask_row *m, int64_t j) {
+    int whole = j >= m->keys.from && j + BLOCK <= m->keys.to;
+    if (whole && mask_row_is_plain(m)) return;
+    mask_block(s, m, j, whole);
+    if (!whole) clip_block(s, m->keys, j);
+}

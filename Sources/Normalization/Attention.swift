@@ -14,26 +14,27 @@ public struct AttentionStatistics: Sendable {
 ///
 /// ```
 /// s      = scale * query · keyᵀ, changed by the mask in the order that AttentionMask states
-/// output = exp(s) · value / (exp(sink) + sum(exp(s)))        sums over the keys that take part; exp(sink) is 0 without sinks
+/// output = exp(s) · value / (exp(sink) + sum(exp(s)))       over the keys that take part; without sinks exp(sink) is 0
 /// ```
 ///
 /// - Parameters:
-///   - query: [batch, queryHeads, queries, headSize], or without leading axes, which are 1 then. Leading axes may have any
-///     strides, so that [batch, queries, heads, headSize] needs no more than `transposed(1, 2)`; a last axis that is not
-///     contiguous costs one copy.
-///   - key: [batch, keyHeads, keys, headSize], likewise. queryHeads is a multiple of keyHeads: as many query heads as that
-///     says, which follow each other, share a key head. headSize is at most 512.
+///   - query: [batch, queryHeads, queries, headSize], or without leading axes, which are 1 then. Leading axes may have
+///     any strides, so that [batch, queries, heads, headSize] needs no more than `transposed(1, 2)`; a last axis that
+///     is not contiguous costs one copy.
+///   - key: [batch, keyHeads, keys, headSize], likewise. queryHeads is a multiple of keyHeads: as many query heads as
+///     that says, which follow each other, share a key head. headSize is at most 512.
 ///   - value: [batch, keyHeads, keys, valueSize]; valueSize is at most 512.
 ///   - scale: nil: 1 / sqrt(headSize).
 ///   - mask: Which keys a query sees, and what is added to their scores; its heads are the query heads.
 ///   - backend: Who computes; the result has the same bits for all of them.
 /// - Returns: [batch, queryHeads, queries, valueSize], with as many axes as `query`.
-/// - Throws: `NormalizationError` for shapes that do not fit, a scale that is not finite, a part of the mask that does not
-///   fit, or a backend that is not here.
+/// - Throws: `NormalizationError` for shapes that do not fit, a scale that is not finite, a part of the mask that does
+///   not fit, or a backend that is not here.
 ///
-/// Precision: float32 throughout, rounded once for the smaller types. A row's bits do not depend on the rows beside it: a
-/// decode step gives what a prefill gives. A query that sees no key is exactly 0; nothing of a key that takes no part
-/// shows, even if it or its value is NaN. Memory beyond the output does not grow with the number of keys.
+/// Precision: float32 throughout, rounded once for the smaller types. A row's bits do not depend on the rows beside
+/// it: a decode step gives what a prefill gives. A query that sees no key is exactly 0; nothing of a key that takes no
+/// part shows, even if it or its value is NaN. Memory beyond the output does not grow with the number of keys, unless
+/// several threads share few queries: then by their sums for each 512 keys.
 /// Source of the method: online softmax (Milakov and Gimelshein, 2018), FlashAttention (Dao et al., 2022).
 public func attention<Element: KernelElement, KeyElement: KernelElement>(
     query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, scale: Float? = nil,
@@ -48,7 +49,8 @@ public func attention<Element: KernelElement, KeyElement: KernelElement>(
 
 /// As ``attention(query:key:value:scale:mask:backend:)``, into an existing tensor.
 ///
-/// - Throws: `NormalizationError`, before `output` is touched; also if its shape differs or its last axis is not contiguous.
+/// - Throws: `NormalizationError`, before `output` is touched; also if it has another shape or its last axis is not
+///   contiguous.
 public func attention<Element: KernelElement, KeyElement: KernelElement>(
     query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, scale: Float? = nil,
     mask: AttentionMask = AttentionMask(), into output: inout Tensor<Element>, backend: Backend = .automatic
@@ -151,6 +153,6 @@ extension Tensor where Element: KernelElement {
 
 /// `shape` as a tensor of `rank` axes has it: without leading ones.
 private func validate(shape: Shape, is expected: Shape, rank: Int, argument: String) throws(NormalizationError) {
-    let leading = expected.extents.dropLast(rank)
-    try validate(shape: shape, is: Shape(Array(leading.allSatisfy { $0 == 1 } ? expected.extents.suffix(rank) : expected.extents[...])), argument: argument)
+    let mayLack = expected.extents.dropLast(rank).allSatisfy { $0 == 1 }
+    try validate(shape: shape, is: mayLack ? Shape(Array(expected.extents.suffix(rank))) : expected, argument: argument)
 }

@@ -9,8 +9,8 @@ public struct AttentionGradients<Element: KernelElement, KeyElement: KernelEleme
     public internal(set) var value: Tensor<KeyElement>
 }
 
-/// The pullback of ``attention(query:key:value:scale:mask:backend:)``, from its output and statistics. Probabilities are
-/// computed again, block by block.
+/// The pullback of ``attention(query:key:value:scale:mask:backend:)``, from its output and statistics.
+/// Probabilities are computed again, block by block.
 ///
 /// With p = exp(s - logSumExp):
 /// ```
@@ -19,7 +19,8 @@ public struct AttentionGradients<Element: KernelElement, KeyElement: KernelEleme
 /// value = pᵀ · outputGradient,   query = scale * ds · key,   key = scale * dsᵀ · query
 /// ```
 ///
-/// where gradients of key and value are sums over the query heads that share them, in the order of queries, heads within.
+/// where gradients of key and value are sums over the query heads that share them, in the order of queries, heads
+/// within. The mask's bias, slopes and sinks get no gradients.
 ///
 /// - Parameters:
 ///   - outputGradient: The shape of `output`.
@@ -27,8 +28,8 @@ public struct AttentionGradients<Element: KernelElement, KeyElement: KernelEleme
 ///   - output: What ``attentionWithStatistics(query:key:value:scale:mask:backend:)`` returned, and so `statistics`.
 /// - Throws: `NormalizationError` for shapes that do not fit, and as the forward pass.
 ///
-/// Precision: float32, rounded once for the smaller types. A query that sees no key has gradient 0 and adds nothing; where
-/// a probability is 0 nothing is added, whatever stands there.
+/// Precision: float32, rounded once for the smaller types. A query that sees no key has gradient 0 and adds nothing;
+/// where a probability is 0 nothing is added, whatever stands there.
 public func attentionBackward<Element: KernelElement, KeyElement: KernelElement>(
     _ outputGradient: Tensor<Element>, query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>,
     output: Tensor<Element>, statistics: AttentionStatistics, scale: Float? = nil,

@@ -37,7 +37,7 @@ extension AttentionReference {
             let keyRow = input.keyRow(key, ofRow: row)
             let scaled = input.scaledScore(row: row, key: keyRow)
             let s = (scores.score(scaled, key) - output.logSumExp[row]) - output.logSumExpLow[row]
-            let p = AttentionSums.weight(s, anchor: 0, low: -86, power: 0)
+            let p = AttentionSums.weight(s, anchor: 0, low: -AttentionSums.nothing, power: 0)
             if p == 0 { continue }
             var ds = p * (input.dot(outputGradient, row, input.value, keyRow, value) - delta)
             if scores.cap != 0 { ds *= scores.softcapDerivative(scaled) }

@@ -52,7 +52,9 @@ package enum AttentionReference {
     package static func forward(_ input: Input) -> Output {
         var result = Output(output: [], logSumExp: [], logSumExpLow: [])
         for (row, scores) in input.mask.rows().enumerated() {
-            var state = states(of: row, scores, input).reduce(AttentionSums(columns: input.valueSize)) { $0.merged(with: $1) }
+            var state = states(of: row, scores, input).reduce(AttentionSums(columns: input.valueSize)) {
+                $0.merged(with: $1)
+            }
             let (output, high, low) = state.finish(sink: scores.sink)
             result.output += output
             result.logSumExp.append(high)
@@ -73,7 +75,7 @@ package enum AttentionReference {
                     guard keys.contains(key) else { return -.infinity }
                     return scores.score(input.scaledScore(row: row, key: input.keyRow(key, ofRow: row)), key)
                 }
-                sums.add(block) { key, column in
+                sums.add(block, count: min(64, scores.keys - first)) { key, column in
                     input.value[input.keyRow(first + key, ofRow: row) * input.valueSize + column]
                 }
             }
@@ -95,7 +97,10 @@ struct AttentionSums {
 
     init(columns: Int) { weighted = [Float](repeating: 0, count: columns) }
 
-    /// e^s below the power of e near the largest score so far; 0 for scores 86 below that.
+    /// So far below the largest score a key weighs nothing.
+    static let nothing: Float = 86
+
+    /// e^s below a power of e; 0 where s - anchor is less than `low`.
     static func weight(_ s: Float, anchor: Float, low: Float, power: Float) -> Float {
         let u = s - anchor
         if u < low { return 0 }
@@ -104,10 +109,11 @@ struct AttentionSums {
     }
 
     private func weight(_ s: Float) -> Float {
-        Self.weight(s, anchor: anchor, low: (most == -.infinity ? 0 : most) - anchor - 86, power: power)
+        Self.weight(s, anchor: anchor, low: (most == -.infinity ? 0 : most) - anchor - Self.nothing, power: power)
     }
 
     private mutating func raise(to score: Float) {
+        if score == most { return }
         let (isFirst, oldAnchor, oldPower) = (most == -.infinity, anchor, power)
         most = score
         anchor = abs(score) > 0x1p16 ? score : 0
@@ -123,13 +129,13 @@ struct AttentionSums {
         for column in weighted.indices { weighted[column] *= ratio }
     }
 
-    /// A block of 64 keys.
-    mutating func add(_ scores: [Float], values: (_ key: Int, _ column: Int) -> Float) {
+    /// A block of 64 keys, of which `count` are there.
+    mutating func add(_ scores: [Float], count: Int, values: (_ key: Int, _ column: Int) -> Float) {
         let largest = scores.reduce(most) { $1 > $0 ? $1 : $0 }
         if largest > most { raise(to: largest) }
         let e = scores.map(weight)
         for lane in 0..<16 { sum[lane] += (e[lane] + e[lane + 32]) + (e[lane + 16] + e[lane + 48]) }
-        for (key, e) in e.enumerated() where e != 0 {
+        for (key, e) in e[..<count].enumerated() where e != 0 {
             for column in weighted.indices { weighted[column].addProduct(e, values(key, column)) }
         }
     }

@@ -21,7 +21,9 @@ private struct PlainAttention<Scalar: BinaryFloatingPoint> {
     }
 
     func evaluate() -> Result {
-        var r = Result(output: query.map { _ in 0 }, query: query.map { _ in 0 }, key: key.map { _ in 0 }, value: key.map { _ in 0 })
+        var r = Result(
+            output: query.map { _ in 0 }, query: query.map { _ in 0 }, key: key.map { _ in 0 },
+            value: key.map { _ in 0 })
         let scale = 1 / Scalar(size).squareRoot()
         for i in 0..<queries {
             let seen = isCausal ? keys - queries + i + 1 : keys
@@ -71,7 +73,9 @@ private struct PlainAttention<Scalar: BinaryFloatingPoint> {
             let key = random.normals(keys * size)
             let value = random.normals(keys * size)
             let gradient = random.normals(queries * size)
-            func plain<Scalar: BinaryFloatingPoint>(_ exp: @escaping (Scalar) -> Scalar) -> PlainAttention<Scalar>.Result {
+            func plain<Scalar: BinaryFloatingPoint>(_ exp: @escaping (Scalar) -> Scalar)
+                -> PlainAttention<Scalar>.Result
+            {
                 PlainAttention(
                     query: query.map { Scalar($0) }, key: key.map { Scalar($0) }, value: value.map { Scalar($0) },
                     gradient: gradient.map { Scalar($0) }, queries: queries, keys: keys, size: size, isCausal: isCausal,

@@ -1,5 +1,5 @@
-// Attention through the public functions: bits against the reference for every backend, rows that do not depend on their
-// neighbours, what must not leak, layouts, errors.
+// Attention through the public functions: bits against the reference for every backend, rows that do not depend on
+// their neighbours, what must not leak, layouts, errors.
 
 internal import Normalization
 import Testing
@@ -63,7 +63,9 @@ internal import Verification
     private struct Problem {
         var query, key, value: Tensor<Float>
 
-        init(batch: Int = 1, heads: Int, keyHeads: Int, queries: Int, keys: Int, size: Int = 16, seed: UInt64 = 5) throws {
+        init(batch: Int = 1, heads: Int, keyHeads: Int, queries: Int, keys: Int, size: Int = 16, seed: UInt64 = 5)
+            throws
+        {
             var random = RandomNumbers(seed: seed)
             func drawn(_ shape: Shape) throws -> Tensor<Float> {
                 try Tensor(random.normals(shape.elementCount ?? 0), shape: shape)
@@ -92,7 +94,8 @@ internal import Verification
             for threads in [1, 3] {
                 let step = try attention(
                     query: part(p.query, axis: 2, position..<position + 1), key: part(p.key, axis: 2, 0..<position + 1),
-                    value: part(p.value, axis: 2, 0..<position + 1), mask: .causal(), backend: .kernels(threads: threads))
+                    value: part(p.value, axis: 2, 0..<position + 1), mask: .causal(),
+                    backend: .kernels(threads: threads))
                 try expectSameBits(
                     step.array, part(prefill, axis: 2, position..<position + 1).array, "position \(position)")
             }
@@ -160,6 +163,21 @@ internal import Verification
         #expect(column.indices.allSatisfy { column[$0].isNaN == ($0 % 16 == 5) })
     }
 
+    /// Infinite scores in two chunks of keys, and in one beside a larger finite one elsewhere.
+    @Test(arguments: [[3], [3, 600], [600, 1030]])
+    func infiniteScores(keys: [Int]) throws {
+        var p = try Problem(heads: 1, keyHeads: 1, queries: 4, keys: 1100)
+        let clean = try p.output().array
+        p.query.withMutableSpan { span in for i in 0..<16 { span[16 + i] = 1 } }
+        p.key.withMutableSpan { span in for key in keys { span[key * 16] = .infinity } }
+        let takesPart = (0..<4 * 1100).map { $0 / 1100 == 1 || !keys.contains($0 % 1100) }
+        let mask = AttentionMask.boolean(try Tensor(takesPart, shape: [4, 1100]))
+        let expected = try p.output(mask, .reference).array
+        #expect(expected[16..<32].allSatisfy { $0.isNaN })
+        #expect((expected[..<16] + expected[32...]).allSatisfy { $0.isFinite } && clean.allSatisfy { $0.isFinite })
+        for backend in TestedBackends.kernels { try expectSameBits(p.output(mask, backend).array, expected, "\(keys)") }
+    }
+
     @Test func queriesWithoutKeys() throws {
         let p = try Problem(heads: 2, keyHeads: 2, queries: 6, keys: 50)
         let mask = AttentionMask.causal(offset: -3)
@@ -190,7 +208,8 @@ internal import Verification
             try x.transposed(1, 2).contiguous().transposed(1, 2)
         }
         let other = try attention(
-            query: headsWithinRows(p.query), key: headsWithinRows(p.key), value: headsWithinRows(p.value), mask: .causal())
+            query: headsWithinRows(p.query), key: headsWithinRows(p.key), value: headsWithinRows(p.value),
+            mask: .causal())
         expectSameBits(other.array, expected.array, "heads within rows")
         let columnsFirst = try p.key.transposed(0, 3).contiguous().transposed(0, 3)
         let copied = try attention(query: p.query, key: columnsFirst, value: p.value, mask: .causal())
@@ -210,14 +229,24 @@ internal import Verification
 
     @Test func mistakes() throws {
         let p = try Problem(heads: 4, keyHeads: 2, queries: 3, keys: 9)
-        func tensor(_ shape: Shape) throws(NormalizationError) -> Tensor<Float> { try Tensor(repeating: 1, shape: shape) }
-        expectError(.shapeMismatch, "key") { () throws(NormalizationError) in try attention(query: p.query, key: tensor([1, 2, 9, 15]), value: p.value) }
-        expectError(.shapeMismatch, "key") { () throws(NormalizationError) in try attention(query: p.query, key: tensor([2, 2, 9, 16]), value: p.value) }
-        expectError(.shapeMismatch, "value") { () throws(NormalizationError) in try attention(query: p.query, key: p.key, value: tensor([1, 2, 8, 16])) }
+        func tensor(_ shape: Shape) throws(NormalizationError) -> Tensor<Float> {
+            try Tensor(repeating: 1, shape: shape)
+        }
+        expectError(.shapeMismatch, "key") { () throws(NormalizationError) in
+            try attention(query: p.query, key: tensor([1, 2, 9, 15]), value: p.value)
+        }
+        expectError(.shapeMismatch, "key") { () throws(NormalizationError) in
+            try attention(query: p.query, key: tensor([2, 2, 9, 16]), value: p.value)
+        }
+        expectError(.shapeMismatch, "value") { () throws(NormalizationError) in
+            try attention(query: p.query, key: p.key, value: tensor([1, 2, 8, 16]))
+        }
         expectError(.shapeMismatch, "query") { () throws(NormalizationError) in
             try attention(query: p.query, key: tensor([1, 3, 9, 16]), value: tensor([1, 3, 9, 16]))
         }
-        expectError(.invalidShape, "query") { () throws(NormalizationError) in try attention(query: tensor([16]), key: p.key, value: p.value) }
+        expectError(.invalidShape, "query") { () throws(NormalizationError) in
+            try attention(query: tensor([16]), key: p.key, value: p.value)
+        }
         expectError(.invalidShape, "query") { () throws(NormalizationError) in
             try attention(query: tensor([3, 513]), key: tensor([9, 513]), value: tensor([9, 16]))
         }
@@ -231,7 +260,9 @@ internal import Verification
             try attention(query: p.query, key: p.key, value: p.value, mask: .sinks(Tensor([1, 2])))
         }
         var output = try tensor([1, 4, 3, 15])
-        expectError(.shapeMismatch, "output") { () throws(NormalizationError) in try attention(query: p.query, key: p.key, value: p.value, into: &output) }
+        expectError(.shapeMismatch, "output") { () throws(NormalizationError) in
+            try attention(query: p.query, key: p.key, value: p.value, into: &output)
+        }
         #expect(output.array.allSatisfy { $0 == 1 })
     }
 }
