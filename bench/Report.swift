@@ -55,13 +55,19 @@ extension LimitRow {
 
 extension ResultRow {
     static let header =
-        "operation".padded(to: 48) + "run".padded(to: 20) + "    time    rate          of limit  x portable  x reference"
+        "operation".padded(to: 62) + "run".padded(to: 20) + "    time    rate          of limit  x portable  x reference"
 
     var line: String {
-        cell.padded(to: 48) + candidate.padded(to: 18) + Self.text(timing.median).rightAligned(in: 10)
+        cell.padded(to: 62) + candidate.padded(to: 18) + Self.text(timing.median).rightAligned(in: 10)
             + String(format: "%8.1f ", rate) + unit.padded(to: 8)
-            + String(format: "%6.0f %% %11.1f %12.0f  ", 100 * shareOfLimit, timesPortable, timesReference)
+            + String(format: "%6.0f %% ", 100 * shareOfLimit) + Self.times(timesPortable, "%.1f").rightAligned(in: 11)
+            + Self.times(timesReference, "%.0f").rightAligned(in: 13) + "  "
             + timing.spreadText
+    }
+
+    /// A dash where nothing was measured.
+    private static func times(_ ratio: Double, _ format: String) -> String {
+        ratio.isNaN ? "-" : String(format: format, ratio)
     }
 
     static func text(_ seconds: Double) -> String {

@@ -66,7 +66,8 @@ V_FN int weigh_row(const attention_item *item, attention_state *state, int64_t i
 V_FN void attend_tile(attention_item *item, attention_state *state, int64_t first, int rows, int64_t j) {
     _Alignas(64) float scores[TILE_ROWS * BLOCK];
     float_rows *values = &item->values;
-    product p = {scores, BLOCK, {0}, item->turned, BLOCK, item->key.width, BLOCK, 0};
+    product p = {scores, BLOCK, {0}, item->turned, BLOCK, item->key.width, BLOCK, 0, {0}};
+    if (first == 0) p.ahead = rows_ahead(&item->key, j + BLOCK, item->range.to, 1);
     for (int r = 0; r < rows; r++) p.a[r] = item->query[first + r];
     CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
 
@@ -74,7 +75,8 @@ V_FN void attend_tile(attention_item *item, attention_state *state, int64_t firs
     for (int r = 0; r < rows; r++) has_zeros |= weigh_row(item, state, first + r, scores + r * BLOCK, j);
 
     float *weighted = state->weighted + first * state->pitch;
-    p = (product){weighted, state->pitch, {0}, values->at, values->pitch, values->count, values->width, 1};
+    p = (product){weighted, state->pitch, {0}, values->at, values->pitch, values->count, values->width, 1, {0}};
+    if (first == 0) p.ahead = rows_ahead(&item->value, j + BLOCK, item->range.to, 0);
     for (int r = 0; r < rows; r++) p.a[r] = scores + r * BLOCK;
     if (has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(values))
         CK_JOIN(multiply_present, CK_SUFFIX)(&p, rows);
