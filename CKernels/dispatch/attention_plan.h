@@ -19,20 +19,23 @@ typedef struct ck_attention_plan {
     int64_t planes;  // batch entries times key heads
     int64_t chunks;  // of all keys
     int64_t pitch;   // floats from one row of sums to the next
+    int rounds;      // weights are rounded to bfloat16 before they meet the values
     float *parts;    // sums of each item and chunk, where chunks are shared by threads
 } ck_attention_plan;
 
 static inline int64_t ck_whole_vectors(int64_t floats) { return (floats + 15) / 16 * 16; }
 
-/// Floats of the sums of an item.
+/// Floats of the sums of an item: of weights, with rounding also of unrounded ones, and of values.
 static inline int64_t ck_state_floats(const ck_attention_plan *p) {
-    return 3 * ck_whole_vectors(p->rows_per_item) + p->rows_per_item * (16 + p->pitch);
+    return 3 * ck_whole_vectors(p->rows_per_item) + p->rows_per_item * ((p->rounds ? 32 : 16) + p->pitch);
 }
 
-/// Floats that a thread works in: a block of keys and values, queries, the sums of two chunks.
+/// Floats that a thread works in: a block of keys and values, queries (with rounding also as pairs), the sums of two
+/// chunks.
 static inline int64_t ck_attention_floats(const ck_attention_plan *p, int64_t head_size) {
     int64_t width = ck_whole_vectors(head_size);
-    return CK_KEY_BLOCK * (width + p->pitch) + p->rows_per_item * width + 2 * ck_state_floats(p);
+    int64_t query = width + (p->rounds ? ck_whole_vectors(width / 2) : 0);
+    return CK_KEY_BLOCK * (width + p->pitch) + p->rows_per_item * query + 2 * ck_state_floats(p);
 }
 
 /// How the backward pass is cut: into planes; or, where these are fewer than threads, first into ranges of keys, for the

@@ -168,6 +168,7 @@ static ck_attention_plan plan_of(const ck_attention_args *a, int64_t threads, in
         .planes = planes,
         .chunks = (a->keys + CK_KEY_CHUNK - 1) / CK_KEY_CHUNK,
         .pitch = ck_whole_vectors(a->value_size),
+        .rounds = a->type == CK_BF16 && a->key_type == CK_BF16,
     };
     p.items = (rows + p.rows_per_item - 1) / p.rows_per_item;
     *shares_chunks = p.chunks > 1 && p.items * planes < 2 * threads;

@@ -71,8 +71,8 @@ V_FN void take_rows(attention_gradient *g, int64_t first, int64_t count) {
         g->sum[r] = a->log_sum_exp[saved];
         g->sum_low[r] = a->log_sum_exp_low ? a->log_sum_exp_low[saved] : 0.0f;
     }
-    g->queries = (float_rows){g->space.queries, query_pitch, count, query_pitch, -1};
-    g->outputs = (float_rows){g->space.outputs, output_pitch, count, output_pitch, -1};
+    g->queries = (float_rows){g->space.queries, query_pitch, count, query_pitch, -1, 0};
+    g->outputs = (float_rows){g->space.outputs, output_pitch, count, output_pitch, -1, 0};
 }
 
 /// c (+)= a b for `rows` rows of a, whose factors are 64 apart or `a_pitch`. `has_zeros`: some factors are 0.
@@ -81,7 +81,7 @@ V_FN void multiply_block(float *c, int64_t c_pitch, const float *a, int64_t a_pi
     int is_careful = has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(b);
     for (int64_t i = 0; i < rows; i += TILE_ROWS) {
         int count = (int)lesser(TILE_ROWS, rows - i);
-        product p = {c + i * c_pitch, c_pitch, {0}, b->at, b->pitch, b->count, b->width, adds};
+        product p = {c + i * c_pitch, c_pitch, {0}, b->at, b->pitch, b->count, b->width, adds ? CONTINUED : REPLACED, 0, {0}};
         for (int r = 0; r < count; r++) p.a[r] = a + (i + r) * a_pitch;
         if (is_careful)
             CK_JOIN(multiply_present, CK_SUFFIX)(&p, count);
@@ -122,8 +122,8 @@ V_FN void attention_score_gradients(attention_gradient *g, int64_t r, float delt
 /// P and dS of a block of rows (from `first` of the unit on) and keys (from j on); whether P has zeros.
 V_FN int take_gradients(attention_gradient *g, int64_t first, int64_t rows, int64_t j) {
     const ck_attention_args *a = &g->args->forward;
-    float_rows turned_keys = {g->space.turned_keys, BLOCK, a->head_size, BLOCK, 1};
-    float_rows turned_values = {g->space.turned_values, BLOCK, a->value_size, BLOCK, 1};
+    float_rows turned_keys = {g->space.turned_keys, BLOCK, a->head_size, BLOCK, 1, 0};
+    float_rows turned_values = {g->space.turned_values, BLOCK, a->value_size, BLOCK, 1, 0};
     int has_zeros = 0;
     multiply_block(g->space.scores, BLOCK, g->queries.at, g->queries.pitch, rows, &turned_keys, 0, 0);
     for (int64_t r = 0; r < rows; r++) has_zeros |= probabilities(g, r, j);

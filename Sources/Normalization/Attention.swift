@@ -116,7 +116,8 @@ struct AttentionCall<Element: KernelElement, KeyElement: KernelElement> {
     var reference: AttentionReference.Input {
         AttentionReference.Input(
             query: query.widened().array, key: key.widened().array, value: value.widened().array,
-            keyHeads: key.shape[1], headSize: query.shape[3], valueSize: value.shape[3], scale: scale, mask: mask)
+            keyHeads: key.shape[1], headSize: query.shape[3], valueSize: value.shape[3], scale: scale, mask: mask,
+            roundsWeights: Element.storageType == .bfloat16 && KeyElement.storageType == .bfloat16)
     }
 
     /// `output` has the output's shape and contiguous rows, `statistics` are not shared.
