@@ -52,6 +52,7 @@
 #include "kernels/attention_keys.h"
 #include "kernels/attention_body.h"
 #include "kernels/attention_backward_body.h"
+#include "kernels/attention_bias_backward_body.h"
 #include "kernels/functions_body.h"
 #include "kernels/limits_body.h"
 

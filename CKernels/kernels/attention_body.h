@@ -10,11 +10,13 @@
 typedef struct attention_item {
     const ck_attention_args *args;
     int64_t batch, key_head, first, count;  // rows
+    int64_t first_head, heads;              // of the rows: all that share the key head, or one
     int64_t keys;                           // of this entry of the batch
     const float *query[CK_ITEM_ROWS];
     mask_row mask[CK_ITEM_ROWS];
-    key_range range;          // of keys that some row takes part in
-    row_source key, value;    // of the key head
+    key_range range;        // of keys that some row takes part in
+    row_source key, value;  // of the key head
+    dropout dropout;
     float *turned, *widened;  // room for a block of keys and of values
     float_rows keys_turned, values;          // of the block
     const float *paired_query[CK_ITEM_ROWS];  // where products may be of pairs
@@ -25,10 +27,10 @@ typedef struct attention_place {
     int64_t head, query;
 } attention_place;
 
-/// Rows of an item: the query heads of a group beside each other, query after query.
+/// Rows of an item: its query heads beside each other, query after query.
 V_FN attention_place attention_place_of(const attention_item *item, int64_t i) {
-    int64_t group = item->args->query_heads / item->args->key_heads, row = item->first + i;
-    return (attention_place){item->key_head * group + row % group, row / group};
+    int64_t row = item->first + i;
+    return (attention_place){item->first_head + row % item->heads, row / item->heads};
 }
 
 /// Where a row lies in a tensor of queries.
@@ -45,7 +47,19 @@ V_FN int rows_meet(const attention_item *item, int64_t first, int64_t rows, int6
     return 0;
 }
 
-/// Turns the scores of a row into weights. Returns whether some of them may be 0.
+/// Which of the 64 keys from j on dropout leaves to row i, a bit each.
+V_SLOW uint64_t CK_JOIN(kept_keys, CK_SUFFIX)(const attention_item *item, int64_t i, int64_t j) {
+    attention_place at = attention_place_of(item, i);
+    uint64_t plane = (uint64_t)(item->batch * item->args->query_heads + at.head);
+    uint64_t row = plane << 32 | (uint64_t)(item->args->first_query + at.query);
+    return CK_JOIN(kept_of_block, CK_SUFFIX)(&item->dropout, (int64_t)row, j / BLOCK);
+}
+V_FN uint64_t kept_keys_of_row(const attention_item *item, int64_t i, int64_t j) {
+    return item->dropout.threshold > 0 ? CK_JOIN(kept_keys, CK_SUFFIX)(item, i, j) : ~(uint64_t)0;
+}
+
+/// Turns the scores of a row into weights, of which dropout takes some after they are summed. Returns whether some of
+/// them may be 0.
 V_FN int weigh_row(const attention_item *item, attention_state *state, int64_t i, float *scores, int64_t j) {
     vf s[4], e[4], most = v_set(state->most[i]);
     V_UNROLL
@@ -62,9 +76,11 @@ V_FN int weigh_row(const attention_item *item, attention_state *state, int64_t i
         has_zeros |= v_round_weights(e);
     }
     add_lanes(state->sum + 16 * i, v_add(v_add(e[0], e[2]), v_add(e[1], e[3])));
+    uint64_t kept = kept_keys_of_row(item, i, j);
+    for (int k = 0; k < 4 && ~kept; k++) e[k] = v_keep_bits((uint32_t)(kept >> 16 * k), e[k]);
     V_UNROLL
     for (int k = 0; k < 4; k++) v_store(scores + 16 * k, e[k]);
-    return has_zeros;
+    return has_zeros || ~kept;
 }
 
 /// One block of keys, from key j on, for up to TILE_ROWS rows. The first rows ask for the next block.
@@ -120,8 +136,9 @@ V_FN void write_attention(const attention_item *item, attention_state *s, int64_
     float unrounded = s->unrounded ? v_fold_add(v_load(s->unrounded + 16 * i)) + added[0] : sum;
     target y = target_at((target){a->output, a->type}, attention_row_start(item, a->output_strides, at));
     for (int64_t d = 0; d < a->value_size; d += 16) {
-        vf quotient = sum == 0.0f ? v_zero() : v_add(v_div(v_load(weighted + d), v_set(sum)), v_zero());  // -0 is +0
-        write_left(y, d, a->value_size - d, quotient, 0);
+        vf quotient =
+            sum == 0.0f ? v_zero() : v_mul(v_div(v_load(weighted + d), v_set(sum)), v_set(item->dropout.scale));
+        write_left(y, d, a->value_size - d, v_add(quotient, v_zero()), 0);  // -0 is +0
     }
     if (!a->log_sum_exp && !a->log_sum_exp_low) return;
     double log = (double)s->anchor[i] + (double)s->power[i] * 0x1.62e42fefa39efp-1 + s_log(unrounded);
@@ -134,14 +151,17 @@ V_FN void write_attention(const attention_item *item, attention_state *s, int64_
 /// Item `number` of all. What it needs of memory is in `space`; the rest of it is returned.
 V_FN float *attention_item_set(attention_item *item, const ck_attention_args *a, const ck_attention_plan *plan,
                                int64_t number, float *space) {
-    int64_t plane = number / plan->items, batch = plane / a->key_heads;
+    int64_t plane = number / plan->items, batch = plane / a->key_heads, group = a->query_heads / a->key_heads;
     int64_t queries = a->query_offsets ? a->query_offsets[batch + 1] - a->query_offsets[batch] : a->queries;
     int64_t first_key = a->key_offsets ? a->key_offsets[batch] : 0;
     item->args = a;
     item->batch = batch;
     item->key_head = plane % a->key_heads;
     item->first = number % plan->items * plan->rows_per_item;
-    item->count = lesser(plan->rows_per_item, a->query_heads / a->key_heads * queries - item->first);
+    item->count = lesser(plan->rows_per_item, group * queries - item->first);
+    item->first_head = item->key_head * group;
+    item->heads = group;
+    item->dropout = dropout_of(a->dropout, a->seed);
     item->keys = a->key_offsets ? a->key_offsets[batch + 1] - first_key : a->keys;
     int64_t apart = a->pages.table || a->key_offsets ? 0 : batch;  // entries of the batch in key and value
     const int32_t *pages = a->pages.table ? a->pages.table + batch * a->pages.table_stride : 0;
