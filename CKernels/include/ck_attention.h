@@ -7,7 +7,8 @@
 /// for each batch entry and query head; a key head serves query_heads / key_heads query heads that follow each other.
 ///
 /// Precision: binary32, by the arithmetic contract (the article "One answer"): the same bits on every instruction set and
-/// thread count, for a row alone or among others. A query without keys is 0, its log_sum_exp -infinity. Source of the
+/// thread count, for a row alone or among others. Where query, key and value are bfloat16, e^s is rounded to it before it
+/// meets the values. A query without keys is 0, its log_sum_exp -infinity. Source of the
 /// method: online softmax (Milakov and Gimelshein, 2018), FlashAttention (Dao et al., 2022).
 #ifndef CK_ATTENTION_H
 #define CK_ATTENTION_H

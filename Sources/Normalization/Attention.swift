@@ -31,7 +31,8 @@ public struct AttentionStatistics: Sendable {
 /// - Throws: `NormalizationError` for shapes that do not fit, a scale that is not finite, a part of the mask that does
 ///   not fit, or a backend that is not here.
 ///
-/// Precision: float32 throughout, rounded once for the smaller types. A row's bits do not depend on the rows beside
+/// Precision: float32 throughout, rounded once for the smaller types; where all tensors are bfloat16, the weights exp(s)
+/// are rounded to it before they meet the values. A row's bits do not depend on the rows beside
 /// it: a decode step gives what a prefill gives. A query that sees no key is exactly 0; nothing of a key that takes no
 /// part shows, even if it or its value is NaN. Memory beyond the output does not grow with the number of keys, unless
 /// several threads share few queries: then by their sums for each 512 keys.

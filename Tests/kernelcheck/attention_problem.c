@@ -113,7 +113,7 @@ static void draw_dropout(check *c, attention_problem *p) {
 /// Rows of `size` numbers of about `scale`; `growing`: later rows are larger. Sometimes a number that is none.
 static void draw_rows(check *c, const attention_axis *a, int64_t heads, int64_t size, ck_type type, float scale,
                       int growing, float *numbers, void *stored) {
-    static const float special[] = {NAN, INFINITY, -INFINITY, NAN, 3e38f, 0x1p-140f, -0.0f};
+    static const float special[] = {NAN, INFINITY, -INFINITY, NAN, 3e38f, 0x1p-140f, -0.0f, 1e-18f, 1e-23f};
     for (int64_t row = 0; row < a->batch * heads * a->most; row++) {
         float factor = growing ? scale * (float)(1 + row % a->most) / (float)a->most : scale;
         for (int64_t i = row * size; i < (row + 1) * size; i++) numbers[i] = 2 * factor * random_uniform(&c->random);
@@ -121,7 +121,7 @@ static void draw_rows(check *c, const attention_axis *a, int64_t heads, int64_t 
     if (a->batch * heads * a->most > 0 && random_below(&c->random, 3) == 0)
         for (int64_t n = 1 + random_below(&c->random, 4); n > 0; n--) {
             int64_t at = random_below(&c->random, a->batch * heads * a->most * size);
-            numbers[at] = special[random_below(&c->random, 7)];
+            numbers[at] = special[random_below(&c->random, 9)];
         }
     type_store(type, stored, numbers, a->batch * heads * a->most * size);
 }
@@ -137,6 +137,7 @@ contract_attention_row attention_problem_row(const attention_problem *p, int64_t
         .value = p->value + first_key * s.value_size,
         .head_size = s.head_size,
         .value_size = s.value_size,
+        .rounds = p->type == CK_BF16 && p->key_type == CK_BF16,
         .dropout = p->dropout,
         .seed = p->seed,
         .number = (uint64_t)(b * s.query_heads + head) << 32 | (uint64_t)(p->first_query + query),

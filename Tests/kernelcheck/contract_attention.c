@@ -3,6 +3,7 @@
 #include "contract_attention.h"
 
 #include "contract_philox.h"
+#include "storage_types.h"
 
 enum { KEYS_OF_BLOCK = 64, KEYS_OF_CHUNK = 512, FOLDED = 16 };
 
@@ -10,6 +11,7 @@ enum { KEYS_OF_BLOCK = 64, KEYS_OF_CHUNK = 512, FOLDED = 16 };
 typedef struct attention_sums {
     float most, anchor, power;
     float lane[FOLDED], weighted[CONTRACT_HEAD];
+    float unrounded[FOLDED];  // lanes of weights that have not been rounded
 } attention_sums;
 
 static float weight(const attention_sums *t, float s) {
@@ -31,7 +33,10 @@ static void raise(attention_sums *t, float most) {
     float ratio = before.anchor == t->anchor
                       ? ldexpf(1, (int)(before.power - t->power))
                       : contract_exp((before.anchor - t->anchor) + (before.power - t->power) * 0x1.62e43p-1f);
-    for (int l = 0; l < FOLDED; l++) t->lane[l] *= ratio;
+    for (int l = 0; l < FOLDED; l++) {
+        t->lane[l] *= ratio;
+        t->unrounded[l] *= ratio;
+    }
     for (int d = 0; d < CONTRACT_HEAD; d++) t->weighted[d] *= ratio;
 }
 
@@ -45,16 +50,24 @@ static float largest_of(const float *s, int64_t count, float most) {
     return most;
 }
 
+static void add_lanes(float *lane, const float *e) {
+    for (int l = 0; l < FOLDED; l++) lane[l] += (e[l] + e[l + 32]) + (e[l + 16] + e[l + 48]);
+}
+
 /// A block, whose keys begin at key `first`; scores behind the last key are -infinity.
 static void add_block(const contract_attention_row *r, attention_sums *t, const float *s, int64_t first) {
     float most = largest_of(s, KEYS_OF_BLOCK, t->most), e[KEYS_OF_BLOCK];
     if (most > t->most) raise(t, most);
     for (int j = 0; j < KEYS_OF_BLOCK; j++) e[j] = weight(t, s[j]);
-    for (int l = 0; l < FOLDED; l++) t->lane[l] += (e[l] + e[l + 32]) + (e[l + 16] + e[l + 48]);
-    for (int j = 0; j < KEYS_OF_BLOCK; j++)
-        for (int64_t d = 0; d < r->value_size && e[j] != 0 && keeps(r, first + j); d++)
-            if (first + j < r->scores.to)
-                t->weighted[d] = fmaf(e[j], r->value[(first + j) * r->value_size + d], t->weighted[d]);
+    add_lanes(t->unrounded, e);
+    for (int j = 0; j < KEYS_OF_BLOCK && r->rounds; j++) e[j] = e[j] < 0x1p-40f ? 0 : type_widen(CK_BF16, type_round(CK_BF16, e[j]));
+    add_lanes(t->lane, e);
+    for (int64_t d = 0; d < r->value_size; d++) {
+        float sum = r->rounds ? 0 : t->weighted[d];
+        for (int j = 0; j < KEYS_OF_BLOCK && first + j < r->scores.to; j++)
+            if (e[j] != 0 && keeps(r, first + j)) sum = fmaf(e[j], r->value[(first + j) * r->value_size + d], sum);
+        t->weighted[d] = r->rounds ? t->weighted[d] + sum : sum;
+    }
 }
 
 /// Adds the sums of a later chunk.
@@ -63,7 +76,10 @@ static void merge(attention_sums *t, attention_sums *part, int64_t value_size) {
         raise(t, part->most);
     else
         raise(part, t->most);
-    for (int l = 0; l < FOLDED; l++) t->lane[l] += part->lane[l];
+    for (int l = 0; l < FOLDED; l++) {
+        t->lane[l] += part->lane[l];
+        t->unrounded[l] += part->unrounded[l];
+    }
     for (int64_t d = 0; d < value_size; d++) t->weighted[d] += part->weighted[d];
 }
 
@@ -103,10 +119,11 @@ contract_logarithm contract_attention(const contract_attention_row *r, float *ou
     }
     float sink = r->scores.sink;
     if (sink > total.most) raise(&total, sink);
+    float unrounded = folded(total.unrounded) + weight(&total, sink);
     float sum = folded(total.lane) + weight(&total, sink), kept_scale = 1 / (1 - r->dropout);
     for (int64_t d = 0; d < r->value_size; d++) output[d] = sum == 0 ? 0 : total.weighted[d] / sum * kept_scale + 0.0f;
     if (isnan(sum) || sum == 0) return (contract_logarithm){isnan(sum) ? NAN : -INFINITY, 0};
-    double log = total.anchor + total.power * 0x1.62e42fefa39efp-1 + contract_log(sum);
+    double log = total.anchor + total.power * 0x1.62e42fefa39efp-1 + contract_log(unrounded);
     float high = (float)log;
     return (contract_logarithm){high, isfinite(high) ? (float)(log - high) : 0};
 }

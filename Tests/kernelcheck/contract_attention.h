@@ -13,6 +13,7 @@ typedef struct contract_attention_row {
     contract_score_row scores;
     const float *query, *key, *value;
     int64_t head_size, value_size;
+    int rounds;  // weights, to bfloat16
     float dropout;
     uint64_t seed, number;  // of the row, for dropout
 } contract_attention_row;
