@@ -27,6 +27,7 @@ static const family families[] = {
     {"norm_backward", check_norm_backward},
     {"channel_norm", check_channel_norm},
     {"row_moments", check_row_moments},
+    {"row_moments_backward", check_row_moments_backward},
     {"convert", check_convert},
     {"convert_layouts", check_convert_layouts},
     {"norm_second_order", check_norm_second_order},
