@@ -35,6 +35,7 @@ typedef struct gradient_run {
 } gradient_run;
 
 V_FN void gradient_run_block(gradient_lanes *s, const gradient_run *g, int64_t i, int64_t left, int k) {
+    V_UNROLL
     for (int last = k + V_TOGETHER; k < last; k++) {
         int64_t j = i + 16 * k, rest = left - 16 * k;
         vf dy = read_left(g->dy, j, rest);
@@ -51,22 +52,34 @@ typedef struct gradient_sums {
     float dy, product, xhat;
 } gradient_sums;
 
+V_FN gradient_lanes gradient_run_chunk(const gradient_run *g, int64_t begin, int64_t end) {
+    gradient_lanes chunk = {lanes_zero(), lanes_zero(), lanes_zero()};
+    V_UNROLL
+    for (int k = 0; k < 4; k += V_TOGETHER) {
+        int64_t i = begin;
+        for (; i + BLOCK <= end; i += BLOCK) gradient_run_block(&chunk, g, i, BLOCK, k);
+        if (i + 16 * k < end) gradient_run_block(&chunk, g, i, end - i, k);
+    }
+    return chunk;
+}
+
+V_FN gradient_sums fold_gradient_lanes(const gradient_lanes *s) {
+    return (gradient_sums){lanes_fold(&s->dy), lanes_fold(&s->product), lanes_fold(&s->xhat)};
+}
+
 V_FN gradient_sums sum_gradient_run(const gradient_run *g, int64_t n) {
-    row_lanes dy = row_lanes_zero(), product = row_lanes_zero(), xhat = row_lanes_zero();
-    for (int64_t c = 0; c < n; c += CHUNK) {
-        gradient_lanes chunk = {lanes_zero(), lanes_zero(), lanes_zero()};
-        int64_t end = lesser(c + CHUNK, n);
-        for (int k = 0; k < 4; k += V_TOGETHER) {
-            int64_t i = c;
-            for (; i + BLOCK <= end; i += BLOCK) gradient_run_block(&chunk, g, i, BLOCK, k);
-            if (i < end) gradient_run_block(&chunk, g, i, end - i, k);
-        }
+    gradient_lanes chunk = gradient_run_chunk(g, 0, lesser(CHUNK, n));
+    if (n <= CHUNK) return fold_gradient_lanes(&chunk);
+    row_lanes dy = row_lanes_zero(), product = dy, xhat = dy;
+    for (int64_t c = 0;;) {
         row_lanes_add(&dy, &chunk.dy, c);
         row_lanes_add(&product, &chunk.product, c);
         row_lanes_add(&xhat, &chunk.xhat, c);
+        if ((c += CHUNK) >= n) break;
+        chunk = gradient_run_chunk(g, c, lesser(c + CHUNK, n));
     }
-    lanes total = row_lanes_total(&dy, n), total_product = row_lanes_total(&product, n), total_xhat = row_lanes_total(&xhat, n);
-    return (gradient_sums){lanes_fold(&total), lanes_fold(&total_product), lanes_fold(&total_xhat)};
+    gradient_lanes total = {row_lanes_total(&dy, n), row_lanes_total(&product, n), row_lanes_total(&xhat, n)};
+    return fold_gradient_lanes(&total);
 }
 
 V_FN void gradient_sums_of_runs(ck_type type, const ck_channel_region *r, int64_t begin, int64_t end) {

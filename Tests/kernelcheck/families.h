@@ -49,6 +49,9 @@ void check_score_softmax(check *c);
 /// Attention against the contract's words.
 void check_attention(check *c);
 
+/// How much stack calls take.
+void check_stack(check *c);
+
 /// Calls in forked children.
 void check_forks(check *c);
 

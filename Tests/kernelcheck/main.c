@@ -43,6 +43,7 @@ static const family families[] = {
     {"attention", check_attention},
     {"exp", check_exp},
     {"tanh", check_tanh},
+    {"stack", check_stack},
     {"forks", check_forks},
 };
 enum { FAMILIES = sizeof families / sizeof *families };
