@@ -32,13 +32,33 @@ typedef struct second_row {
     int64_t n;
     int is_centred;
     float rstd;
-    float *x, *v, *dy, *w, *p, *q;  // `p` is NULL where there is none
-    float *xhat, *z, *out;
+    float *x, *v, *w, *p, *q;  // `p` is NULL where there is none
+    float *xhat, *z, *out, *memory;
 } second_row;
 
-static void find_xhat(second_row *r, float mean, float low) {
-    for (int64_t i = 0; i < r->n; i++) r->xhat[i] = fmaf(r->x[i] - mean, r->rstd, -(low * r->rstd));
+static second_row second_row_make(int64_t n, int is_centred, const float *p, const float *q) {
+    float *m = contract_floats(8 * n);
+    second_row r = {n, is_centred, 0, m, m + n, m + 2 * n, p ? m + 3 * n : NULL, m + 4 * n, m + 5 * n, m + 6 * n, m + 7 * n, m};
+    if (p) contract_read(r.p, CK_F32, p, 0, 1, n, 0);
+    contract_read(r.q, CK_F32, q, 0, 1, n, 0);
+    return r;
 }
+
+static void read_weight(second_row *r, ck_type type, const void *weight, float offset) {
+    contract_read(r->w, type, weight, 0, 1, r->n, 1);
+    for (int64_t i = 0; weight && offset != 0 && i < r->n; i++) r->w[i] += offset;
+}
+
+/// x and its tangent begin at the elements `at_x` and `at_v`.
+static void read_row(second_row *r, ck_type type, const void *x, int64_t at_x, const void *v, int64_t at_v, float mean, float low,
+                     float rstd) {
+    contract_read(r->x, type, x, at_x, 1, r->n, 0);
+    contract_read(r->v, type, v, at_v, 1, r->n, 0);
+    r->rstd = rstd;
+    for (int64_t i = 0; i < r->n; i++) r->xhat[i] = fmaf(r->x[i] - mean, rstd, -(low * rstd));
+}
+
+static float saved(const float *of, int64_t row) { return of ? of[row] : 0; }
 
 /// Steps 1 and 2.
 static void find_tangent(second_row *r) {
@@ -52,12 +72,12 @@ static void find_tangent(second_row *r) {
 }
 
 /// Steps 3 to 6.
-static void find_gradient(const second_row *r, float *gradient) {
+static void find_gradient(const second_row *r, const float *dy, float *gradient) {
     int64_t n = r->n;
     float *g = contract_floats(n), *k = contract_floats(n);
     for (int64_t i = 0; i < n; i++) {
-        g[i] = r->dy[i] * r->w[i];
-        k[i] = r->p ? r->p[i] * r->dy[i] : 0;
+        g[i] = dy[i] * r->w[i];
+        k[i] = r->p ? r->p[i] * dy[i] : 0;
     }
     sloped of_v = sloped_row(r->v, r->xhat, n, r->is_centred), of_g = sloped_row(g, r->xhat, n, r->is_centred);
     sloped of_k = sloped_row(k, r->xhat, n, r->is_centred);
@@ -78,53 +98,35 @@ static void find_gradient(const second_row *r, float *gradient) {
 
 void contract_double_backward(const void *args) {
     const ck_norm_double_backward_args *a = args;
-    int64_t n = a->cols;
-    float *memory = contract_floats(10 * n), *gradient = memory + 9 * n;
-    second_row r = {
-        n,           a->mean != NULL, 0, memory, memory + n, memory + 2 * n, memory + 3 * n, NULL, memory + 5 * n, memory + 6 * n,
-        memory + 7 * n, memory + 8 * n,
-    };
-    if (a->dweight_cotangent) contract_read(r.p = memory + 4 * n, CK_F32, a->dweight_cotangent, 0, 1, n, 0);
-    contract_read(r.q, CK_F32, a->dbias_cotangent, 0, 1, n, 0);
-    contract_read(r.w, a->parameter_type, a->weight, 0, 1, n, 1);
-    for (int64_t i = 0; a->weight && a->weight_offset != 0 && i < n; i++) r.w[i] += a->weight_offset;
-    contract_columns weight = contract_columns_make(a->rows, n);
+    second_row r = second_row_make(a->cols, a->mean != NULL, a->dweight_cotangent, a->dbias_cotangent);
+    float *dy = contract_floats(r.n), *gradient = contract_floats(r.n);
+    contract_columns weight = contract_columns_make(a->rows, r.n);
+    read_weight(&r, a->parameter_type, a->weight, a->weight_offset);
     for (int64_t row = 0; row < a->rows; row++) {
-        contract_read(r.x, a->type, a->x, row * a->x_stride, 1, n, 0);
-        contract_read(r.v, a->type, a->dx_cotangent, row * a->dx_cotangent_stride, 1, n, 0);
-        contract_read(r.dy, a->type, a->dy, row * a->dy_stride, 1, n, 0);
-        r.rstd = a->rstd[row];
-        find_xhat(&r, a->mean ? a->mean[row] : 0, a->mean && a->mean_low ? a->mean_low[row] : 0);
+        read_row(&r, a->type, a->x, row * a->x_stride, a->dx_cotangent, row * a->dx_cotangent_stride, saved(a->mean, row),
+                 a->mean ? saved(a->mean_low, row) : 0, a->rstd[row]);
+        contract_read(dy, a->type, a->dy, row * a->dy_stride, 1, r.n, 0);
         find_tangent(&r);
-        find_gradient(&r, gradient);
-        contract_write(a->type, a->dy_gradient, row * a->dy_gradient_stride, 1, n, r.out);
-        contract_write(a->type, a->x_gradient, row * a->x_gradient_stride, 1, n, gradient);
-        contract_columns_add(&weight, r.dy, r.z);
+        find_gradient(&r, dy, gradient);
+        contract_write(a->type, a->dy_gradient, row * a->dy_gradient_stride, 1, r.n, r.out);
+        contract_write(a->type, a->x_gradient, row * a->x_gradient_stride, 1, r.n, gradient);
+        contract_columns_add(&weight, dy, r.z);
     }
     contract_columns_put(&weight, a->weight_gradient, a->accumulate);
-    free(memory);
+    free(dy);
+    free(gradient);
+    free(r.memory);
 }
 
 void contract_tangent(const void *args) {
     const ck_norm_tangent_args *a = args;
-    ck_norm_double_backward_args of_dy = {
-        .rows = a->rows,
-        .cols = a->cols,
-        .type = a->type,
-        .parameter_type = a->parameter_type,
-        .dx_cotangent = a->x_tangent,
-        .dx_cotangent_stride = a->x_tangent_stride,
-        .dweight_cotangent = a->weight_tangent,
-        .dbias_cotangent = a->bias_tangent,
-        .x = a->x,
-        .x_stride = a->x_stride,
-        .weight = a->weight,
-        .weight_offset = a->weight_offset,
-        .mean = a->mean,
-        .mean_low = a->mean_low,
-        .rstd = a->rstd,
-        .dy_gradient = a->y_tangent,
-        .dy_gradient_stride = a->y_tangent_stride,
-    };
-    contract_double_backward(&of_dy);
+    second_row r = second_row_make(a->cols, a->mean != NULL, a->weight_tangent, a->bias_tangent);
+    read_weight(&r, a->parameter_type, a->weight, a->weight_offset);
+    for (int64_t row = 0; row < a->rows; row++) {
+        read_row(&r, a->type, a->x, row * a->x_stride, a->x_tangent, row * a->x_tangent_stride, saved(a->mean, row),
+                 a->mean ? saved(a->mean_low, row) : 0, a->rstd[row]);
+        find_tangent(&r);
+        contract_write(a->type, a->y_tangent, row * a->y_tangent_stride, 1, r.n, r.out);
+    }
+    free(r.memory);
 }
