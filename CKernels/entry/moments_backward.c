@@ -1,5 +1,5 @@
-// moments_backward.c: ck_gradient_moments_merge, ck_row_gradient_moments, ck_normalize_rows_backward: check, pick the table,
-// cut the rows into blocks, run, merge the blocks' sums.
+// moments_backward.c: ck_gradient_moments_merge, ck_row_gradient_moments, ck_normalize_rows_backward: check, pick the
+// table, cut the rows into blocks, run, merge the blocks' sums.
 
 #include "ck_moments_backward.h"
 
@@ -49,12 +49,13 @@ static ck_status check_moments(const ck_row_gradient_moments_args *a) {
     CK_CHECK(ck_check_epsilon(a->epsilon));
     if (a->rows == 0) return CK_OK;
     enum { DY, X, MOMENTS, WEIGHT, AREAS };
-    ck_area result = gradient_moments_area(a->gradient_moments, a->rows), areas[AREAS] = {
-        [DY] = ck_matrix_area(a->dy, a->type, a->rows, a->cols, a->dy_stride),
-        [X] = ck_matrix_area(a->x, a->type, a->rows, a->cols, a->x_stride),
-        [MOMENTS] = ck_moments_area(a->moments, a->rows),
-        [WEIGHT] = ck_vector_area(a->weight, CK_F32, a->cols),
-    };
+    ck_area result = gradient_moments_area(a->gradient_moments, a->rows),
+            areas[AREAS] = {
+                [DY] = ck_matrix_area(a->dy, a->type, a->rows, a->cols, a->dy_stride),
+                [X] = ck_matrix_area(a->x, a->type, a->rows, a->cols, a->x_stride),
+                [MOMENTS] = ck_moments_area(a->moments, a->rows),
+                [WEIGHT] = ck_vector_area(a->weight, CK_F32, a->cols),
+            };
     CK_CHECK(ck_check_pointer(areas[DY]));
     CK_CHECK(ck_check_pointer(areas[X]));
     CK_CHECK(ck_check_optional(areas[WEIGHT]));
@@ -95,7 +96,8 @@ static void run_rows(const void *context, int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; block++) {
         int64_t last = (block + 1) * size;
         float *sums = wants_sums(a) ? (float *)a->workspace + block * SUMS * pitch : 0;
-        call->table->normalize_rows_backward(a, block * size, last < a->rows ? last : a->rows, sums, pitch, call->streaming);
+        call->table->normalize_rows_backward(a, block * size, last < a->rows ? last : a->rows, sums, pitch,
+                                             call->streaming);
     }
 }
 

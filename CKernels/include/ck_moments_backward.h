@@ -26,32 +26,33 @@ typedef struct ck_gradient_moments {
     double comoment;    ///< sum of products of the deviations from these two
 } ck_gradient_moments;
 
-/// Merges `count` of them in their order: ((p0 + p1) + p2) + ...; of none, or of nothing, they are zeros. Two parts A and B
-/// in binary64, in this order (Pebay: Formulas for robust, one-pass parallel computation of covariances, 2008):
+/// Merges `count` of them in their order: ((p0 + p1) + p2) + ...; of none, or of nothing, they are zeros. Two parts A
+/// and B in binary64, in this order (Pebay: Formulas for robust, one-pass parallel computation of covariances, 2008):
 ///
 ///     n = nA + nB,   share = nB / n,   d = gradientB - gradientA,   e = normalizedB - normalizedA
 ///     gradient = gradientA + d * share,   normalized = normalizedA + e * share
 ///     comoment = (comomentA + comomentB) + (d * e) * (nA * share)
 ///
-/// `result` may be one of `parts`. CK_BAD_MOMENTS for a negative count, CK_SIZE_OVERFLOW if counts add up to more than an
-/// int64_t holds. NaNs pass through.
-CK_API ck_status ck_gradient_moments_merge(const ck_gradient_moments *parts, int64_t count, ck_gradient_moments *result);
+/// `result` may be one of `parts`. CK_BAD_MOMENTS for a negative count, CK_SIZE_OVERFLOW if counts add up to more than
+/// an int64_t holds. NaNs pass through.
+CK_API ck_status ck_gradient_moments_merge(const ck_gradient_moments *parts, int64_t count,
+                                           ck_gradient_moments *result);
 
 /// Arguments of `ck_row_gradient_moments`: the gradient moments of every row, or part of a row.
 ///
 /// Gradients are summed in binary32 around the mean of a sample, as in `ck_layer_norm_backward`, and what follows is
 /// binary64: an offset that all dy of a row share costs nothing.
 typedef struct ck_row_gradient_moments_args {
-    int64_t rows;                          ///< >= 0; 0 does nothing
-    int64_t cols;                          ///< >= 1
-    ck_type type;                          ///< of dy and x
-    const void *dy;                        ///< [rows, cols]
-    int64_t dy_stride;                     ///< from row to row, >= cols
-    const void *x;                         ///< [rows, cols]: the input of the forward pass
-    int64_t x_stride;                      ///< from row to row, >= cols
-    const ck_moments *moments;             ///< [rows], each of at least one element: those of whole rows
-    const float *weight;                   ///< [cols], or NULL for ones
-    float epsilon;                         ///< of the forward pass
+    int64_t rows;                           ///< >= 0; 0 does nothing
+    int64_t cols;                           ///< >= 1
+    ck_type type;                           ///< of dy and x
+    const void *dy;                         ///< [rows, cols]
+    int64_t dy_stride;                      ///< from row to row, >= cols
+    const void *x;                          ///< [rows, cols]: the input of the forward pass
+    int64_t x_stride;                       ///< from row to row, >= cols
+    const ck_moments *moments;              ///< [rows], each of at least one element: those of whole rows
+    const float *weight;                    ///< [cols], or NULL for ones
+    float epsilon;                          ///< of the forward pass
     ck_gradient_moments *gradient_moments;  ///< [rows]
 } ck_row_gradient_moments_args;
 
@@ -63,26 +64,27 @@ CK_API ck_status ck_row_gradient_moments(const ck_row_gradient_moments_args *arg
 ///     dweight = sum over rows of dy * xhat
 ///     dbias   = sum over rows of dy
 ///
-/// That is the gradient of layer normalization. With means and comoments of 0 (count 1) it is that of `ck_normalize_rows` by
-/// moments that do not depend on x. For the same moments it gives the same bits however rows are cut.
+/// That is the gradient of layer normalization. With means and comoments of 0 (count 1) it is that of
+/// `ck_normalize_rows` by moments that do not depend on x. For the same moments it gives the same bits however rows are
+/// cut.
 typedef struct ck_normalize_rows_backward_args {
-    int64_t rows;                                ///< >= 0; 0 writes only sums over no rows
-    int64_t cols;                                ///< >= 1
-    ck_type type;                                ///< of dy, x and dx
-    const void *dy;                              ///< [rows, cols]
-    int64_t dy_stride;                           ///< from row to row, >= cols
-    const void *x;                               ///< [rows, cols]: the input of the forward pass
-    int64_t x_stride;                            ///< from row to row, >= cols
-    const ck_moments *moments;                   ///< [rows], each of at least one element
+    int64_t rows;                                 ///< >= 0; 0 writes only sums over no rows
+    int64_t cols;                                 ///< >= 1
+    ck_type type;                                 ///< of dy, x and dx
+    const void *dy;                               ///< [rows, cols]
+    int64_t dy_stride;                            ///< from row to row, >= cols
+    const void *x;                                ///< [rows, cols]: the input of the forward pass
+    int64_t x_stride;                             ///< from row to row, >= cols
+    const ck_moments *moments;                    ///< [rows], each of at least one element
     const ck_gradient_moments *gradient_moments;  ///< [rows], each of at least one element
-    const float *weight;                         ///< [cols], or NULL for ones
-    float epsilon;                               ///< of the forward pass
-    void *dx;                                    ///< [rows, cols] or NULL; may be dy itself (same stride)
-    int64_t dx_stride;                           ///< from row to row, >= cols
-    float *dweight;                              ///< [cols] or NULL
-    float *dbias;                                ///< [cols] or NULL
-    int32_t accumulate;                          ///< nonzero: add to dweight and dbias instead of writing them
-    void *workspace;                             ///< with dweight or dbias: so many bytes, 64-byte aligned
+    const float *weight;                          ///< [cols], or NULL for ones
+    float epsilon;                                ///< of the forward pass
+    void *dx;                                     ///< [rows, cols] or NULL; may be dy itself (same stride)
+    int64_t dx_stride;                            ///< from row to row, >= cols
+    float *dweight;                               ///< [cols] or NULL
+    float *dbias;                                 ///< [cols] or NULL
+    int32_t accumulate;                           ///< nonzero: add to dweight and dbias instead of writing them
+    void *workspace;                              ///< with dweight or dbias: so many bytes, 64-byte aligned
     size_t workspace_size;
 } ck_normalize_rows_backward_args;
 

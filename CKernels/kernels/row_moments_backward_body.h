@@ -1,5 +1,5 @@
-// row_moments_backward_body.h: gradients of rows that were normalized by given moments (ck_moments_backward.h). With the
-// rule of a set, and c the mean of a sample of dy * weight:
+// row_moments_backward_body.h: gradients of rows that were normalized by given moments (ck_moments_backward.h). With
+// the rule of a set, and c the mean of a sample of dy * weight:
 //
 //     xhat = (fma(x, scale, -centre) - low) * factor,   t = fma(dy, weight, -c)
 //     gradient = c + sum(t) / n,   normalized = sum(xhat) / n,   comoment = sum(t * xhat) - sum(t) * normalized
@@ -49,14 +49,16 @@ V_FN void find_gradient_moments(ck_type type, const ck_row_gradient_moments_args
         gradient_run g = {dy, source_at((source){a->x, type}, row * a->x_stride), weight, rule, v_set(centre)};
         gradient_sums sums = sum_gradient_run(&g, a->cols);
         double normalized = sums.xhat / n;
-        a->gradient_moments[row] = (ck_gradient_moments){a->cols, centre + sums.dy / n, normalized,
-                                                         sums.product - sums.dy * normalized};
+        a->gradient_moments[row] =
+            (ck_gradient_moments){a->cols, centre + sums.dy / n, normalized, sums.product - sums.dy * normalized};
     }
 }
 
 CK_KERNEL(row_gradient_moments)(const ck_row_gradient_moments_args *a, int64_t begin, int64_t end) {
-    if (a->weight) BY_TYPE(a->type, find_gradient_moments, a, a->weight, begin, end);
-    else BY_TYPE(a->type, find_gradient_moments, a, 0, begin, end);
+    if (a->weight)
+        BY_TYPE(a->type, find_gradient_moments, a, a->weight, begin, end);
+    else
+        BY_TYPE(a->type, find_gradient_moments, a, 0, begin, end);
 }
 
 /// Rows that share what is loaded of weight and of the sums over rows.
@@ -82,8 +84,8 @@ V_FN row_gradient row_gradient_at(ck_type type, const ck_normalize_rows_backward
 }
 
 /// Columns i ... i + 15 of some rows; `sums` has those of weight and, `pitch` on, those of bias, or is NULL.
-V_FN void row_gradient_columns(ck_type type, const row_gradient *rows, int count, const float *weight, float *sums, int64_t pitch,
-                               int64_t i, int64_t left, int streaming) {
+V_FN void row_gradient_columns(ck_type type, const row_gradient *rows, int count, const float *weight, float *sums,
+                               int64_t pitch, int64_t i, int64_t left, int streaming) {
     vf w = weight ? load_left(weight + i, left) : v_set(1.0f), weight_sum = v_zero(), bias_sum = v_zero();
     if (sums) {
         weight_sum = v_load(sums + i);
@@ -113,16 +115,19 @@ V_FN void row_gradients(ck_type type, const ck_normalize_rows_backward_args *a, 
         int count = (int)lesser(ROWS_BY_MOMENTS, end - begin);
         int64_t i = 0;
         for (int k = 0; k < count; k++) rows[k] = row_gradient_at(type, a, begin + k);
-        for (; i + 16 <= a->cols; i += 16) row_gradient_columns(type, rows, count, a->weight, sums, pitch, i, 16, streaming);
+        for (; i + 16 <= a->cols; i += 16)
+            row_gradient_columns(type, rows, count, a->weight, sums, pitch, i, 16, streaming);
         if (i < a->cols) row_gradient_columns(type, rows, count, a->weight, sums, pitch, i, a->cols - i, 0);
     }
 }
 
 /// `sums`, of this block of rows, are 2 * pitch floats, or NULL if they are not wanted.
-CK_KERNEL(normalize_rows_backward)(const ck_normalize_rows_backward_args *a, int64_t begin, int64_t end, float *sums,
-                                   int64_t pitch, int streaming) {
+CK_KERNEL(normalize_rows_backward)
+(const ck_normalize_rows_backward_args *a, int64_t begin, int64_t end, float *sums, int64_t pitch, int streaming) {
     for (int64_t i = 0; sums && i < 2 * pitch; i += 16) v_store(sums + i, v_zero());
-    if (streaming) BY_TYPE(a->type, row_gradients, a, begin, end, sums, pitch, 1);
-    else BY_TYPE(a->type, row_gradients, a, begin, end, sums, pitch, 0);
+    if (streaming)
+        BY_TYPE(a->type, row_gradients, a, begin, end, sums, pitch, 1);
+    else
+        BY_TYPE(a->type, row_gradients, a, begin, end, sums, pitch, 0);
     if (streaming) v_stream_end();
 }

@@ -45,8 +45,8 @@ static part part_at(const set *s, int64_t channel, int64_t index) {
     if (is_first(s->shape))
         return (part){((s->sample + index) * channels + channel) * positions, 1, positions, CONTRACT_RUN};
     int64_t rest = s->samples * positions - row;
-    return (part){(s->sample * positions + row) * channels + channel, channels, rest < ROWS_OF_A_PART ? rest : ROWS_OF_A_PART,
-                  CONTRACT_COLUMN};
+    return (part){(s->sample * positions + row) * channels + channel, channels,
+                  rest < ROWS_OF_A_PART ? rest : ROWS_OF_A_PART, CONTRACT_COLUMN};
 }
 
 static float *read_part(const set *s, part p, const void *tensor) {
@@ -105,10 +105,12 @@ typedef struct channel_sums {
 
 /// xhat of a part's x in its place; for the inverse x - bias.
 static void turn_to_xhat(float *x, int64_t n, contract_rule r, float bias, int inverts) {
-    for (int64_t i = 0; i < n; i++) x[i] = inverts ? x[i] - bias : contract_deviation(x[i], r) * contract_bounded(r.phi);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = inverts ? x[i] - bias : contract_deviation(x[i], r) * contract_bounded(r.phi);
 }
 
-static channel_sums sums_of(const ck_channel_norm_backward_args *a, const set *s, int64_t c, contract_rule r, int inverts) {
+static channel_sums sums_of(const ck_channel_norm_backward_args *a, const set *s, int64_t c, contract_rule r,
+                            int inverts) {
     channel_sums sums = {0};
     for (int64_t k = 0; k < part_count(s); k++) {
         part p = part_at(s, c, k);
@@ -132,8 +134,8 @@ typedef struct coefficients {
     float weight, m, low, h, factor;
 } coefficients;
 
-static void write_gradients(const ck_channel_norm_backward_args *a, const set *s, int64_t c, contract_rule r, coefficients by,
-                            int inverts) {
+static void write_gradients(const ck_channel_norm_backward_args *a, const set *s, int64_t c, contract_rule r,
+                            coefficients by, int inverts) {
     for (int64_t k = 0; k < part_count(s); k++) {
         part p = part_at(s, c, k);
         float *dy = read_part(s, p, a->dy), *xhat = read_part(s, p, a->x);

@@ -1,5 +1,5 @@
-// contract_channel_norm.h: channel normalization, its inverse and the gradients of both in scalar C from the words of the
-// arithmetic contract.
+// contract_channel_norm.h: channel normalization, its inverse and the gradients of both in scalar C from the words of
+// the arithmetic contract.
 
 #ifndef KERNELCHECK_CONTRACT_CHANNEL_NORM_H
 #define KERNELCHECK_CONTRACT_CHANNEL_NORM_H

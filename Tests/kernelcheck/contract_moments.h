@@ -1,5 +1,5 @@
-// contract_moments.h: moments of parts, and how a set is normalized by them, in scalar C from the words of the arithmetic
-// contract: what channel normalization and rows by given moments have in common.
+// contract_moments.h: moments of parts, and how a set is normalized by them, in scalar C from the words of the
+// arithmetic contract: what channel normalization and rows by given moments have in common.
 
 #ifndef KERNELCHECK_CONTRACT_MOMENTS_H
 #define KERNELCHECK_CONTRACT_MOMENTS_H

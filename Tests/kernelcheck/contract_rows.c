@@ -14,7 +14,8 @@ float *contract_floats(int64_t count) {
     exit(2);
 }
 
-void contract_read(float *to, ck_type type, const void *array, int64_t first, int64_t stride, int64_t count, float value) {
+void contract_read(float *to, ck_type type, const void *array, int64_t first, int64_t stride, int64_t count,
+                   float value) {
     for (int64_t i = 0; i < count; i++)
         to[i] = array ? type_widen(type, type_bits(type, array, first + i * stride)) : value;
 }

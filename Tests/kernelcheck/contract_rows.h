@@ -8,8 +8,10 @@
 /// Memory for `count` floats; ends the program if there is none.
 float *contract_floats(int64_t count);
 
-/// Elements first ... first + count - 1 of an array, `stride` apart, widened; `value` for all of them if there is no array.
-void contract_read(float *to, ck_type type, const void *array, int64_t first, int64_t stride, int64_t count, float value);
+/// Elements first ... first + count - 1 of an array, `stride` apart, widened; `value` for all of them if there is no
+/// array.
+void contract_read(float *to, ck_type type, const void *array, int64_t first, int64_t stride, int64_t count,
+                   float value);
 
 /// Writes them, rounded; nothing if there is no array.
 void contract_write(ck_type type, void *array, int64_t first, int64_t stride, int64_t count, const float *values);

@@ -38,7 +38,8 @@ typedef struct second_row {
 
 static second_row second_row_make(int64_t n, int is_centred, const float *p, const float *q) {
     float *m = contract_floats(8 * n);
-    second_row r = {n, is_centred, 0, m, m + n, m + 2 * n, p ? m + 3 * n : NULL, m + 4 * n, m + 5 * n, m + 6 * n, m + 7 * n, m};
+    second_row r = {n,         is_centred, 0,         m,         m + n, m + 2 * n, p ? m + 3 * n : NULL,
+                    m + 4 * n, m + 5 * n,  m + 6 * n, m + 7 * n, m};
     if (p) contract_read(r.p, CK_F32, p, 0, 1, n, 0);
     contract_read(r.q, CK_F32, q, 0, 1, n, 0);
     return r;
@@ -50,8 +51,8 @@ static void read_weight(second_row *r, ck_type type, const void *weight, float o
 }
 
 /// x and its tangent begin at the elements `at_x` and `at_v`.
-static void read_row(second_row *r, ck_type type, const void *x, int64_t at_x, const void *v, int64_t at_v, float mean, float low,
-                     float rstd) {
+static void read_row(second_row *r, ck_type type, const void *x, int64_t at_x, const void *v, int64_t at_v, float mean,
+                     float low, float rstd) {
     contract_read(r->x, type, x, at_x, 1, r->n, 0);
     contract_read(r->v, type, v, at_v, 1, r->n, 0);
     r->rstd = rstd;
@@ -103,8 +104,8 @@ void contract_double_backward(const void *args) {
     contract_columns weight = contract_columns_make(a->rows, r.n);
     read_weight(&r, a->parameter_type, a->weight, a->weight_offset);
     for (int64_t row = 0; row < a->rows; row++) {
-        read_row(&r, a->type, a->x, row * a->x_stride, a->dx_cotangent, row * a->dx_cotangent_stride, saved(a->mean, row),
-                 a->mean ? saved(a->mean_low, row) : 0, a->rstd[row]);
+        read_row(&r, a->type, a->x, row * a->x_stride, a->dx_cotangent, row * a->dx_cotangent_stride,
+                 saved(a->mean, row), a->mean ? saved(a->mean_low, row) : 0, a->rstd[row]);
         contract_read(dy, a->type, a->dy, row * a->dy_stride, 1, r.n, 0);
         find_tangent(&r);
         find_gradient(&r, dy, gradient);

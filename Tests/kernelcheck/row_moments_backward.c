@@ -39,15 +39,18 @@ static void draw_rows(check *c, void *to, ck_type type, int64_t rows, int64_t co
 
 static int is_same(double a, double b) { return memcmp(&a, &b, sizeof a) == 0 || (a != a && b != b); }
 
-static void check_gradient_moments(check *c, const ck_gradient_moments *found, const ck_gradient_moments *expected, int64_t count) {
+static void check_gradient_moments(check *c, const ck_gradient_moments *found, const ck_gradient_moments *expected,
+                                   int64_t count) {
     check_count(c);
     for (int64_t i = 0; i < count; i++) {
         ck_gradient_moments a = found[i], b = expected[i];
         if (a.count == b.count && is_same(a.gradient, b.gradient) && is_same(a.normalized, b.normalized) &&
             is_same(a.comoment, b.comoment))
             continue;
-        check_fail(c, "gradient moments[%" PRId64 "] are %" PRId64 ", %.17g, %.17g, %.17g, not %" PRId64 ", %.17g, %.17g, %.17g", i,
-                   a.count, a.gradient, a.normalized, a.comoment, b.count, b.gradient, b.normalized, b.comoment);
+        check_fail(c,
+                   "gradient moments[%" PRId64 "] are %" PRId64 ", %.17g, %.17g, %.17g, not %" PRId64
+                   ", %.17g, %.17g, %.17g",
+                   i, a.count, a.gradient, a.normalized, a.comoment, b.count, b.gradient, b.normalized, b.comoment);
         return;
     }
 }
@@ -64,20 +67,32 @@ static ck_normalize_rows_backward_args draw(check *c, rows_memory *m, ck_type ty
     memcpy(m->packed[DWEIGHT], m->before, (size_t)cols * sizeof(float));
     memcpy(m->packed[DBIAS], m->before, (size_t)cols * sizeof(float));
     ck_normalize_rows_backward_args a = {
-        .rows = rows, .cols = cols, .type = type, .dy = m->packed[DY], .dy_stride = cols, .x = m->packed[X], .x_stride = cols,
-        .moments = m->moments, .gradient_moments = m->expected, .weight = random_below(r, 2) ? m->packed[WEIGHT] : NULL,
-        .epsilon = epsilons[random_below(r, 4)], .dx = random_below(r, 4) ? m->packed[DX] : NULL, .dx_stride = cols,
-        .dweight = random_below(r, 3) ? m->packed[DWEIGHT] : NULL, .dbias = random_below(r, 3) ? m->packed[DBIAS] : NULL,
+        .rows = rows,
+        .cols = cols,
+        .type = type,
+        .dy = m->packed[DY],
+        .dy_stride = cols,
+        .x = m->packed[X],
+        .x_stride = cols,
+        .moments = m->moments,
+        .gradient_moments = m->expected,
+        .weight = random_below(r, 2) ? m->packed[WEIGHT] : NULL,
+        .epsilon = epsilons[random_below(r, 4)],
+        .dx = random_below(r, 4) ? m->packed[DX] : NULL,
+        .dx_stride = cols,
+        .dweight = random_below(r, 3) ? m->packed[DWEIGHT] : NULL,
+        .dbias = random_below(r, 3) ? m->packed[DBIAS] : NULL,
         .accumulate = (int32_t)random_below(r, 2),
     };
     contract_row_moments(&(ck_row_moments_args){rows, cols, type, a.x, cols, m->moments});
-    contract_row_gradient_moments(&(ck_row_gradient_moments_args){rows, cols, type, a.dy, cols, a.x, cols, a.moments, a.weight,
-                                                                  a.epsilon, m->expected});
+    contract_row_gradient_moments(&(ck_row_gradient_moments_args){rows, cols, type, a.dy, cols, a.x, cols, a.moments,
+                                                                  a.weight, a.epsilon, m->expected});
     contract_normalize_rows_backward(&a);
     return a;
 }
 
-static matrix place(check *c, rows_memory *m, int array, ck_type type, int64_t rows, int64_t cols, const void *content) {
+static matrix place(check *c, rows_memory *m, int array, ck_type type, int64_t rows, int64_t cols,
+                    const void *content) {
     static const int64_t gaps[] = {0, 0, 1, 16, MAX_GAP}, lines[] = {0, FLUSH_START, FLUSH_END};
     int64_t gap = array < TENSORS ? random_choice(&c->random, gaps, 5) : 0;
     int64_t at = array == WORKSPACE ? random_choice(&c->random, lines, 3) : random_below(&c->random, PLACES);
@@ -96,8 +111,9 @@ static void compare(check *c, rows_memory *m, ck_type type, int64_t rows, int64_
     at[DY] = place(c, m, DY, type, rows, cols, m->packed[DY]);
     at[X] = place(c, m, X, type, rows, cols, m->packed[X]);
     if (a.weight) at[WEIGHT] = place(c, m, WEIGHT, CK_F32, 1, cols, m->packed[WEIGHT]);
-    ck_row_gradient_moments_args find = {rows, cols, type, at[DY].base, at[DY].stride, at[X].base, at[X].stride, m->moments,
-                                         at[WEIGHT].base, a.epsilon, m->found};
+    ck_row_gradient_moments_args find = {rows,       cols,         type,       at[DY].base,     at[DY].stride,
+                                         at[X].base, at[X].stride, m->moments, at[WEIGHT].base, a.epsilon,
+                                         m->found};
     if (!check_call(c, enter_moments, &find, run, CK_OK)) return;
     check_gradient_moments(c, m->found, m->expected, rows);
 
@@ -138,41 +154,62 @@ static void check_merging(check *c) {
         check_that(c, ck_gradient_moments_merge(parts, count, &result) == CK_OK, "parts were refused");
         check_gradient_moments(c, &result, &total, 1);
     }
-    static const ck_gradient_moments negative[] = {{1, 0, 0, 0}, {-1, 0, 0, 0}}, many[] = {{INT64_MAX, 0, 0, 0}, {1, 0, 0, 0}};
+    static const ck_gradient_moments negative[] = {{1, 0, 0, 0}, {-1, 0, 0, 0}},
+                                     many[] = {{INT64_MAX, 0, 0, 0}, {1, 0, 0, 0}};
     check_that(c, ck_gradient_moments_merge(parts, 1, NULL) == CK_NULL_POINTER, "no result was accepted");
     check_that(c, ck_gradient_moments_merge(NULL, 1, &result) == CK_NULL_POINTER, "no parts were accepted");
-    check_that(c, ck_gradient_moments_merge(parts, -1, &result) == CK_BAD_SHAPE, "a negative number of parts was accepted");
-    check_that(c, ck_gradient_moments_merge(parts, INT64_MAX, &result) == CK_SIZE_OVERFLOW, "too many parts were accepted");
+    check_that(c, ck_gradient_moments_merge(parts, -1, &result) == CK_BAD_SHAPE,
+               "a negative number of parts was accepted");
+    check_that(c, ck_gradient_moments_merge(parts, INT64_MAX, &result) == CK_SIZE_OVERFLOW,
+               "too many parts were accepted");
     check_that(c, ck_gradient_moments_merge(negative, 2, &result) == CK_BAD_MOMENTS, "a negative count was accepted");
-    check_that(c, ck_gradient_moments_merge(many, 2, &result) == CK_SIZE_OVERFLOW, "an overflow of counts was accepted");
-    check_that(c, ck_gradient_moments_merge(MISALIGNED(parts), 1, &result) == CK_MISALIGNED_POINTER, "misaligned parts were accepted");
+    check_that(c, ck_gradient_moments_merge(many, 2, &result) == CK_SIZE_OVERFLOW,
+               "an overflow of counts was accepted");
+    check_that(c, ck_gradient_moments_merge(MISALIGNED(parts), 1, &result) == CK_MISALIGNED_POINTER,
+               "misaligned parts were accepted");
 }
 
 static const ck_moments three[] = {{3, 0, 1}, {1, 1, 0}, {2, -1, 2}}, empty[] = {{3, 0, 1}, {0, 1, 0}, {2, -1, 2}};
-static const ck_gradient_moments gradients[] = {{3, 0, 0, 1}, {1, 1, 0, 0}, {2, 0, 1, 1}}, none[] = {{3, 0, 0, 1}, {0}, {2, 0, 1, 1}};
+static const ck_gradient_moments gradients[] = {{3, 0, 0, 1}, {1, 1, 0, 0}, {2, 0, 1, 1}},
+                                 none[] = {{3, 0, 0, 1}, {0}, {2, 0, 1, 1}};
 
 static ck_row_gradient_moments_args right_moments(const board *b) {
     float *f = b->floats;
-    return (ck_row_gradient_moments_args){3, 5, CK_F32, f, 7, f + PLACE, 7, three, f + 2 * PLACE, 1e-5f,
-                                          (ck_gradient_moments *)(f + 3 * PLACE)};
+    return (ck_row_gradient_moments_args){
+        3, 5, CK_F32, f, 7, f + PLACE, 7, three, f + 2 * PLACE, 1e-5f, (ck_gradient_moments *)(f + 3 * PLACE)};
 }
 
 static ck_normalize_rows_backward_args right_backward(const board *b) {
     float *f = b->floats;
-    return (ck_normalize_rows_backward_args){3, 5, CK_F32, f, 7, f + PLACE, 7, three, gradients, f + 2 * PLACE, 1e-5f,
-                                             f + 3 * PLACE, 7, f + 4 * PLACE, f + 5 * PLACE, 0, f + 6 * PLACE,
+    return (ck_normalize_rows_backward_args){3,
+                                             5,
+                                             CK_F32,
+                                             f,
+                                             7,
+                                             f + PLACE,
+                                             7,
+                                             three,
+                                             gradients,
+                                             f + 2 * PLACE,
+                                             1e-5f,
+                                             f + 3 * PLACE,
+                                             7,
+                                             f + 4 * PLACE,
+                                             f + 5 * PLACE,
+                                             0,
+                                             f + 6 * PLACE,
                                              ck_normalize_rows_backward_workspace(3, 5)};
 }
 
-#define MOMENTS_REFUSES(status, ...)                               \
-    CHANGED_CALL(ck_row_gradient_moments_args, right_moments(b), \
-                 board_refuses(c, b, enter_moments, &a, run, status), __VA_ARGS__)
-#define BACKWARD_REFUSES(status, ...)                                  \
+#define MOMENTS_REFUSES(status, ...)                                                                                  \
+    CHANGED_CALL(ck_row_gradient_moments_args, right_moments(b), board_refuses(c, b, enter_moments, &a, run, status), \
+                 __VA_ARGS__)
+#define BACKWARD_REFUSES(status, ...)                                \
     CHANGED_CALL(ck_normalize_rows_backward_args, right_backward(b), \
                  board_refuses(c, b, enter_backward, &a, run, status), __VA_ARGS__)
-#define BACKWARD_ACCEPTS(...)                                          \
-    CHANGED_CALL(ck_normalize_rows_backward_args, right_backward(b), \
-                 board_accepts(c, b, enter_backward, &a, run), __VA_ARGS__)
+#define BACKWARD_ACCEPTS(...)                                                                                      \
+    CHANGED_CALL(ck_normalize_rows_backward_args, right_backward(b), board_accepts(c, b, enter_backward, &a, run), \
+                 __VA_ARGS__)
 
 static void check_refused_moments(check *c, board *b) {
     MOMENTS_REFUSES(CK_BAD_SHAPE, a.rows = -1);
@@ -227,10 +264,13 @@ static void check_refused_backward(check *c, board *b) {
 }
 
 void check_row_moments_backward(check *c) {
-    static const int64_t widths[] = {1, 2, 7, 15, 16, 17, 31, 33, 63, 64, 65, 100, 129, 300, 1023, 1024, 1025, 2049, 4097, 16385, MAX_COLS};
+    static const int64_t widths[] = {1,   2,   7,   15,   16,   17,   31,   33,   63,    64,      65,
+                                     100, 129, 300, 1023, 1024, 1025, 2049, 4097, 16385, MAX_COLS};
     rows_memory m = {.before = malloc(MAX_COLS * sizeof(float))};
     for (int k = 0; k < ARRAYS; k++) {
-        int64_t count = k < TENSORS ? MAX_ELEMENTS + MAX_GAP * MAX_ROWS : k == WORKSPACE ? 40 * (MAX_ELEMENTS + 16) : MAX_COLS;
+        int64_t count = k < TENSORS      ? MAX_ELEMENTS + MAX_GAP * MAX_ROWS
+                        : k == WORKSPACE ? 40 * (MAX_ELEMENTS + 16)
+                                         : MAX_COLS;
         m.home[k] = guarded_make(matrix_needs(CK_F32, 1, count));
         if (k < WORKSPACE) m.packed[k] = malloc((size_t)count * sizeof(float));
     }

@@ -28,82 +28,172 @@ static ck_status answers;
 static void make_nothing(const stack_call *call, ck_run run) { (void)call, (void)run; }
 
 static void make_softmax(const stack_call *s, ck_run run) {
-    ck_softmax_args a = {.rows = 1, .cols = s->cols, .type = s->type, .x = s->numbers[0], .x_stride = s->cols,
-                         .y = s->numbers[1], .y_stride = s->cols};
+    ck_softmax_args a = {.rows = 1,
+                         .cols = s->cols,
+                         .type = s->type,
+                         .x = s->numbers[0],
+                         .x_stride = s->cols,
+                         .y = s->numbers[1],
+                         .y_stride = s->cols};
     answers |= ck_softmax(&a, run);
 }
 
 static void make_softmax_backward(const stack_call *s, ck_run run) {
-    ck_softmax_backward_args a = {.rows = 1, .cols = s->cols, .type = s->type, .dy = s->numbers[0], .dy_stride = s->cols,
-                                  .y = s->numbers[1], .y_stride = s->cols, .dx = s->numbers[2], .dx_stride = s->cols};
+    ck_softmax_backward_args a = {.rows = 1,
+                                  .cols = s->cols,
+                                  .type = s->type,
+                                  .dy = s->numbers[0],
+                                  .dy_stride = s->cols,
+                                  .y = s->numbers[1],
+                                  .y_stride = s->cols,
+                                  .dx = s->numbers[2],
+                                  .dx_stride = s->cols};
     answers |= ck_softmax_backward(&a, run);
 }
 
 static void make_score_softmax(const stack_call *s, ck_run run) {
-    ck_score_softmax_args a = {.batch = 1, .heads = 1, .queries = 1, .keys = s->cols, .type = s->type, .scale = 1,
-                               .x = s->numbers[0], .x_strides = {s->cols, s->cols, s->cols}, .y = s->numbers[1],
-                               .y_strides = {s->cols, s->cols, s->cols}, .mask = {.causal = 1, .offset = s->cols - 1}};
+    ck_score_softmax_args a = {.batch = 1,
+                               .heads = 1,
+                               .queries = 1,
+                               .keys = s->cols,
+                               .type = s->type,
+                               .scale = 1,
+                               .x = s->numbers[0],
+                               .x_strides = {s->cols, s->cols, s->cols},
+                               .y = s->numbers[1],
+                               .y_strides = {s->cols, s->cols, s->cols},
+                               .mask = {.causal = 1, .offset = s->cols - 1}};
     answers |= ck_score_softmax(&a, run);
 }
 
 static void make_csr_softmax(const stack_call *s, ck_run run) {
     int64_t offsets[] = {0, s->cols / 16};
-    ck_csr_softmax_args a = {.edges = s->cols / 16, .heads = 16, .nodes = 1, .offsets = offsets, .type = s->type,
-                             .x = s->numbers[0], .x_stride = 16, .y = s->numbers[1], .y_stride = 16};
+    ck_csr_softmax_args a = {.edges = s->cols / 16,
+                             .heads = 16,
+                             .nodes = 1,
+                             .offsets = offsets,
+                             .type = s->type,
+                             .x = s->numbers[0],
+                             .x_stride = 16,
+                             .y = s->numbers[1],
+                             .y_stride = 16};
     answers |= ck_csr_softmax(&a, run);
 }
 
 /// Parameters in 16 bits and dropout: everything is held that a kernel can hold.
 static ck_residual residual(const stack_call *s) {
-    return (ck_residual){.branch = s->numbers[1], .branch_stride = s->cols, .branch_bias = s->numbers[2],
-                         .branch_scale = s->numbers[3], .scale = 1, .dropout = 0.1f};
+    return (ck_residual){.branch = s->numbers[1],
+                         .branch_stride = s->cols,
+                         .branch_bias = s->numbers[2],
+                         .branch_scale = s->numbers[3],
+                         .scale = 1,
+                         .dropout = 0.1f};
 }
 
 static void make_norm(const stack_call *s, ck_run run) {
     ck_residual r = residual(s);
-    ck_norm_args a = {.rows = 1, .cols = s->cols, .type = s->type, .parameter_type = CK_BF16, .x = s->numbers[0],
-                      .x_stride = s->cols, .residual = &r, .weight = s->numbers[2], .bias = s->numbers[3], .epsilon = 1e-5f,
-                      .y = s->numbers[4], .y_stride = s->cols};
+    ck_norm_args a = {.rows = 1,
+                      .cols = s->cols,
+                      .type = s->type,
+                      .parameter_type = CK_BF16,
+                      .x = s->numbers[0],
+                      .x_stride = s->cols,
+                      .residual = &r,
+                      .weight = s->numbers[2],
+                      .bias = s->numbers[3],
+                      .epsilon = 1e-5f,
+                      .y = s->numbers[4],
+                      .y_stride = s->cols};
     answers |= ck_layer_norm(&a, run);
 }
 
 static void make_norm_backward(const stack_call *s, ck_run run) {
     ck_residual r = residual(s);
     static const float one[] = {1};
-    ck_norm_backward_args a = {.rows = 1, .cols = s->cols, .type = s->type, .parameter_type = CK_BF16, .dy = s->numbers[4],
-                               .dy_stride = s->cols, .x = s->numbers[0], .x_stride = s->cols, .residual = &r,
-                               .weight = s->numbers[2], .mean = one, .rstd = one, .dx = s->numbers[5], .dx_stride = s->cols,
-                               .dweight = s->numbers[6], .workspace = s->workspace, .workspace_size = NUMBERS * sizeof(float)};
+    ck_norm_backward_args a = {.rows = 1,
+                               .cols = s->cols,
+                               .type = s->type,
+                               .parameter_type = CK_BF16,
+                               .dy = s->numbers[4],
+                               .dy_stride = s->cols,
+                               .x = s->numbers[0],
+                               .x_stride = s->cols,
+                               .residual = &r,
+                               .weight = s->numbers[2],
+                               .mean = one,
+                               .rstd = one,
+                               .dx = s->numbers[5],
+                               .dx_stride = s->cols,
+                               .dweight = s->numbers[6],
+                               .workspace = s->workspace,
+                               .workspace_size = NUMBERS * sizeof(float)};
     answers |= ck_layer_norm_backward(&a, run);
 }
 
 static void make_double_backward(const stack_call *s, ck_run run) {
     static const float one[] = {1};
-    ck_norm_double_backward_args a = {
-        .rows = 1, .cols = s->cols, .type = s->type, .parameter_type = CK_BF16, .dx_cotangent = s->numbers[0],
-        .dx_cotangent_stride = s->cols, .dy = s->numbers[1], .dy_stride = s->cols, .x = s->numbers[2], .x_stride = s->cols,
-        .weight = s->numbers[3], .mean = one, .rstd = one, .x_gradient = s->numbers[4], .x_gradient_stride = s->cols};
+    ck_norm_double_backward_args a = {.rows = 1,
+                                      .cols = s->cols,
+                                      .type = s->type,
+                                      .parameter_type = CK_BF16,
+                                      .dx_cotangent = s->numbers[0],
+                                      .dx_cotangent_stride = s->cols,
+                                      .dy = s->numbers[1],
+                                      .dy_stride = s->cols,
+                                      .x = s->numbers[2],
+                                      .x_stride = s->cols,
+                                      .weight = s->numbers[3],
+                                      .mean = one,
+                                      .rstd = one,
+                                      .x_gradient = s->numbers[4],
+                                      .x_gradient_stride = s->cols};
     answers |= ck_layer_norm_double_backward(&a, run);
 }
 
 static void make_orthogonal_add(const stack_call *s, ck_run run) {
-    ck_orthogonal_add_backward_args a = {.rows = 1, .cols = s->cols, .type = s->type, .centred = 1, .epsilon = 1e-6f,
-                                         .dh = s->numbers[0], .dh_stride = s->cols, .x = s->numbers[1], .x_stride = s->cols,
-                                         .update = s->numbers[2], .update_stride = s->cols, .dx = s->numbers[3],
-                                         .dx_stride = s->cols, .dupdate = s->numbers[4], .dupdate_stride = s->cols};
+    ck_orthogonal_add_backward_args a = {.rows = 1,
+                                         .cols = s->cols,
+                                         .type = s->type,
+                                         .centred = 1,
+                                         .epsilon = 1e-6f,
+                                         .dh = s->numbers[0],
+                                         .dh_stride = s->cols,
+                                         .x = s->numbers[1],
+                                         .x_stride = s->cols,
+                                         .update = s->numbers[2],
+                                         .update_stride = s->cols,
+                                         .dx = s->numbers[3],
+                                         .dx_stride = s->cols,
+                                         .dupdate = s->numbers[4],
+                                         .dupdate_stride = s->cols};
     answers |= ck_orthogonal_add_backward(&a, run);
 }
 
 /// Channels last, forward and backward: strips of columns.
 static void make_channel_norm(const stack_call *s, ck_run run) {
-    ck_channel_shape shape = {.samples = 1, .channels = 1024, .positions = s->cols / 1024, .layout = CK_CHANNELS_LAST,
-                              .type = s->type, .groups = 1024, .regions = 1};
+    ck_channel_shape shape = {.samples = 1,
+                              .channels = 1024,
+                              .positions = s->cols / 1024,
+                              .layout = CK_CHANNELS_LAST,
+                              .type = s->type,
+                              .groups = 1024,
+                              .regions = 1};
     ck_moments *moments = (ck_moments *)s->numbers[3];
-    ck_channel_norm_args a = {.shape = shape, .x = s->numbers[0], .epsilon = 1e-5f, .y = s->numbers[1], .moments = moments,
-                              .workspace = s->workspace, .workspace_size = NUMBERS * sizeof(float)};
+    ck_channel_norm_args a = {.shape = shape,
+                              .x = s->numbers[0],
+                              .epsilon = 1e-5f,
+                              .y = s->numbers[1],
+                              .moments = moments,
+                              .workspace = s->workspace,
+                              .workspace_size = NUMBERS * sizeof(float)};
     answers |= ck_channel_norm(&a, run);
-    ck_channel_norm_backward_args b = {.shape = shape, .dy = s->numbers[0], .x = s->numbers[0], .moments = moments,
-                                       .epsilon = 1e-5f, .dx = s->numbers[1], .workspace = s->workspace,
+    ck_channel_norm_backward_args b = {.shape = shape,
+                                       .dy = s->numbers[0],
+                                       .x = s->numbers[0],
+                                       .moments = moments,
+                                       .epsilon = 1e-5f,
+                                       .dx = s->numbers[1],
+                                       .workspace = s->workspace,
                                        .workspace_size = NUMBERS * sizeof(float)};
     answers |= ck_channel_norm_backward(&b, run);
 }
@@ -113,8 +203,8 @@ static void make_rows_by_moments(const stack_call *s, ck_run run) {
     ck_gradient_moments gradients[1];
     ck_row_moments_args a = {1, s->cols, s->type, s->numbers[0], s->cols, moments};
     answers |= ck_row_moments(&a, run);
-    ck_row_gradient_moments_args b = {1, s->cols, s->type, s->numbers[0], s->cols, s->numbers[1], s->cols, moments, NULL, 1e-5f,
-                                      gradients};
+    ck_row_gradient_moments_args b = {1,       s->cols, s->type, s->numbers[0], s->cols,  s->numbers[1],
+                                      s->cols, moments, NULL,    1e-5f,         gradients};
     answers |= ck_row_gradient_moments(&b, run);
 }
 
@@ -133,8 +223,8 @@ static int64_t used(check *c, stack_call *call) {
     if (stack == MAP_FAILED) exit(2);
     memset(stack, PAINT, STACK);
     pthread_attr_init(&attributes);
-    int failed = pthread_attr_setstack(&attributes, stack, STACK) || pthread_create(&thread, &attributes, on_thread, call) ||
-                 pthread_join(thread, NULL);
+    int failed = pthread_attr_setstack(&attributes, stack, STACK) ||
+                 pthread_create(&thread, &attributes, on_thread, call) || pthread_join(thread, NULL);
     check_that(c, !failed, "no thread on a stack of its own");
     while (untouched < STACK && stack[untouched] == PAINT) untouched++;
     pthread_attr_destroy(&attributes);
