@@ -11,6 +11,7 @@
 #include "ck_attention.h"
 #include "ck_csr_norm.h"
 #include "ck_csr_softmax.h"
+#include "ck_moments_backward.h"
 #include "ck_norm.h"
 #include "ck_norm_second_order.h"
 #include "ck_orthogonal_add.h"
@@ -47,6 +48,11 @@
     KERNEL(row_moments, (const ck_row_moments_args *args, int64_t begin, int64_t end))                        \
     KERNEL(normalize_rows, (const ck_normalize_rows_args *args, int64_t begin, int64_t end, int streaming))   \
     KERNEL(merge_moments, (const ck_moments *parts, int64_t count, ck_moments *result))                       \
+    KERNEL(row_gradient_moments, (const ck_row_gradient_moments_args *args, int64_t begin, int64_t end))      \
+    KERNEL(normalize_rows_backward, (const ck_normalize_rows_backward_args *args, int64_t begin, int64_t end, \
+                                     float *sums, int64_t pitch, int streaming))                              \
+    KERNEL(merge_gradient_moments, (const ck_gradient_moments *parts, int64_t count,                          \
+                                    ck_gradient_moments *result))                                             \
     KERNEL(convert, (const void *x, ck_type x_type, void *y, ck_type y_type, int64_t count, int streaming))   \
     KERNEL(softmax, (const ck_softmax_args *args, int64_t begin, int64_t end, int streaming))                 \
     KERNEL(softmax_backward, (const ck_softmax_backward_args *args, int64_t begin, int64_t end,               \

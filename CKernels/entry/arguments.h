@@ -84,6 +84,14 @@ static inline ck_status ck_check_output(ck_area output, const ck_area *others, i
     return CK_OK;
 }
 
+/// Scratch memory of at least `needed` bytes; 0 of them means that their number overflowed.
+static inline ck_status ck_check_workspace(const void *workspace, size_t size, size_t needed) {
+    if (needed == 0) return CK_SIZE_OVERFLOW;
+    if (!workspace) return CK_NULL_POINTER;
+    if ((uintptr_t)workspace % 64 != 0) return CK_MISALIGNED_POINTER;
+    return size < needed ? CK_WORKSPACE_TOO_SMALL : CK_OK;
+}
+
 static inline ck_status ck_check_epsilon(float epsilon) {
     return epsilon >= 0.0f && epsilon <= 0x1.fffffep127f ? CK_OK : CK_BAD_EPSILON;
 }

@@ -42,12 +42,12 @@ static ck_status check(const ck_channel_norm_args *a) {
     size_t needed = ck_channel_norm_workspace(s);
     ck_area areas[AREAS] = {
         [X] = ck_channel_area(s, a->x),
-        [GIVEN] = ck_moments_area(s, a->given),
+        [GIVEN] = ck_moments_area(a->given, ck_channel_sets(s)),
         [WEIGHT] = ck_vector_area(a->weight, CK_F32, s->channels),
         [BIAS] = ck_vector_area(a->bias, CK_F32, s->channels),
         [COUNTS] = ck_counts_area(s),
         [Y] = ck_channel_area(s, a->y),
-        [MOMENTS] = ck_moments_area(s, a->moments),
+        [MOMENTS] = ck_moments_area(a->moments, ck_channel_sets(s)),
         [WORKSPACE] = ck_vector_area(a->workspace, CK_F32, (int64_t)(needed / sizeof(float))),
     };
     CK_CHECK(ck_check_optional(areas[MOMENTS]));
@@ -56,7 +56,7 @@ static ck_status check(const ck_channel_norm_args *a) {
     CK_CHECK(a->moments && !a->given ? ck_check_optional(areas[Y]) : ck_check_pointer(areas[Y]));
     CK_CHECK(ck_check_optional(areas[WEIGHT]));
     CK_CHECK(ck_check_optional(areas[BIAS]));
-    if (a->given) CK_CHECK(ck_check_given_moments(s, a->given));
+    if (a->given) CK_CHECK(ck_check_given_moments(a->given, ck_channel_sets(s)));
     CK_CHECK(ck_check_workspace(a->workspace, a->workspace_size, needed));
     CK_CHECK(ck_check_output(areas[Y], areas, Y, X));
     for (int i = MOMENTS; i < AREAS; i++) CK_CHECK(ck_check_output(areas[i], areas, i, -1));

@@ -70,7 +70,7 @@ static ck_status check(const ck_channel_norm_backward_args *a) {
     ck_area areas[AREAS] = {
         [DY] = ck_channel_area(s, a->dy),
         [X] = ck_channel_area(s, a->x),
-        [MOMENTS] = ck_moments_area(s, a->moments),
+        [MOMENTS] = ck_moments_area(a->moments, ck_channel_sets(s)),
         [WEIGHT] = ck_vector_area(a->weight, CK_F32, s->channels),
         [BIAS] = ck_vector_area(a->bias, CK_F32, s->channels),
         [COUNTS] = ck_counts_area(s),
@@ -84,7 +84,7 @@ static ck_status check(const ck_channel_norm_backward_args *a) {
     if (s->samples == 0) return ck_check_output(areas[DBIAS], &areas[DWEIGHT], 1, -1);
     CK_CHECK(ck_check_pointer(areas[DY]));
     CK_CHECK(ck_check_pointer(areas[X]));
-    CK_CHECK(ck_check_given_moments(s, a->moments));
+    CK_CHECK(ck_check_given_moments(a->moments, ck_channel_sets(s)));
     CK_CHECK(ck_check_optional(areas[WEIGHT]));
     CK_CHECK(ck_check_optional(areas[BIAS]));
     CK_CHECK(ck_check_optional(areas[DX]));

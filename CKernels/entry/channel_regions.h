@@ -6,16 +6,14 @@
 
 #include "dispatch/channel_region.h"
 #include "dispatch/select.h"
-#include "entry/arguments.h"
+#include "entry/moments_arguments.h"
 #include "parallel/blocks.h"
 
 static inline int64_t ck_channel_elements(const ck_channel_shape *s) { return s->samples * s->channels * s->positions; }
 static inline ck_area ck_channel_area(const ck_channel_shape *s, const void *base) {
     return ck_vector_area(base, s->type, ck_channel_elements(s));
 }
-static inline ck_area ck_moments_area(const ck_channel_shape *s, const ck_moments *base) {
-    return (ck_area){base, 1, 3 * s->regions * s->groups, 3 * s->regions * s->groups, 8};
-}
+static inline int64_t ck_channel_sets(const ck_channel_shape *s) { return s->regions * s->groups; }
 static inline ck_area ck_counts_area(const ck_channel_shape *s) {
     return (ck_area){s->region_samples, 1, s->regions, s->regions, 8};
 }
@@ -42,21 +40,6 @@ static inline ck_status ck_check_channel_shape(const ck_channel_shape *s) {
     if (s->regions > s->samples) return CK_BAD_SHAPE;
     if (s->region_samples) return ck_check_region_samples(s);
     return s->samples % s->regions == 0 ? CK_OK : CK_BAD_SHAPE;
-}
-
-/// Moments that an output follows from.
-static inline ck_status ck_check_given_moments(const ck_channel_shape *s, const ck_moments *moments) {
-    CK_CHECK(ck_check_pointer(ck_moments_area(s, moments)));
-    for (int64_t i = 0; i < s->regions * s->groups; i++)
-        if (moments[i].count < 1 || moments[i].m2 < 0.0) return CK_BAD_MOMENTS;
-    return CK_OK;
-}
-
-static inline ck_status ck_check_workspace(const void *workspace, size_t size, size_t needed) {
-    if (needed == 0) return CK_SIZE_OVERFLOW;
-    if (!workspace) return CK_NULL_POINTER;
-    if ((uintptr_t)workspace % 64 != 0) return CK_MISALIGNED_POINTER;
-    return size < needed ? CK_WORKSPACE_TOO_SMALL : CK_OK;
 }
 
 /// The layout that kernels see: with one position channels are last, else with one channel they are first.

@@ -3,7 +3,7 @@
 #include "ck_moments.h"
 
 #include "dispatch/select.h"
-#include "entry/arguments.h"
+#include "entry/moments_arguments.h"
 #include "parallel/blocks.h"
 
 ck_status ck_moments_merge(const ck_moments *parts, int64_t count, ck_moments *result) {
@@ -22,12 +22,6 @@ ck_status ck_moments_merge(const ck_moments *parts, int64_t count, ck_moments *r
     return CK_OK;
 }
 
-/// Rows that stay on one thread: some KiB.
-static int64_t rows_per_block(int64_t cols) { return 1 + 4096 / cols; }
-static int64_t block_count(int64_t rows, int64_t cols) {
-    return rows / rows_per_block(cols) + (rows % rows_per_block(cols) != 0);
-}
-
 typedef struct moments_call {
     const ck_row_moments_args *args;
     const ck_kernel_table *table;
@@ -35,7 +29,7 @@ typedef struct moments_call {
 
 static void find_moments(const void *context, int64_t begin, int64_t end) {
     const moments_call *call = context;
-    int64_t size = rows_per_block(call->args->cols), last = end * size;
+    int64_t size = ck_rows_together(call->args->cols), last = end * size;
     call->table->row_moments(call->args, begin * size, last < call->args->rows ? last : call->args->rows);
 }
 
@@ -48,11 +42,11 @@ ck_status ck_row_moments(const ck_row_moments_args *args, ck_run run) {
     CK_CHECK(ck_select(run.isa, &call.table));
     if (args->rows == 0) return CK_OK;
     ck_area x = ck_matrix_area(args->x, args->type, args->rows, args->cols, args->x_stride);
-    ck_area moments = {args->moments, 1, 3 * args->rows, 3 * args->rows, 8};
+    ck_area moments = ck_moments_area(args->moments, args->rows);
     CK_CHECK(ck_check_pointer(x));
     CK_CHECK(ck_check_pointer(moments));
     CK_CHECK(ck_check_output(moments, &x, 1, -1));
-    ck_run_blocks(block_count(args->rows, args->cols), args->rows * args->cols * ck_size_of(args->type), run.threads,
+    ck_run_blocks(ck_row_blocks(args->rows, args->cols), args->rows * args->cols * ck_size_of(args->type), run.threads,
                   find_moments, &call);
     return CK_OK;
 }
@@ -65,7 +59,7 @@ typedef struct normalize_call {
 
 static void normalize(const void *context, int64_t begin, int64_t end) {
     const normalize_call *call = context;
-    int64_t size = rows_per_block(call->args->cols), last = end * size;
+    int64_t size = ck_rows_together(call->args->cols), last = end * size;
     call->table->normalize_rows(call->args, begin * size, last < call->args->rows ? last : call->args->rows, call->streaming);
 }
 
@@ -81,15 +75,13 @@ static ck_status check_normalize(const ck_normalize_rows_args *a) {
         [X] = ck_matrix_area(a->x, a->type, a->rows, a->cols, a->x_stride),
         [WEIGHT] = ck_vector_area(a->weight, CK_F32, a->cols),
         [BIAS] = ck_vector_area(a->bias, CK_F32, a->cols),
-        [MOMENTS] = {a->moments, 1, 3 * a->rows, 3 * a->rows, 8},
+        [MOMENTS] = ck_moments_area(a->moments, a->rows),
     };
     CK_CHECK(ck_check_pointer(areas[X]));
     CK_CHECK(ck_check_pointer(y));
     CK_CHECK(ck_check_optional(areas[WEIGHT]));
     CK_CHECK(ck_check_optional(areas[BIAS]));
-    CK_CHECK(ck_check_pointer(areas[MOMENTS]));
-    for (int64_t row = 0; row < a->rows; row++)
-        if (a->moments[row].count < 1 || a->moments[row].m2 < 0.0) return CK_BAD_MOMENTS;
+    CK_CHECK(ck_check_given_moments(a->moments, a->rows));
     return ck_check_output(y, areas, AREAS, X);
 }
 
@@ -103,6 +95,6 @@ ck_status ck_normalize_rows(const ck_normalize_rows_args *args, ck_run run) {
     int64_t bytes = 2 * args->rows * args->cols * ck_size_of(args->type);
     call.streaming = bytes > ck_last_cache() / 2 && args->x != args->y &&
                      ck_is_line_aligned(ck_matrix_area(args->y, args->type, args->rows, args->cols, args->y_stride));
-    ck_run_blocks(block_count(args->rows, args->cols), bytes, run.threads, normalize, &call);
+    ck_run_blocks(ck_row_blocks(args->rows, args->cols), bytes, run.threads, normalize, &call);
     return CK_OK;
 }

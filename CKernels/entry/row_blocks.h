@@ -30,11 +30,4 @@ static inline size_t ck_sums_workspace(int64_t rows, int64_t cols, int64_t sums)
     return (size_t)bytes;
 }
 
-static inline ck_status ck_check_workspace(const void *workspace, size_t size, size_t needed) {
-    if (needed == 0) return CK_SIZE_OVERFLOW;
-    if (!workspace) return CK_NULL_POINTER;
-    if ((uintptr_t)workspace % 64 != 0) return CK_MISALIGNED_POINTER;
-    return size < needed ? CK_WORKSPACE_TOO_SMALL : CK_OK;
-}
-
 #endif

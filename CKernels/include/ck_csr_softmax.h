@@ -33,7 +33,7 @@ typedef struct ck_csr_softmax_args {
     int64_t y_stride;        ///< from edge to edge, >= heads
 } ck_csr_softmax_args;
 
-/// Takes up to 20 KiB of stack.
+/// Takes up to 24 KiB of stack.
 CK_API ck_status ck_csr_softmax(const ck_csr_softmax_args *args, ck_run run);
 
 /// Arguments of `ck_csr_softmax_backward`, from the output y of the forward pass:

@@ -35,7 +35,7 @@ typedef struct ck_score_softmax_args {
     ck_mask mask;
 } ck_score_softmax_args;
 
-/// Takes up to 260 KiB of stack.
+/// Takes up to 272 KiB of stack.
 CK_API ck_status ck_score_softmax(const ck_score_softmax_args *args, ck_run run);
 
 /// Arguments of `ck_score_softmax_backward`, from the output y of the forward pass. With q = e^(sink - log_sum_exp):

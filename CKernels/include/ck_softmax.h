@@ -33,8 +33,8 @@ typedef struct ck_softmax_args {
     ck_softmax_state *states;  ///< [rows] or NULL; one of y, log_sum_exp and states is not NULL
 } ck_softmax_args;
 
-/// Takes up to 70 KiB of stack; for rows of 16385 to 65536 columns, with the GNU C library and on Apple's systems, up
-/// to 262 KiB. (Elsewhere threads may have 128 KiB, as musl's do: there the exponentials of such rows are computed
+/// Takes up to 76 KiB of stack; for rows of 16385 to 65536 columns, with the GNU C library and on Apple's systems, up
+/// to 268 KiB. (Elsewhere threads may have 128 KiB, as musl's do: there the exponentials of such rows are computed
 /// twice.)
 CK_API ck_status ck_softmax(const ck_softmax_args *args, ck_run run);
 

@@ -17,6 +17,7 @@
 #include "ck_segment_norm.h"
 #include "ck_mask.h"
 #include "ck_moments.h"
+#include "ck_moments_backward.h"
 #include "ck_score_softmax.h"
 #include "ck_softmax.h"
 #include "ck_softmax_state.h"

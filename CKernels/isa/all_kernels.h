@@ -35,6 +35,7 @@
 #include "kernels/channel_gradient_sums_body.h"
 #include "kernels/channel_gradient_body.h"
 #include "kernels/row_moments_body.h"
+#include "kernels/row_moments_backward_body.h"
 #include "kernels/convert_body.h"
 #include "kernels/row_sums_body.h"
 #include "kernels/softmax_passes.h"

@@ -9,6 +9,9 @@
 //
 // For the inverse x - bias stands for xhat, the means are 0, and the sums are multiplied by -root / weight, that of
 // products once more by 1 / weight.
+//
+// Bound: bandwidth; in the caches two loads and a store, seven operations a vector. Runs of some dozen elements: what each costs
+// besides, of which most are the sums' folds (channel_gradient_sums_body.h).
 
 /// Over the parts of 16 channels, in their order: sums of n e, of t * xhat, of xhat, of e * xhat into the first part's
 /// places, and of dy into `totals`.
@@ -73,32 +76,31 @@ CK_KERNEL(channel_gradient_coefficients)(const ck_channel_region *r, int64_t beg
 
 /// The coefficients of 16 channels, or of one in all lanes.
 typedef struct gradient_coefficients {
-    vf scale, centre, low, factor, rstd, weight, mean, mean_low, projection;
+    xhat_rule rule;
+    vf rstd, weight, mean, mean_low, projection;
 } gradient_coefficients;
 
-V_FN vf channel_gradient(vf dy, vf x, gradient_coefficients a) {
-    vf xhat = channel_xhat(x, a.scale, a.centre, a.low, a.factor);
+V_FN vf gradient_by_moments(vf dy, vf xhat, gradient_coefficients a) {
     vf t = v_sub(v_fms(dy, a.weight, a.mean), a.mean_low);
     return v_mul(v_fnma(xhat, a.projection, t), a.rstd);
 }
 
+V_FN vf channel_gradient(vf dy, vf x, gradient_coefficients a) {
+    return gradient_by_moments(dy, xhat_by_rule(x, a.rule), a);
+}
+
 V_FN gradient_coefficients run_gradient_coefficients(const ck_channel_region *r, int64_t channel) {
-    const float *c = r->coefficients + channel;
     return (gradient_coefficients){
-        v_set(c[CK_SCALE * r->pitch]),    v_set(c[CK_CENTRE * r->pitch]), v_set(c[CK_LOW * r->pitch]),
-        v_set(c[CK_FACTOR * r->pitch]),   v_set(c[CK_RSTD * r->pitch]),   v_set(c[CK_WEIGHT * r->pitch]),
-        v_set(c[CK_MEAN * r->pitch]),     v_set(c[CK_MEAN_LOW * r->pitch]),
-        v_set(c[CK_PROJECTION * r->pitch]),
+        run_xhat_rule(r, channel),          v_set(plane(r, CK_RSTD)[channel]),     v_set(plane(r, CK_WEIGHT)[channel]),
+        v_set(plane(r, CK_MEAN)[channel]),  v_set(plane(r, CK_MEAN_LOW)[channel]), v_set(plane(r, CK_PROJECTION)[channel]),
     };
 }
 
 V_FN gradient_coefficients column_gradient_coefficients(const ck_channel_region *r, int64_t i, int64_t left) {
     return (gradient_coefficients){
-        load_left(plane(r, CK_SCALE) + i, left),      load_left(plane(r, CK_CENTRE) + i, left),
-        load_left(plane(r, CK_LOW) + i, left),        load_left(plane(r, CK_FACTOR) + i, left),
-        load_left(plane(r, CK_RSTD) + i, left),       load_left(plane(r, CK_WEIGHT) + i, left),
-        load_left(plane(r, CK_MEAN) + i, left),       load_left(plane(r, CK_MEAN_LOW) + i, left),
-        load_left(plane(r, CK_PROJECTION) + i, left),
+        column_xhat_rule(r, i, left),           load_left(plane(r, CK_RSTD) + i, left),
+        load_left(plane(r, CK_WEIGHT) + i, left), load_left(plane(r, CK_MEAN) + i, left),
+        load_left(plane(r, CK_MEAN_LOW) + i, left), load_left(plane(r, CK_PROJECTION) + i, left),
     };
 }
 

@@ -5,68 +5,99 @@
 //
 // Parts and sums are those of channel_moments_body.h. Bound: bandwidth.
 
-V_FN vf channel_xhat(vf x, vf scale, vf centre, vf low, vf factor) {
-    return v_mul(v_sub(v_fms(x, scale, centre), low), factor);
+/// What makes xhat of x: of 16 channels, or of one set in all lanes.
+typedef struct xhat_rule {
+    vf scale, centre, low, factor;
+} xhat_rule;
+
+V_FN vf xhat_by_rule(vf x, xhat_rule r) { return v_mul(v_sub(v_fms(x, r.scale, r.centre), r.low), r.factor); }
+
+V_FN xhat_rule run_xhat_rule(const ck_channel_region *r, int64_t c) {
+    return (xhat_rule){v_set(plane(r, CK_SCALE)[c]), v_set(plane(r, CK_CENTRE)[c]), v_set(plane(r, CK_LOW)[c]),
+                       v_set(plane(r, CK_FACTOR)[c])};
+}
+
+V_FN xhat_rule column_xhat_rule(const ck_channel_region *r, int64_t c, int64_t left) {
+    return (xhat_rule){load_left(plane(r, CK_SCALE) + c, left), load_left(plane(r, CK_CENTRE) + c, left),
+                       load_left(plane(r, CK_LOW) + c, left), load_left(plane(r, CK_FACTOR) + c, left)};
 }
 
 typedef struct gradient_lanes {
     lanes dy, product, xhat;
 } gradient_lanes;
 
-/// Where a run lies, and its coefficients.
+/// Where a run lies, and its coefficients. With weights, one an element, t = fma(dy, weight, -e).
 typedef struct gradient_run {
     source dy, x;
-    vf scale, centre, low, factor, dy_centre;
+    const float *weight;  // or NULL
+    xhat_rule rule;
+    vf dy_centre;
 } gradient_run;
 
 V_FN void gradient_run_block(gradient_lanes *s, const gradient_run *g, int64_t i, int64_t left, int k) {
+    V_UNROLL
     for (int last = k + V_TOGETHER; k < last; k++) {
         int64_t j = i + 16 * k, rest = left - 16 * k;
-        vf t = keep_left(rest, v_sub(read_left(g->dy, j, rest), g->dy_centre));
-        vf xhat = keep_left(rest, channel_xhat(read_left(g->x, j, rest), g->scale, g->centre, g->low, g->factor));
+        vf dy = read_left(g->dy, j, rest);
+        vf t = g->weight ? v_fms(dy, load_left(g->weight + j, rest), g->dy_centre) : v_sub(dy, g->dy_centre);
+        vf xhat = keep_left(rest, xhat_by_rule(read_left(g->x, j, rest), g->rule));
+        t = keep_left(rest, t);
         s->dy.v[k] = v_add(s->dy.v[k], t);
         s->product.v[k] = v_fma(t, xhat, s->product.v[k]);
         s->xhat.v[k] = v_add(s->xhat.v[k], xhat);
     }
 }
 
-/// Writes the four table entries, `to` being the first.
-V_FN void sum_gradient_run(const gradient_run *g, int64_t n, float e, double *to, int64_t table) {
-    row_lanes dy = row_lanes_zero(), product = row_lanes_zero(), xhat = row_lanes_zero();
-    for (int64_t c = 0; c < n; c += CHUNK) {
-        gradient_lanes chunk = {lanes_zero(), lanes_zero(), lanes_zero()};
-        int64_t end = lesser(c + CHUNK, n);
-        for (int k = 0; k < 4; k += V_TOGETHER) {
-            int64_t i = c;
-            for (; i + BLOCK <= end; i += BLOCK) gradient_run_block(&chunk, g, i, BLOCK, k);
-            if (i < end) gradient_run_block(&chunk, g, i, end - i, k);
-        }
+typedef struct gradient_sums {
+    float dy, product, xhat;
+} gradient_sums;
+
+V_FN gradient_lanes gradient_run_chunk(const gradient_run *g, int64_t begin, int64_t end) {
+    gradient_lanes chunk = {lanes_zero(), lanes_zero(), lanes_zero()};
+    V_UNROLL
+    for (int k = 0; k < 4; k += V_TOGETHER) {
+        int64_t i = begin;
+        for (; i + BLOCK <= end; i += BLOCK) gradient_run_block(&chunk, g, i, BLOCK, k);
+        if (i + 16 * k < end) gradient_run_block(&chunk, g, i, end - i, k);
+    }
+    return chunk;
+}
+
+V_FN gradient_sums fold_gradient_lanes(const gradient_lanes *s) {
+    return (gradient_sums){lanes_fold(&s->dy), lanes_fold(&s->product), lanes_fold(&s->xhat)};
+}
+
+V_FN gradient_sums sum_gradient_run(const gradient_run *g, int64_t n) {
+    gradient_lanes chunk = gradient_run_chunk(g, 0, lesser(CHUNK, n));
+    if (n <= CHUNK) return fold_gradient_lanes(&chunk);
+    row_lanes dy = row_lanes_zero(), product = dy, xhat = dy;
+    for (int64_t c = 0;;) {
         row_lanes_add(&dy, &chunk.dy, c);
         row_lanes_add(&product, &chunk.product, c);
         row_lanes_add(&xhat, &chunk.xhat, c);
+        if ((c += CHUNK) >= n) break;
+        chunk = gradient_run_chunk(g, c, lesser(c + CHUNK, n));
     }
-    lanes total = row_lanes_total(&dy, n), total_product = row_lanes_total(&product, n), total_xhat = row_lanes_total(&xhat, n);
-    to[CK_DY * table] = lanes_fold(&total);
-    to[CK_PRODUCTS * table] = lanes_fold(&total_product);
-    to[CK_XHAT * table] = lanes_fold(&total_xhat);
-    to[CK_DY_CENTRES * table] = e;
+    gradient_lanes total = {row_lanes_total(&dy, n), row_lanes_total(&product, n), row_lanes_total(&xhat, n)};
+    return fold_gradient_lanes(&total);
 }
 
 V_FN void gradient_sums_of_runs(ck_type type, const ck_channel_region *r, int64_t begin, int64_t end) {
     int64_t n = r->shape.positions, channels = r->shape.channels;
     for (int64_t run = begin; run < end; run++) {
-        int64_t c = run % channels;
+        int64_t c = run % channels, part = run / channels;
         gradient_run g = {
             .dy = source_at((source){r->dy, type}, run * n),
             .x = source_at((source){r->x, type}, run * n),
-            .scale = v_set(plane(r, CK_SCALE)[c]),
-            .centre = v_set(plane(r, CK_CENTRE)[c]),
-            .low = v_set(plane(r, CK_LOW)[c]),
-            .factor = v_set(plane(r, CK_FACTOR)[c]),
+            .rule = run_xhat_rule(r, c),
         };
         float e = sample_mean(&(norm_row){.x = g.dy}, n, UNSCALED, (norm_kind){.type = type});
         g.dy_centre = v_set(e);
-        sum_gradient_run(&g, n, e, table_row(r, 0, run / channels) + c, r->parts * r->pitch);
+        gradient_sums sums = sum_gradient_run(&g, n);
+        table_row(r, CK_DY, part)[c] = sums.dy;
+        table_row(r, CK_PRODUCTS, part)[c] = sums.product;
+        table_row(r, CK_XHAT, part)[c] = sums.xhat;
+        table_row(r, CK_DY_CENTRES, part)[c] = e;
     }
 }
 
@@ -83,13 +114,12 @@ V_FN void begin_gradient_columns(gradient_columns_of_strip *s, source dy, int64_
 
 V_FN void add_gradient_columns(gradient_columns_of_strip *s, const ck_channel_region *r, column_strip strip, source dy, source x,
                                int64_t rows, int64_t i, int64_t left) {
-    int64_t c = strip.first + i, pitch = r->shape.channels;
-    vf scale = load_left(plane(r, CK_SCALE) + c, left), centre = load_left(plane(r, CK_CENTRE) + c, left);
-    vf low = load_left(plane(r, CK_LOW) + c, left), factor = load_left(plane(r, CK_FACTOR) + c, left);
+    int64_t pitch = r->shape.channels;
+    xhat_rule rule = column_xhat_rule(r, strip.first + i, left);
     vf dy_centre = v_load(s->dy_centre + i), dy_sum = v_zero(), product_sum = v_zero(), xhat_sum = v_zero();
     for (int64_t row = 0; row < rows; row++) {
         vf t = v_sub(read_left(dy, row * pitch + i, left), dy_centre);
-        vf xhat = channel_xhat(read_left(x, row * pitch + i, left), scale, centre, low, factor);
+        vf xhat = xhat_by_rule(read_left(x, row * pitch + i, left), rule);
         dy_sum = v_add(dy_sum, t);
         product_sum = v_fma(t, xhat, product_sum);
         xhat_sum = v_add(xhat_sum, xhat);

@@ -86,7 +86,7 @@ V_FN deviations chunk_deviations(const norm_chunk *x, int64_t n, vf centre, scal
             if (fetch && k == 0) fetch_input(x, i, 2 * AHEAD, kind);
             deviation_block(&d, x, i, BLOCK, centre, k, s, kind);
         }
-        if (i < n) deviation_block(&d, x, i, n - i, centre, k, s, kind);
+        if (i + 16 * k < n) deviation_block(&d, x, i, n - i, centre, k, s, kind);
     }
     return d;
 }

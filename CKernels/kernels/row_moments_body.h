@@ -11,13 +11,13 @@ CK_KERNEL(row_moments)(const ck_row_moments_args *a, int64_t begin, int64_t end)
 }
 
 /// A set's rule in all lanes.
-typedef struct row_rule {
-    vf scale, centre, low, factor;
-} row_rule;
+V_FN xhat_rule xhat_rule_of(set_rule rule) {
+    return (xhat_rule){v_set(rule.scale), v_set(rule.centre), v_set(rule.low), v_set(bounded(rule.factor))};
+}
 
-V_FN void normalize_columns_by(const ck_normalize_rows_args *a, row_rule r, source x, target y, int64_t i, int64_t left,
+V_FN void normalize_columns_by(const ck_normalize_rows_args *a, xhat_rule r, source x, target y, int64_t i, int64_t left,
                                int streaming) {
-    vf xhat = channel_xhat(read_left(x, i, left), r.scale, r.centre, r.low, r.factor);
+    vf xhat = xhat_by_rule(read_left(x, i, left), r);
     vf weight = a->weight ? load_left(a->weight + i, left) : v_set(1.0f);
     vf bias = a->bias ? load_left(a->bias + i, left) : v_zero();
     write_left(y, i, left, v_fma(xhat, weight, bias), streaming);
@@ -25,8 +25,7 @@ V_FN void normalize_columns_by(const ck_normalize_rows_args *a, row_rule r, sour
 
 V_FN void normalize_rows_by(ck_type type, const ck_normalize_rows_args *a, int64_t begin, int64_t end, int streaming) {
     for (int64_t row = begin; row < end; row++) {
-        set_rule rule = set_rule_of(a->moments[row], a->epsilon);
-        row_rule r = {v_set(rule.scale), v_set(rule.centre), v_set(rule.low), v_set(bounded(rule.factor))};
+        xhat_rule r = xhat_rule_of(set_rule_of(a->moments[row], a->epsilon));
         source x = source_at((source){a->x, type}, row * a->x_stride);
         target y = target_at((target){a->y, type}, row * a->y_stride);
         int64_t i = 0;

@@ -39,7 +39,7 @@ package enum CSRNormKernels {
     package static func backward<Element: KernelElement>(
         _ dy: Tensor<Element>, x: Tensor<Element>, segments: SegmentOffsets, weight: Tensor<Float>?,
         statistics: RowStatistics, inputGradient: Tensor<Element>, weightGradient: Tensor<Float>,
-        biasGradient: Tensor<Float>, workspace: Tensor<Float>, run: KernelRun
+        biasGradient: Tensor<Float>, accumulating: Bool, workspace: Tensor<Float>, run: KernelRun
     ) throws(NormalizationError) {
         let edges = segments.total
         let status = unsafe segments.withPointer { offsets in
@@ -61,6 +61,7 @@ package enum CSRNormKernels {
             unsafe arguments.dx_stride = Int64(edges)
             unsafe arguments.dweight = weightGradient.mutablePointer
             unsafe arguments.dbias = biasGradient.mutablePointer
+            unsafe arguments.accumulate = accumulating ? 1 : 0
             unsafe arguments.workspace = UnsafeMutableRawPointer(workspace.mutablePointer)
             unsafe arguments.workspace_size = workspace.count * MemoryLayout<Float>.stride
             return unsafe ck_csr_layer_norm_backward(&arguments, run.run)

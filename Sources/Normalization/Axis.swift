@@ -21,6 +21,13 @@ extension Tensor {
     }
 }
 
+extension Tensor {
+    /// Takes the elements of `result` unless they lie in this tensor's memory anyway, as a view of it that a kernel wrote.
+    mutating func take(_ result: Tensor) {
+        if result.storage !== storage { assign(result.array) }
+    }
+}
+
 /// As ``layerNorm(_:weight:bias:epsilon:backend:)``, along any axis: every line of elements along `axis` is normalized.
 ///
 /// - Parameters:

@@ -20,23 +20,35 @@ public func channelDenormalize<Element: KernelElement>(
     _ y: Tensor<Element>, weight: Tensor<Float>? = nil, bias: Tensor<Float>? = nil, statistics: ChannelStatistics,
     backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
+    var x = Tensor<Element>(uninitializedLike: y.shape)
+    try channelDenormalize(y, weight: weight, bias: bias, statistics: statistics, into: &x, backend: backend)
+    return x
+}
+
+/// As ``channelDenormalize(_:weight:bias:statistics:backend:)``, into an existing tensor of the shape of `y`.
+///
+/// - Throws: `NormalizationError`, before `x` is touched; also if `x` is not contiguous.
+public func channelDenormalize<Element: KernelElement>(
+    _ y: Tensor<Element>, weight: Tensor<Float>? = nil, bias: Tensor<Float>? = nil, statistics: ChannelStatistics,
+    into x: inout Tensor<Element>, backend: Backend = .automatic
+) throws(NormalizationError) {
     let shape = try statistics.shape(of: y.shape, argument: "y")
     try validateInverse(weight: weight, bias: bias, channels: shape.channels)
-    var x = Tensor<Element>(uninitializedLike: y.shape)
-    if shape.samples == 0 { return x }
-    if let run = try backend.kernelRun() {
+    try validate(output: x, like: y, argument: "x")
+    let run = try backend.kernelRun()
+    if shape.samples == 0 { return }
+    if let run {
         _ = try writing(&x) { (output) throws(NormalizationError) in
             try ChannelNormKernels.forward(
                 y.contiguous(), shape: shape, given: statistics.moments, weight: weight?.contiguous(),
                 bias: bias?.contiguous(), epsilon: statistics.epsilon, direction: .invert, into: &output, run: run)
         }
-        return x
+        return
     }
     let result = ChannelNormReference<Float>(
         shape, weight: weight?.array, bias: bias?.array, epsilon: statistics.epsilon
     ).inverse(y.widened().array, given: statistics.moments)
-    x.assign(result.map(Element.init(rounding:)))
-    return x
+    x.assign(rounding: result)
 }
 
 /// The pullback of ``channelDenormalize(_:weight:bias:statistics:backend:)``. The statistics are constants to it. With
@@ -61,26 +73,42 @@ public func channelDenormalizeBackward<Element: KernelElement>(
     _ outputGradient: Tensor<Element>, y: Tensor<Element>, weight: Tensor<Float>? = nil, bias: Tensor<Float>? = nil,
     statistics: ChannelStatistics, backend: Backend = .automatic
 ) throws(NormalizationError) -> ChannelNormGradients<Element> {
+    var gradients = try ChannelNormGradients(uninitializedLike: y, channels: statistics.shape.channels)
+    try channelDenormalizeBackward(
+        outputGradient, y: y, weight: weight, bias: bias, statistics: statistics, into: &gradients, backend: backend)
+    return gradients
+}
+
+/// As ``channelDenormalizeBackward(_:y:weight:bias:statistics:backend:)``, into existing gradients, which say by their
+/// nils what is wanted.
+///
+/// - Parameter accumulating: Whether to add to the gradients of weight and bias (that of the input is
+///   always overwritten).
+/// - Throws: `NormalizationError`, before `gradients` is touched.
+public func channelDenormalizeBackward<Element: KernelElement>(
+    _ outputGradient: Tensor<Element>, y: Tensor<Element>, weight: Tensor<Float>? = nil, bias: Tensor<Float>? = nil,
+    statistics: ChannelStatistics, into gradients: inout ChannelNormGradients<Element>, accumulating: Bool = false,
+    backend: Backend = .automatic
+) throws(NormalizationError) {
     let shape = try statistics.shape(of: y.shape, argument: "y")
     try validate(shape: outputGradient.shape, is: y.shape, argument: "outputGradient")
     try validateInverse(weight: weight, bias: bias, channels: shape.channels)
-    var gradients = try ChannelNormGradients(uninitializedLike: y, channels: shape.channels)
-    if let run = try backend.kernelRun() {
-        if shape.samples == 0 { return gradients }
+    try gradients.validate(for: y.shape, channels: shape.channels)
+    let run = try backend.kernelRun()
+    if shape.samples > 0, let run {
         try ChannelNormKernels.backward(
             outputGradient.contiguous(), x: y.contiguous(), shape: shape, moments: statistics.moments,
             areConstant: true, weight: weight?.contiguous(), bias: bias?.contiguous(), epsilon: statistics.epsilon,
             direction: .invert, inputGradient: &gradients.input, weightGradient: &gradients.weight,
-            biasGradient: &gradients.bias, accumulating: false, run: run)
-        return gradients
+            biasGradient: &gradients.bias, accumulating: accumulating, run: run)
+        return
     }
     let result = ChannelNormReference<Float>(
         shape, weight: weight?.array, bias: bias?.array, epsilon: statistics.epsilon
     ).inverseBackward(outputGradient.widened().array, x: y.widened().array, given: statistics.moments)
-    gradients.input.assign(result.dx.map(Element.init(rounding:)))
-    gradients.weight?.assign(result.dweight)
-    gradients.bias?.assign(result.dbias)
-    return gradients
+    gradients.input.assign(rounding: result.dx)
+    gradients.weight?.put(result.dweight, accumulating: accumulating)
+    gradients.bias?.put(result.dbias, accumulating: accumulating)
 }
 
 private func validateInverse(

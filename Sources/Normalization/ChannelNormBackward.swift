@@ -27,6 +27,12 @@ public struct ChannelNormGradients<Element: KernelElement>: Sendable {
         weight = try Tensor(repeating: 0, shape: [channels])
         bias = try Tensor(repeating: 0, shape: [channels])
     }
+
+    func validate(for x: Shape, channels: Int) throws(NormalizationError) {
+        try Normalization.validate(shape: input.shape, is: x, argument: "gradients")
+        try Normalization.validate(parameter: weight, columns: channels, argument: "gradients")
+        try Normalization.validate(parameter: bias, columns: channels, argument: "gradients")
+    }
 }
 
 /// The pullback of ``channelNormWithStatistics(_:over:weight:bias:epsilon:layout:backend:)``.
@@ -76,9 +82,7 @@ public func channelNormBackward<Element: KernelElement>(
             given: "\(shape.positions)")
     }
     try validate(shape: outputGradient.shape, is: x.shape, argument: "outputGradient")
-    try validate(shape: gradients.input.shape, is: x.shape, argument: "gradients")
-    try validate(parameter: gradients.weight, columns: shape.channels, argument: "gradients")
-    try validate(parameter: gradients.bias, columns: shape.channels, argument: "gradients")
+    try gradients.validate(for: x.shape, channels: shape.channels)
     try validate(parameter: weight, columns: shape.channels, argument: "weight")
     if let run = try backend.kernelRun() {
         try ChannelNormKernels.backward(

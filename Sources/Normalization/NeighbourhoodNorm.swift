@@ -38,25 +38,44 @@ public func neighbourhoodLayerNormWithStatistics<Element: KernelElement>(
     epsilon: Float = 1e-5, backend: Backend = .automatic
 ) throws(NormalizationError) -> (output: Tensor<Element>, statistics: RowStatistics) {
     let scores = try EdgeScores(x, offsets: offsets)
+    var output = try scores.uninitialized()
+    let statistics = try neighbourhoodLayerNorm(
+        x, offsets: offsets, weight: weight, bias: bias, epsilon: epsilon, into: &output, backend: backend)
+    return (output, statistics)
+}
+
+/// As ``neighbourhoodLayerNorm(_:offsets:weight:bias:epsilon:backend:)``, into an existing tensor of the shape of `x`, of any
+/// layout. Several heads cost a copy unless the edges of a head lie side by side in it.
+///
+/// - Returns: The statistics that the backward pass needs.
+/// - Throws: `NormalizationError`, before `y` is touched.
+@discardableResult
+public func neighbourhoodLayerNorm<Element: KernelElement>(
+    _ x: Tensor<Element>, offsets: SegmentOffsets, weight: Tensor<Float>? = nil, bias: Tensor<Float>? = nil,
+    epsilon: Float = 1e-5, into y: inout Tensor<Element>, backend: Backend = .automatic
+) throws(NormalizationError) -> RowStatistics {
+    let scores = try EdgeScores(x, offsets: offsets)
     try scores.check(weight: weight, bias: bias)
     try validate(epsilon: epsilon)
-    var output = Tensor<Element>(uninitializedLike: scores.byHead.shape)
+    try validate(shape: y.shape, is: x.shape, argument: "y")
     var statistics = try RowStatistics(zerosOf: [scores.heads, offsets.count])
     let run = try backend.kernelRun()
-    if scores.byHead.count == 0 { return (try scores.restored(output), statistics) }
+    if scores.byHead.count == 0 { return statistics }
     if let run {
+        y.makeUniqueForOverwriting()
+        let output = try EdgeScores(y, offsets: offsets).byHead
         try CSRNormKernels.forward(
             scores.byHead, segments: offsets, weight: weight?.contiguous(), bias: bias?.contiguous(), epsilon: epsilon,
             output: output, statistics: statistics, run: run)
+        y.take(try scores.restored(output))
     } else {
         let result = NormReference.forwardOverEdges(
             scores.byHead.widenedArray, heads: scores.heads, segments: offsets, weight: weight?.array,
-            bias: bias?.array,
-            epsilon: epsilon)
-        output.assign(rounding: result.y)
+            bias: bias?.array, epsilon: epsilon)
+        y.take(try scores.restored(result.y))
         statistics.assign(result)
     }
-    return (try scores.restored(output), statistics)
+    return statistics
 }
 
 /// The pullback of ``neighbourhoodLayerNormWithStatistics(_:offsets:weight:bias:epsilon:backend:)``: over each node's
@@ -69,33 +88,67 @@ public func neighbourhoodLayerNormBackward<Element: KernelElement>(
     statistics: RowStatistics, backend: Backend = .automatic
 ) throws(NormalizationError) -> SegmentNormGradients<Element> {
     let scores = try EdgeScores(x, offsets: offsets)
+    var gradients = SegmentNormGradients<Element>(
+        input: try scores.uninitialized(), weight: try Tensor(repeating: 0, shape: [scores.heads]),
+        bias: try Tensor(repeating: 0, shape: [scores.heads]))
+    try neighbourhoodLayerNormBackward(
+        outputGradient, x: x, offsets: offsets, weight: weight, statistics: statistics, into: &gradients,
+        backend: backend)
+    return gradients
+}
+
+/// As ``neighbourhoodLayerNormBackward(_:x:offsets:weight:statistics:backend:)``, into existing gradients, that of the input
+/// of any layout. Several heads cost a copy unless the edges of a head lie side by side in it.
+///
+/// - Parameter accumulating: Whether to add to the gradients of weight and bias (that of the input is always overwritten).
+/// - Throws: `NormalizationError`, before `gradients` is touched.
+public func neighbourhoodLayerNormBackward<Element: KernelElement>(
+    _ outputGradient: Tensor<Element>, x: Tensor<Element>, offsets: SegmentOffsets, weight: Tensor<Float>? = nil,
+    statistics: RowStatistics, into gradients: inout SegmentNormGradients<Element>, accumulating: Bool = false,
+    backend: Backend = .automatic
+) throws(NormalizationError) {
+    let scores = try EdgeScores(x, offsets: offsets)
     try validate(shape: outputGradient.shape, is: x.shape, argument: "outputGradient")
     try scores.check(weight: weight, bias: nil)
     try validate(count: statistics.mean.count, is: scores.heads * offsets.count, argument: "statistics")
+    try validate(shape: gradients.input.shape, is: x.shape, argument: "gradients")
+    try validate(parameter: gradients.weight, columns: scores.heads, argument: "gradients")
     let dy = try EdgeScores(outputGradient, offsets: offsets)
-    var gradients = SegmentNormGradients<Element>(
-        input: Tensor(uninitializedLike: scores.byHead.shape), weight: try Tensor(repeating: 0, shape: [scores.heads]),
-        bias: try Tensor(repeating: 0, shape: [scores.heads]))
     let run = try backend.kernelRun()
     if scores.byHead.count > 0, let run {
+        gradients.input.makeUniqueForOverwriting()
+        gradients.weight.makeUnique()
+        gradients.bias.makeUnique()
+        let input = try EdgeScores(gradients.input, offsets: offsets).byHead
         let workspace = Tensor<Float>(uninitializedLike: [
             CSRNormKernels.workspaceCount(heads: scores.heads, nodes: offsets.count)
         ])
         try CSRNormKernels.backward(
             dy.byHead, x: scores.byHead, segments: offsets, weight: weight?.contiguous(), statistics: statistics,
-            inputGradient: gradients.input, weightGradient: gradients.weight, biasGradient: gradients.bias,
-            workspace: workspace, run: run)
-    } else if scores.byHead.count > 0 {
+            inputGradient: input, weightGradient: gradients.weight, biasGradient: gradients.bias,
+            accumulating: accumulating, workspace: workspace, run: run)
+        gradients.input.take(try scores.restored(input))
+    } else {
         let result = NormReference.backwardOverEdges(
             dy.byHead.widenedArray, x: scores.byHead.widenedArray, heads: scores.heads, segments: offsets,
             weight: weight?.array, mean: statistics.mean.array, meanLow: statistics.meanLow.array,
             rstd: statistics.reciprocalDeviation.array)
-        gradients = SegmentNormGradients(
-            input: Tensor(rounding: try Tensor(result.dx, shape: scores.byHead.shape)), weight: Tensor(result.dweight),
-            bias: Tensor(result.dbias))
+        gradients.input.take(try scores.restored(result.dx))
+        gradients.weight.put(result.dweight, accumulating: accumulating)
+        gradients.bias.put(result.dbias, accumulating: accumulating)
     }
-    return SegmentNormGradients(
-        input: try scores.restored(gradients.input), weight: gradients.weight, bias: gradients.bias)
+}
+
+extension SegmentNormGradients {
+    /// Zero gradients for scores of edges, [edges] or [edges, heads], to be filled or accumulated into.
+    ///
+    /// - Throws: `NormalizationError` for a shape of another rank, or offsets that do not cover the edges.
+    public init(shape: Shape, offsets: SegmentOffsets) throws(NormalizationError) {
+        let heads = try validatedHeads(of: shape, offsets: offsets, argument: "shape")
+        self.init(
+            input: try Tensor(repeating: .zero, shape: shape), weight: try Tensor(repeating: 0, shape: [heads]),
+            bias: try Tensor(repeating: 0, shape: [heads]))
+    }
 }
 
 /// Scores of edges as the kernels take them: [heads, edges], contiguous.
@@ -113,6 +166,15 @@ private struct EdgeScores<Element: KernelElement> {
     func check(weight: Tensor<Float>?, bias: Tensor<Float>?) throws(NormalizationError) {
         try validate(parameter: weight, columns: heads, argument: "weight")
         try validate(parameter: bias, columns: heads, argument: "bias")
+    }
+
+    /// An output of the scores' shape whose memory is [heads, edges].
+    func uninitialized() throws(NormalizationError) -> Tensor<Element> {
+        try restored(Tensor(uninitializedLike: byHead.shape))
+    }
+
+    func restored(_ byHead: [Float]) throws(NormalizationError) -> Tensor<Element> {
+        try restored(Tensor(rounding: Tensor(byHead, shape: self.byHead.shape)))
     }
 
     /// [heads, edges] in the shape of the scores.

@@ -21,16 +21,27 @@ public import Tensors
 public func neighbourhoodSoftmax<Element: KernelElement>(
     _ x: Tensor<Element>, offsets: SegmentOffsets, backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
-    let heads = try validatedHeads(of: x.shape, offsets: offsets, argument: "x")
     var y = Tensor<Element>(uninitializedLike: x.shape)
+    try neighbourhoodSoftmax(x, offsets: offsets, into: &y, backend: backend)
+    return y
+}
+
+/// As ``neighbourhoodSoftmax(_:offsets:backend:)``, into an existing tensor of the shape of `x`.
+///
+/// - Throws: `NormalizationError`, before `y` is touched; also if `y` is not contiguous.
+public func neighbourhoodSoftmax<Element: KernelElement>(
+    _ x: Tensor<Element>, offsets: SegmentOffsets, into y: inout Tensor<Element>, backend: Backend = .automatic
+) throws(NormalizationError) {
+    let heads = try validatedHeads(of: x.shape, offsets: offsets, argument: "x")
+    try validate(output: y, like: x, argument: "y")
     let run = try backend.kernelRun()
-    if x.count == 0 { return y }
+    if x.count == 0 { return }
     if let run {
+        y.makeUniqueForOverwriting()
         try CSRSoftmaxKernels.forward(x.contiguous(), segments: offsets, heads: heads, output: y, run: run)
     } else {
         y.assign(rounding: SoftmaxReference.forwardOverEdges(x.widenedArray, heads: heads, segments: offsets))
     }
-    return y
 }
 
 /// The pullback of ``neighbourhoodSoftmax(_:offsets:backend:)``, from its output y: over each node's edges
@@ -50,19 +61,31 @@ public func neighbourhoodSoftmax<Element: KernelElement>(
 public func neighbourhoodSoftmaxBackward<Element: KernelElement>(
     _ outputGradient: Tensor<Element>, output: Tensor<Element>, offsets: SegmentOffsets, backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
+    var dx = Tensor<Element>(uninitializedLike: output.shape)
+    try neighbourhoodSoftmaxBackward(outputGradient, output: output, offsets: offsets, into: &dx, backend: backend)
+    return dx
+}
+
+/// As ``neighbourhoodSoftmaxBackward(_:output:offsets:backend:)``, into an existing tensor of the shape of `output`.
+///
+/// - Throws: `NormalizationError`, before `inputGradient` is touched; also if it is not contiguous.
+public func neighbourhoodSoftmaxBackward<Element: KernelElement>(
+    _ outputGradient: Tensor<Element>, output: Tensor<Element>, offsets: SegmentOffsets,
+    into inputGradient: inout Tensor<Element>, backend: Backend = .automatic
+) throws(NormalizationError) {
     let heads = try validatedHeads(of: output.shape, offsets: offsets, argument: "output")
     try validate(shape: outputGradient.shape, is: output.shape, argument: "outputGradient")
-    var dx = Tensor<Element>(uninitializedLike: output.shape)
+    try validate(output: inputGradient, like: output, argument: "inputGradient")
     let run = try backend.kernelRun()
-    if output.count == 0 { return dx }
+    if output.count == 0 { return }
     if let run {
+        inputGradient.makeUniqueForOverwriting()
         try CSRSoftmaxKernels.backward(
             outputGradient.contiguous(), output: output.contiguous(), segments: offsets, heads: heads,
-            inputGradient: dx, run: run)
+            inputGradient: inputGradient, run: run)
     } else {
-        dx.assign(
+        inputGradient.assign(
             rounding: SoftmaxReference.backwardOverEdges(
                 outputGradient.widenedArray, y: output.widenedArray, heads: heads, segments: offsets))
     }
-    return dx
 }

@@ -7,12 +7,12 @@ public struct NormGradients<Element: KernelElement>: Sendable {
     /// For the input: the shape of `x`.
     public internal(set) var input: Tensor<Element>
     /// For `weight`, or nil if not wanted. A sum over rows, in float32 whatever the storage.
-    public fileprivate(set) var weight: Tensor<Float>?
+    public internal(set) var weight: Tensor<Float>?
     /// For `bias`, or nil if not wanted.
-    public fileprivate(set) var bias: Tensor<Float>?
+    public internal(set) var bias: Tensor<Float>?
 
     /// Partial sums over rows; kept so that the next pass allocates nothing.
-    fileprivate var workspace: Tensor<Float>
+    private(set) var workspace: Tensor<Float>
 
     /// Zero gradients for an input of `shape`, to be filled or accumulated into.
     ///
@@ -26,12 +26,22 @@ public struct NormGradients<Element: KernelElement>: Sendable {
     }
 
     /// Gradients whose `input` is not initialised, for a kernel to fill; shaped like an existing tensor.
-    fileprivate init(uninitializedLike x: Tensor<Element>, columns: Int) throws(NormalizationError) {
+    init(uninitializedLike x: Tensor<Element>, columns: Int) throws(NormalizationError) {
         input = Tensor(uninitializedLike: x.shape)
         weight = try Tensor(repeating: 0, shape: [columns])
         bias = try Tensor(repeating: 0, shape: [columns])
         workspace = Tensor(sumsOverRowsOf: x.shape, residual: false)
     }
+
+    /// For kernels, which write to tensors that are not shared.
+    mutating func makeUnique() {
+        input.makeUniqueForOverwriting()
+        weight?.makeUnique()
+        bias?.makeUnique()
+        workspace.makeUniqueForOverwriting()
+    }
+
+    var outputs: NormKernels.Gradients<Element> { NormKernels.Gradients(input: input, weight: weight, bias: bias) }
 }
 
 /// The pullback of ``layerNormWithStatistics(_:weight:bias:epsilon:backend:)``.
@@ -177,15 +187,10 @@ extension RowNorm {
             gradients.bias?.put(result.dbias, accumulating: accumulating)
             return
         }
-        gradients.input.makeUniqueForOverwriting()
-        gradients.weight?.makeUnique()
-        gradients.bias?.makeUnique()
-        gradients.workspace.makeUniqueForOverwriting()
-        let outputs = NormKernels.Gradients(
-            input: gradients.input, weight: gradients.weight, bias: gradients.bias)
+        gradients.makeUnique()
         try NormKernels.backward(
             self, outputGradient.contiguous(), sumGradient: nil, x: x.contiguous(), residual: nil,
-            weight: weight?.contiguous(), weightOffset: weightOffset, statistics: statistics, gradients: outputs,
+            weight: weight?.contiguous(), weightOffset: weightOffset, statistics: statistics, gradients: gradients.outputs,
             accumulating: accumulating, workspace: gradients.workspace, run: run)
     }
 }

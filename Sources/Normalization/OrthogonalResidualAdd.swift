@@ -37,28 +37,57 @@ public func orthogonalResidualAdd<Element: KernelElement>(
     _ x: Tensor<Element>, update: Tensor<Element>, scope: ProjectionScope = .feature, centred: Bool = false,
     epsilon: Float = 1e-6, backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
+    let rows = try scope.rows(x)
+    var h = try scope.restored(Tensor<Element>(uninitializedLike: rows.shape), to: x.shape)
+    try orthogonalResidualAdd(
+        x, update: update, scope: scope, centred: centred, epsilon: epsilon, into: &h, backend: backend)
+    return h
+}
+
+/// As ``orthogonalResidualAdd(_:update:scope:centred:epsilon:backend:)``, into an existing tensor of the shape of `x`, of any
+/// layout. Vectors that do not lie in it one after the other cost a copy.
+///
+/// - Throws: `NormalizationError`, before `h` is touched.
+public func orthogonalResidualAdd<Element: KernelElement>(
+    _ x: Tensor<Element>, update: Tensor<Element>, scope: ProjectionScope = .feature, centred: Bool = false,
+    epsilon: Float = 1e-6, into h: inout Tensor<Element>, backend: Backend = .automatic
+) throws(NormalizationError) {
     try validate(x, update: update, epsilon: epsilon)
+    try validate(shape: h.shape, is: x.shape, argument: "h")
     let rows = try scope.rows(x)
     let updateRows = try scope.rows(update)
-    var h = Tensor<Element>(uninitializedLike: rows.shape)
-    if let run = try backend.kernelRun() {
-        try OrthogonalAddKernels.forward(
-            rows, update: updateRows, centred: centred, epsilon: epsilon, output: h, run: run)
-    } else {
-        h.assign(
-            rounding: OrthogonalAddReference.forward(
-                rows.widenedArray, update: updateRows.widenedArray, columns: rows.shape[rows.shape.rank - 1],
-                centred: centred, epsilon: epsilon))
+    guard let run = try backend.kernelRun() else {
+        let result = OrthogonalAddReference.forward(
+            rows.widenedArray, update: updateRows.widenedArray, columns: rows.shape[rows.shape.rank - 1],
+            centred: centred, epsilon: epsilon)
+        return h.take(try scope.restored(Tensor(rounding: Tensor(result, shape: rows.shape)), to: x.shape))
     }
-    return try scope.restored(h, to: x.shape)
+    h.makeUniqueForOverwriting()
+    let output = try scope.rows(h)
+    try OrthogonalAddKernels.forward(
+        rows, update: updateRows, centred: centred, epsilon: epsilon, output: output, run: run)
+    h.take(try scope.restored(output, to: x.shape))
 }
 
 /// Gradients of an orthogonal residual addition.
 public struct OrthogonalAddGradients<Element: KernelElement>: Sendable {
     /// For `x`.
-    public let input: Tensor<Element>
+    public fileprivate(set) var input: Tensor<Element>
     /// For `update`.
-    public let update: Tensor<Element>
+    public fileprivate(set) var update: Tensor<Element>
+
+    fileprivate init(input: Tensor<Element>, update: Tensor<Element>) {
+        self.input = input
+        self.update = update
+    }
+
+    /// Zero gradients for an input of `shape`, to be filled.
+    ///
+    /// - Throws: `NormalizationError` for a shape that is not one.
+    public init(shape: Shape) throws(NormalizationError) {
+        input = try Tensor(repeating: .zero, shape: shape)
+        update = try Tensor(repeating: .zero, shape: shape)
+    }
 }
 
 /// The pullback of ``orthogonalResidualAdd(_:update:scope:centred:epsilon:backend:)``, exact: `a` depends on x, and that is
@@ -74,26 +103,50 @@ public func orthogonalResidualAddBackward<Element: KernelElement>(
     _ outputGradient: Tensor<Element>, x: Tensor<Element>, update: Tensor<Element>, scope: ProjectionScope = .feature,
     centred: Bool = false, epsilon: Float = 1e-6, backend: Backend = .automatic
 ) throws(NormalizationError) -> OrthogonalAddGradients<Element> {
+    let rows = try scope.rows(x)
+    var gradients = OrthogonalAddGradients<Element>(
+        input: try scope.restored(Tensor(uninitializedLike: rows.shape), to: x.shape),
+        update: try scope.restored(Tensor(uninitializedLike: rows.shape), to: x.shape))
+    try orthogonalResidualAddBackward(
+        outputGradient, x: x, update: update, scope: scope, centred: centred, epsilon: epsilon, into: &gradients,
+        backend: backend)
+    return gradients
+}
+
+/// As ``orthogonalResidualAddBackward(_:x:update:scope:centred:epsilon:backend:)``, into existing gradients of any layout.
+/// Vectors that do not lie in them one after the other cost a copy.
+///
+/// - Throws: `NormalizationError`, before `gradients` is touched.
+public func orthogonalResidualAddBackward<Element: KernelElement>(
+    _ outputGradient: Tensor<Element>, x: Tensor<Element>, update: Tensor<Element>, scope: ProjectionScope = .feature,
+    centred: Bool = false, epsilon: Float = 1e-6, into gradients: inout OrthogonalAddGradients<Element>,
+    backend: Backend = .automatic
+) throws(NormalizationError) {
     try validate(x, update: update, epsilon: epsilon)
     try validate(shape: outputGradient.shape, is: x.shape, argument: "outputGradient")
+    try validate(shape: gradients.input.shape, is: x.shape, argument: "gradients")
     let rows = try scope.rows(x)
     let updateRows = try scope.rows(update)
     let gradientRows = try scope.rows(outputGradient)
-    var dx = Tensor<Element>(uninitializedLike: rows.shape)
-    var dupdate = Tensor<Element>(uninitializedLike: rows.shape)
-    if let run = try backend.kernelRun() {
-        try OrthogonalAddKernels.backward(
-            gradientRows, x: rows, update: updateRows, centred: centred, epsilon: epsilon, inputGradient: dx,
-            updateGradient: dupdate, run: run)
-    } else {
+    guard let run = try backend.kernelRun() else {
         let result = OrthogonalAddReference.backward(
             gradientRows.widenedArray, x: rows.widenedArray, update: updateRows.widenedArray,
             columns: rows.shape[rows.shape.rank - 1], centred: centred, epsilon: epsilon)
-        dx.assign(rounding: result.dx)
-        dupdate.assign(rounding: result.dupdate)
+        func restored(_ elements: [Float]) throws(NormalizationError) -> Tensor<Element> {
+            try scope.restored(Tensor(rounding: Tensor(elements, shape: rows.shape)), to: x.shape)
+        }
+        gradients.input.take(try restored(result.dx))
+        gradients.update.take(try restored(result.dupdate))
+        return
     }
-    return OrthogonalAddGradients(
-        input: try scope.restored(dx, to: x.shape), update: try scope.restored(dupdate, to: x.shape))
+    gradients.input.makeUniqueForOverwriting()
+    gradients.update.makeUniqueForOverwriting()
+    let (dx, dupdate) = (try scope.rows(gradients.input), try scope.rows(gradients.update))
+    try OrthogonalAddKernels.backward(
+        gradientRows, x: rows, update: updateRows, centred: centred, epsilon: epsilon, inputGradient: dx,
+        updateGradient: dupdate, run: run)
+    gradients.input.take(try scope.restored(dx, to: x.shape))
+    gradients.update.take(try scope.restored(dupdate, to: x.shape))
 }
 
 private func validate<Element>(
@@ -112,17 +165,17 @@ extension ProjectionScope {
                 .invalidShape, argument: "x", expected: "at least two axes for scope \(self)", given: "shape \(x.shape)"
             )
         }
+        let rows = try vectors(x)
+        _ = try validatedColumns(of: rows.shape, argument: "x")
+        return rows.contiguous()
+    }
+
+    /// A view with these vectors as rows, if the tensor has one.
+    private func vectors<Element>(_ x: Tensor<Element>) throws(NormalizationError) -> Tensor<Element> {
         switch self {
-        case .feature: return x.contiguous()
-        case .token:
-            let tokensLast = try x.axisLast(x.shape.rank - 2)
-            _ = try validatedColumns(of: tokensLast.shape, argument: "x")
-            return tokensLast.contiguous()
-        case .global:
-            let columns = x.shape.extents.dropFirst().reduce(1, *)
-            let flat = try x.reshaped(to: [x.shape[0], columns])
-            _ = try validatedColumns(of: flat.shape, argument: "x")
-            return flat
+        case .feature: x
+        case .token: try x.axisLast(x.shape.rank - 2)
+        case .global: try x.reshaped(to: [x.shape[0], x.shape.extents.dropFirst().reduce(1, *)])
         }
     }
 

@@ -47,12 +47,24 @@ public func normalize<Element: KernelElement>(
     _ x: Tensor<Element>, with moments: [Moments], weight: Tensor<Float>? = nil, bias: Tensor<Float>? = nil,
     epsilon: Float = 1e-5, backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
+    var y = Tensor<Element>(uninitializedLike: x.shape)
+    try normalize(x, with: moments, weight: weight, bias: bias, epsilon: epsilon, into: &y, backend: backend)
+    return y
+}
+
+/// As ``normalize(_:with:weight:bias:epsilon:backend:)``, into an existing tensor of the shape of `x`.
+///
+/// - Throws: `NormalizationError`, before `y` is touched; also if `y` is not contiguous.
+public func normalize<Element: KernelElement>(
+    _ x: Tensor<Element>, with moments: [Moments], weight: Tensor<Float>? = nil, bias: Tensor<Float>? = nil,
+    epsilon: Float = 1e-5, into y: inout Tensor<Element>, backend: Backend = .automatic
+) throws(NormalizationError) {
     let columns = try validatedColumns(of: x.shape, argument: "x")
     try validate(moments: moments, count: x.count / columns, argument: "moments")
     try validate(parameter: weight, columns: columns, argument: "weight")
     try validate(parameter: bias, columns: columns, argument: "bias")
     try validate(epsilon: epsilon)
-    var y = Tensor<Element>(uninitializedLike: x.shape)
+    try validate(output: y, like: x, argument: "y")
     if let run = try backend.kernelRun() {
         try RowMomentsKernels.normalize(
             x.contiguous(), columns: columns, moments: moments, weight: weight?.contiguous(), bias: bias?.contiguous(),
@@ -61,7 +73,6 @@ public func normalize<Element: KernelElement>(
         let result = RowMomentsReference<Float>.normalize(
             x.widened().array, columns: columns, with: moments, weight: weight?.array, bias: bias?.array,
             epsilon: epsilon)
-        y.assign(result.map(Element.init(rounding:)))
+        y.assign(rounding: result)
     }
-    return y
 }

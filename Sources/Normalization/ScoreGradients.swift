@@ -5,12 +5,33 @@ public import Tensors
 /// Gradients of ``scoreSoftmax(_:scale:mask:backend:)``.
 public struct ScoreGradients<Element: KernelElement>: Sendable {
     /// For the scores, in their shape.
-    public let scores: Tensor<Element>
+    public fileprivate(set) var scores: Tensor<Element>
     /// For the mask's bias, in its shape: a sum over the axes that it shares. In float32 whatever its storage; nil if
     /// there is none, or if it was not wanted.
-    public let bias: Tensor<Float>?
+    public fileprivate(set) var bias: Tensor<Float>?
     /// For the mask's slopes and sinks, one a head; nil as above.
-    public let slopes, sinks: Tensor<Float>?
+    public fileprivate(set) var slopes, sinks: Tensor<Float>?
+
+    /// Zero gradients for scores of `shape` under a mask, to be filled.
+    ///
+    /// - Parameter parameters: Whether gradients for the mask's bias, slopes and sinks are wanted.
+    /// - Throws: `NormalizationError` for a shape that is none of scores, or a mask that does not fit it.
+    public init(shape: Shape, mask: AttentionMask = AttentionMask(), parameters: Bool = true) throws(NormalizationError) {
+        let scores = try Tensor<Element>(repeating: .zero, shape: shape)
+        let fitted = try ScoreMask(mask, for: scores.scoreShape(argument: "shape"))
+        try self.init(scores: scores, mask: fitted, parameters: parameters)
+    }
+
+    fileprivate init(scores: Tensor<Element>, mask: ScoreMask, parameters: Bool) throws(NormalizationError) {
+        func zeros(_ shape: Shape?) throws(NormalizationError) -> Tensor<Float>? {
+            guard parameters, let shape else { return nil }
+            return try Tensor(repeating: 0, shape: shape)
+        }
+        self.scores = scores
+        bias = try zeros(mask.biasShape)
+        slopes = try zeros(mask.slopes?.shape)
+        sinks = try zeros(mask.sinks?.shape)
+    }
 }
 
 /// The pullback of ``scoreSoftmax(_:scale:mask:backend:)``, from its output y.
@@ -41,22 +62,35 @@ public func scoreSoftmaxBackward<Element: KernelElement>(
     backend: Backend = .automatic
 ) throws(NormalizationError) -> ScoreGradients<Element> {
     let fitted = try ScoreMask(mask, for: output.scoreShape(argument: "output"))
+    var gradients = try ScoreGradients<Element>(
+        scores: Tensor(uninitializedLike: output.shape), mask: fitted, parameters: parameters)
+    try scoreSoftmaxBackward(
+        outputGradient, output: output, scores: scores, logSumExp: logSumExp, scale: scale, mask: mask,
+        into: &gradients, backend: backend)
+    return gradients
+}
+
+/// As ``scoreSoftmaxBackward(_:output:scores:logSumExp:scale:mask:parameters:backend:)``, into existing gradients, which say
+/// by their nils which of the mask's are wanted.
+///
+/// - Throws: `NormalizationError`, before `gradients` is touched.
+public func scoreSoftmaxBackward<Element: KernelElement>(
+    _ outputGradient: Tensor<Element>, output: Tensor<Element>, scores: Tensor<Element>? = nil,
+    logSumExp: Tensor<Float>? = nil, scale: Float = 1, mask: AttentionMask = AttentionMask(),
+    into gradients: inout ScoreGradients<Element>, backend: Backend = .automatic
+) throws(NormalizationError) {
+    let fitted = try ScoreMask(mask, for: output.scoreShape(argument: "output"))
     let shape = fitted.shape
     let rows = Shape(Array(output.shape.extents.dropLast()))
     try validate(finite: scale, argument: "scale")
     try validate(shape: outputGradient.shape, is: output.shape, argument: "outputGradient")
     try validate(scores, is: output.shape, argument: "scores", isNeeded: fitted.softcap != 0, for: "softcap")
     try validate(logSumExp, is: rows, argument: "logSumExp", isNeeded: fitted.sinks != nil, for: "sinks")
-    func zeros(_ shape: Shape?) throws(NormalizationError) -> Tensor<Float>? {
-        guard parameters, let shape else { return nil }
-        return try Tensor(repeating: 0, shape: shape)
-    }
-    var gradients = ScoreGradients<Element>(
-        scores: Tensor(uninitializedLike: output.shape), bias: try zeros(fitted.biasShape),
-        slopes: try zeros(fitted.slopes?.shape), sinks: try zeros(fitted.sinks?.shape))
+    try gradients.validate(for: output.shape, mask: fitted)
 
     let x = fitted.softcap == 0 ? nil : scores
     if let run = try backend.kernelRun() {
+        gradients.makeUnique()
         try ScoreSoftmaxKernels.backward(
             outputGradient.asScores(shape), output: output.asScores(shape),
             scores: x.map { (x) throws(NormalizationError) in try x.asScores(shape) },
@@ -71,7 +105,6 @@ public func scoreSoftmaxBackward<Element: KernelElement>(
                 outputGradient.array.map(\.widened), y: output.array.map(\.widened), x: x?.array.map(\.widened),
                 logSumExp: logSumExp?.array, scale: scale, mask: fitted))
     }
-    return gradients
 }
 
 private func validate<Element: KernelElement>(
@@ -85,16 +118,28 @@ private func validate<Element: KernelElement>(
 }
 
 extension ScoreGradients {
-    fileprivate mutating func fill(from reference: ScoreSoftmaxReference.Gradients) {
-        func filled(_ tensor: Tensor<Float>?, _ numbers: [Float]) -> Tensor<Float>? {
-            var tensor = tensor
-            tensor?.assign(numbers)
-            return tensor
+    /// Whether these are shaped for such scores, and want nothing that the mask does not have.
+    fileprivate func validate(for shape: Shape, mask: ScoreMask) throws(NormalizationError) {
+        try Normalization.validate(shape: scores.shape, is: shape, argument: "gradients")
+        for (given, expected) in [(bias, mask.biasShape), (slopes, mask.slopes?.shape), (sinks, mask.sinks?.shape)] {
+            guard let given, given.shape != expected else { continue }
+            throw NormalizationError(
+                .shapeMismatch, argument: "gradients", expected: expected.map { "shape \($0)" } ?? "nil",
+                given: "\(given.shape)")
         }
-        var scores = scores
+    }
+
+    fileprivate mutating func makeUnique() {
+        scores.makeUniqueForOverwriting()
+        bias?.makeUniqueForOverwriting()
+        slopes?.makeUniqueForOverwriting()
+        sinks?.makeUniqueForOverwriting()
+    }
+
+    fileprivate mutating func fill(from reference: ScoreSoftmaxReference.Gradients) {
         scores.assign(reference.scores.map(Element.init(rounding:)))
-        self = ScoreGradients(
-            scores: scores, bias: filled(bias, reference.bias), slopes: filled(slopes, reference.slopes),
-            sinks: filled(sinks, reference.sinks))
+        bias?.assign(reference.bias)
+        slopes?.assign(reference.slopes)
+        sinks?.assign(reference.sinks)
     }
 }

@@ -18,7 +18,19 @@ public import Tensors
 public func softmaxBackward<Element: KernelElement>(
     _ outputGradient: Tensor<Element>, output: Tensor<Element>, backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
-    try backward(outputGradient, output: output, logarithmic: false, backend: backend)
+    var dx = Tensor<Element>(uninitializedLike: output.shape)
+    try backward(outputGradient, output: output, logarithmic: false, into: &dx, backend: backend)
+    return dx
+}
+
+/// As ``softmaxBackward(_:output:backend:)``, into an existing tensor of the shape of `output`.
+///
+/// - Throws: `NormalizationError`, before `inputGradient` is touched; also if it is not contiguous.
+public func softmaxBackward<Element: KernelElement>(
+    _ outputGradient: Tensor<Element>, output: Tensor<Element>, into inputGradient: inout Tensor<Element>,
+    backend: Backend = .automatic
+) throws(NormalizationError) {
+    try backward(outputGradient, output: output, logarithmic: false, into: &inputGradient, backend: backend)
 }
 
 /// The pullback of ``softmax(_:axis:backend:)``. Copies as the forward pass does.
@@ -41,7 +53,19 @@ public func softmaxBackward<Element: KernelElement>(
 public func logSoftmaxBackward<Element: KernelElement>(
     _ outputGradient: Tensor<Element>, output: Tensor<Element>, backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
-    try backward(outputGradient, output: output, logarithmic: true, backend: backend)
+    var dx = Tensor<Element>(uninitializedLike: output.shape)
+    try backward(outputGradient, output: output, logarithmic: true, into: &dx, backend: backend)
+    return dx
+}
+
+/// As ``logSoftmaxBackward(_:output:backend:)``, into an existing tensor of the shape of `output`.
+///
+/// - Throws: `NormalizationError`, before `inputGradient` is touched; also if it is not contiguous.
+public func logSoftmaxBackward<Element: KernelElement>(
+    _ outputGradient: Tensor<Element>, output: Tensor<Element>, into inputGradient: inout Tensor<Element>,
+    backend: Backend = .automatic
+) throws(NormalizationError) {
+    try backward(outputGradient, output: output, logarithmic: true, into: &inputGradient, backend: backend)
 }
 
 /// The pullback of ``logSoftmax(_:axis:backend:)``. Copies as the forward pass does.
@@ -58,21 +82,25 @@ private func backward<Element: KernelElement>(
 ) throws(NormalizationError) -> Tensor<Element> {
     try validate(shape: outputGradient.shape, is: output.shape, argument: "outputGradient")
     return try output.along(axis: axis) { (output) throws(NormalizationError) in
-        try backward(outputGradient.axisLast(axis), output: output, logarithmic: logarithmic, backend: backend)
+        var dx = Tensor<Element>(uninitializedLike: output.shape)
+        try backward(
+            outputGradient.axisLast(axis), output: output, logarithmic: logarithmic, into: &dx, backend: backend)
+        return dx
     }
 }
 
 private func backward<Element: KernelElement>(
-    _ outputGradient: Tensor<Element>, output: Tensor<Element>, logarithmic: Bool, backend: Backend
-) throws(NormalizationError) -> Tensor<Element> {
+    _ outputGradient: Tensor<Element>, output: Tensor<Element>, logarithmic: Bool, into dx: inout Tensor<Element>,
+    backend: Backend
+) throws(NormalizationError) {
     let columns = try validatedColumns(of: output.shape, argument: "output")
     try validate(shape: outputGradient.shape, is: output.shape, argument: "outputGradient")
-    var dx = Tensor<Element>(uninitializedLike: output.shape)
+    try validate(output: dx, like: output, argument: "inputGradient")
     let y = output.contiguous()
     let dy = outputGradient.contiguous()
     if let run = try backend.kernelRun() {
         try SoftmaxKernels.backward(dy, output: y, logarithmic: logarithmic, into: &dx, run: run)
-        return dx
+        return
     }
     let (dys, ys) = (dy.array.map(\.widened), y.array.map(\.widened))
     dx.assign(
@@ -81,5 +109,4 @@ private func backward<Element: KernelElement>(
             return SoftmaxReference.backward(dys[row], y: ys[row], logarithmic: logarithmic).map(
                 Element.init(rounding:))
         })
-    return dx
 }

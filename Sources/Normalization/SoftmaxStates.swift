@@ -42,7 +42,18 @@ public func softmaxState<Element: KernelElement>(
 public func softmax<Element: KernelElement>(
     _ x: Tensor<Element>, with states: [SoftmaxState], backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
-    try forward(x, with: states, logarithmic: false, backend: backend)
+    var y = Tensor<Element>(uninitializedLike: x.shape)
+    try forward(x, with: states, logarithmic: false, into: &y, backend: backend)
+    return y
+}
+
+/// As ``softmax(_:with:backend:)``, into an existing tensor of the shape of `x`.
+///
+/// - Throws: `NormalizationError`, before `y` is touched; also if `y` is not contiguous.
+public func softmax<Element: KernelElement>(
+    _ x: Tensor<Element>, with states: [SoftmaxState], into y: inout Tensor<Element>, backend: Backend = .automatic
+) throws(NormalizationError) {
+    try forward(x, with: states, logarithmic: false, into: &y, backend: backend)
 }
 
 /// The natural logarithm of ``softmax(_:with:backend:)``, without forming it.
@@ -55,12 +66,23 @@ public func softmax<Element: KernelElement>(
 public func logSoftmax<Element: KernelElement>(
     _ x: Tensor<Element>, with states: [SoftmaxState], backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
-    try forward(x, with: states, logarithmic: true, backend: backend)
+    var y = Tensor<Element>(uninitializedLike: x.shape)
+    try forward(x, with: states, logarithmic: true, into: &y, backend: backend)
+    return y
+}
+
+/// As ``logSoftmax(_:with:backend:)``, into an existing tensor of the shape of `x`.
+///
+/// - Throws: `NormalizationError`, before `y` is touched; also if `y` is not contiguous.
+public func logSoftmax<Element: KernelElement>(
+    _ x: Tensor<Element>, with states: [SoftmaxState], into y: inout Tensor<Element>, backend: Backend = .automatic
+) throws(NormalizationError) {
+    try forward(x, with: states, logarithmic: true, into: &y, backend: backend)
 }
 
 private func forward<Element: KernelElement>(
-    _ x: Tensor<Element>, with states: [SoftmaxState], logarithmic: Bool, backend: Backend
-) throws(NormalizationError) -> Tensor<Element> {
+    _ x: Tensor<Element>, with states: [SoftmaxState], logarithmic: Bool, into y: inout Tensor<Element>, backend: Backend
+) throws(NormalizationError) {
     let columns = try validatedColumns(of: x.shape, argument: "x")
     let count = x.count / columns
     guard states.count == count else {
@@ -72,7 +94,7 @@ private func forward<Element: KernelElement>(
             .invalidParameter, argument: "states", expected: "a max that is a number and a finite sum of at least 0",
             given: "max \(state.max), sum \(state.sum)")
     }
-    var y = Tensor<Element>(uninitializedLike: x.shape)
+    try validate(output: y, like: x, argument: "y")
     if let run = try backend.kernelRun() {
         try SoftmaxKernels.forward(x.contiguous(), states: states, logarithmic: logarithmic, into: &y, run: run)
     } else {
@@ -83,5 +105,4 @@ private func forward<Element: KernelElement>(
                     elements[$0 * columns..<($0 + 1) * columns], with: states[$0], logarithmic: logarithmic)
             })
     }
-    return y
 }

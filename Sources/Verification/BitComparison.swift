@@ -26,10 +26,20 @@ package struct BitComparison: Hashable, Sendable {
     package mutating func compare(_ given: [Moments], _ expected: [Moments]) {
         compared += max(given.count, expected.count)
         different += abs(given.count - expected.count)
-        func isSame(_ a: Double, _ b: Double) -> Bool { a.bitPattern == b.bitPattern || (a.isNaN && b.isNaN) }
         for (a, b) in zip(given, expected)
         where a.count != b.count || !isSame(a.mean, b.mean)
             || !isSame(a.sumOfSquaredDeviations, b.sumOfSquaredDeviations)
+        {
+            different += 1
+        }
+    }
+
+    package mutating func compare(_ given: [GradientMoments], _ expected: [GradientMoments]) {
+        compared += max(given.count, expected.count)
+        different += abs(given.count - expected.count)
+        for (a, b) in zip(given, expected)
+        where a.count != b.count || !isSame(a.gradient, b.gradient) || !isSame(a.normalized, b.normalized)
+            || !isSame(a.comoment, b.comoment)
         {
             different += 1
         }
@@ -40,3 +50,5 @@ package struct BitComparison: Hashable, Sendable {
         different += other.different
     }
 }
+
+private func isSame(_ a: Double, _ b: Double) -> Bool { a.bitPattern == b.bitPattern || (a.isNaN && b.isNaN) }

@@ -22,7 +22,7 @@ internal import Verification
         let result = try form(x, dy: gradient(like: x), affine: true, epsilon: 1e-12, backend: backend)
         let y = result.output.array
         #expect(y.indices.allSatisfy { y[$0] == result.bias[form.biasIndex(row: $0 / 768, column: $0 % 768)] })
-        #expect(result.inputGradient?.array.allSatisfy { $0.isFinite } ?? true)
+        #expect(result.inputGradient.array.allSatisfy { $0.isFinite })
         #expect(result.weightGradient.allSatisfy { $0 == 0 })
     }
 
@@ -47,9 +47,7 @@ internal import Verification
         let gradients = PlainNorm.backward(
             .layerNorm, dy.array.map(Double.init), x: wide, columns: 4, weight: nil, epsilon: epsilon)
         // Sums of four numbers, and five roundings after them; some of it may cancel to a third.
-        if let dx = result.inputGradient?.array {
-            #expect(AccuracyTable.worstError(dx, gradients.dx, columns: 4) <= 1e-6)
-        }
+        #expect(AccuracyTable.worstError(result.inputGradient.array, gradients.dx, columns: 4) <= 1e-6)
     }
 
     /// A row of one element is its own mean: nothing depends on it, exactly.
@@ -59,7 +57,7 @@ internal import Verification
             let x = Tensor<Element>(rounding: try Tensor([3, -2, 1e30, 0, 1234, -0x1p-120], shape: [6, 1]))
             let result = try form(x, dy: gradient(like: x), backend: backend)
             #expect(result.output.widened().array.allSatisfy { $0 == 0 })
-            #expect(result.inputGradient?.widened().array.allSatisfy { $0 == 0 } ?? true)
+            #expect(result.inputGradient.widened().array.allSatisfy { $0 == 0 })
             #expect(result.weightGradient.allSatisfy { $0 == 0 })
         }
         try expectZeros(Float.self)
@@ -75,7 +73,7 @@ internal import Verification
             #expect(result.output.array[row] == BFloat16(result.bias[form.biasIndex(row: row, column: 0)]))
         }
         #expect(result.weightGradient.allSatisfy { $0 == 0 })
-        #expect(result.inputGradient?.array.allSatisfy { $0 == 0 } ?? true)
+        #expect(result.inputGradient.array.allSatisfy { $0 == 0 })
     }
 
     /// RMSNorm of one element is its sign; the gradient is 0 but for the rounding of the two factors whose product is 1.
@@ -85,7 +83,7 @@ internal import Verification
         let dy = try Tensor<BFloat16>(repeating: 1, shape: [4, 1])
         let result = try form(x, dy: dy, epsilon: 0, backend: backend)
         #expect(result.output.array == [1, -1, 1, 0])
-        let dx = try #require(result.inputGradient).widened().array
+        let dx = result.inputGradient.widened().array
         for (dx, x) in zip(dx, x.widened().array) { #expect(abs(dx * x) <= 0x1p-22) }
     }
 
@@ -105,9 +103,7 @@ internal import Verification
             #expect(
                 AccuracyTable.worstError(result.output.array, truth, columns: 40) <= LayerNormAccuracy.forwardBound)
             // Two sums of 40 numbers and five roundings: as twice the naive error of friendly rows of that width.
-            if let dx = result.inputGradient?.array {
-                #expect(AccuracyTable.worstError(dx, gradients.dx, columns: 40) <= 6e-7)
-            }
+            #expect(AccuracyTable.worstError(result.inputGradient.array, gradients.dx, columns: 40) <= 6e-7)
         }
     }
 
@@ -119,7 +115,7 @@ internal import Verification
             let result = try form(zeros, dy: gradient(like: zeros), epsilon: 1e-8, backend: backend)
             #expect(result.output == zeros)
             // 1 / sqrt(1e-8) is 1e4, so that gradients of size 9 are beyond 65504, and infinite; but no NaN.
-            #expect(result.inputGradient?.array.allSatisfy { !$0.isNaN } ?? true)
+            #expect(result.inputGradient.array.allSatisfy { !$0.isNaN })
             let small = Tensor<Float16>(
                 rounding: try Tensor((0..<64).map { $0 % 2 == 0 ? 0x1p-13 : -0x1p-13 }, shape: [1, 64]))
             let y = try form(small, dy: small, epsilon: 1e-8, backend: backend).output.array
@@ -145,7 +141,7 @@ internal import Verification
                 #expect(y.output.array[index].isNaN == isPoisoned)
                 if !isPoisoned {
                     #expect(y.output.array[index] == expected.output.array[index])
-                    if let dx = y.inputGradient { #expect(dx.array[index] == expected.inputGradient?.array[index]) }
+                    #expect(y.inputGradient.array[index] == expected.inputGradient.array[index])
                 }
             }
         }

@@ -15,8 +15,7 @@ enum NormForm: String, CaseIterable, Sendable {
 
     struct Result<Element: KernelElement> {
         var output: Tensor<Element>
-        /// nil where there is no backward pass.
-        var inputGradient: Tensor<Element>?
+        var inputGradient: Tensor<Element>
         var weightGradient: [Float]
         var bias: [Float]
     }
@@ -39,9 +38,9 @@ enum NormForm: String, CaseIterable, Sendable {
         var random = RandomNumbers(seed: 17)
         let weight = affine ? Tensor(random.normals(count)) : nil
         let bias = affine ? Tensor(random.normals(count)) : nil
-        func result(_ y: Tensor<Element>, _ dx: Tensor<Element>?, _ dweight: Tensor<Float>?) throws -> Result<Element> {
+        func result(_ y: Tensor<Element>, _ dx: Tensor<Element>, _ dweight: Tensor<Float>?) throws -> Result<Element> {
             Result(
-                output: try y.reshaped(to: x.shape), inputGradient: try dx?.reshaped(to: x.shape),
+                output: try y.reshaped(to: x.shape), inputGradient: try dx.reshaped(to: x.shape),
                 weightGradient: dweight?.array ?? [], bias: bias?.array ?? [])
         }
         /// A channel normalization of `x` as a tensor of another shape.
@@ -68,55 +67,55 @@ enum NormForm: String, CaseIterable, Sendable {
                 x, weight: weight, bias: bias, epsilon: epsilon, backend: backend)
             let gradients = try rmsNormBackward(dy, x: x, weight: weight, statistics: statistics, backend: backend)
             return try result(y, gradients.input, gradients.weight)
-        case .axis:
+        case .axis, .rmsAxis:
             let (input, gradient) = (try x.transposed(0, 1), try dy.transposed(0, 1))
-            let (y, statistics) = try layerNormWithStatistics(
-                input, axis: 0, weight: weight, bias: bias, epsilon: epsilon, backend: backend)
-            let gradients = try layerNormBackward(
-                gradient, x: input, axis: 0, weight: weight, statistics: statistics, backend: backend)
+            let (y, statistics) =
+                isRMS
+                ? try rmsNormWithStatistics(
+                    input, axis: 0, weight: weight, bias: bias, epsilon: epsilon, backend: backend)
+                : try layerNormWithStatistics(
+                    input, axis: 0, weight: weight, bias: bias, epsilon: epsilon, backend: backend)
+            let gradients =
+                isRMS
+                ? try rmsNormBackward(
+                    gradient, x: input, axis: 0, weight: weight, statistics: statistics, backend: backend)
+                : try layerNormBackward(
+                    gradient, x: input, axis: 0, weight: weight, statistics: statistics, backend: backend)
             return try result(y.transposed(0, 1), gradients.input.transposed(0, 1), gradients.weight)
-        case .rmsAxis:
-            let (input, gradient) = (try x.transposed(0, 1), try dy.transposed(0, 1))
-            let (y, statistics) = try rmsNormWithStatistics(
-                input, axis: 0, weight: weight, bias: bias, epsilon: epsilon, backend: backend)
-            let gradients = try rmsNormBackward(
-                gradient, x: input, axis: 0, weight: weight, statistics: statistics, backend: backend)
-            return try result(y.transposed(0, 1), gradients.input.transposed(0, 1), gradients.weight)
-        case .residual:
+        case .residual, .rmsResidual:
             let zeros = try Tensor<Element>(repeating: .zero, shape: x.shape)
-            let sum = try residualLayerNorm(
-                x, adding: zeros, weight: weight, bias: bias, epsilon: epsilon, backend: backend)
-            let gradients = try residualLayerNormBackward(
-                dy, x: x, adding: zeros, weight: weight, statistics: sum.statistics, backend: backend)
+            let sum =
+                isRMS
+                ? try residualRMSNorm(
+                    x, adding: zeros, weight: weight, bias: bias, epsilon: epsilon, backend: backend)
+                : try residualLayerNorm(
+                    x, adding: zeros, weight: weight, bias: bias, epsilon: epsilon, backend: backend)
+            let gradients =
+                isRMS
+                ? try residualRMSNormBackward(
+                    dy, x: x, adding: zeros, weight: weight, statistics: sum.statistics, backend: backend)
+                : try residualLayerNormBackward(
+                    dy, x: x, adding: zeros, weight: weight, statistics: sum.statistics, backend: backend)
             return try result(sum.output, gradients.input, gradients.weight)
-        case .rmsResidual:
-            let zeros = try Tensor<Element>(repeating: .zero, shape: x.shape)
-            let sum = try residualRMSNorm(
-                x, adding: zeros, weight: weight, bias: bias, epsilon: epsilon, backend: backend)
-            let gradients = try residualRMSNormBackward(
-                dy, x: x, adding: zeros, weight: weight, statistics: sum.statistics, backend: backend)
-            return try result(sum.output, gradients.input, gradients.weight)
-        case .segments:
-            let (input, gradient) = (
-                try x.reshaped(to: [1, rows * columns]), try dy.reshaped(to: [1, rows * columns])
-            )
-            let (y, statistics) = try segmentedLayerNormWithStatistics(
-                input, segments: offsets, parameters: .shared, weight: weight, bias: bias, epsilon: epsilon,
-                backend: backend)
-            let gradients = try segmentedLayerNormBackward(
-                gradient, x: input, segments: offsets, parameters: .shared, weight: weight, statistics: statistics,
-                backend: backend)
-            return try result(y, gradients.input, gradients.weight)
-        case .rmsSegments:
-            let (input, gradient) = (
-                try x.reshaped(to: [1, rows * columns]), try dy.reshaped(to: [1, rows * columns])
-            )
-            let (y, statistics) = try segmentedRMSNormWithStatistics(
-                input, segments: offsets, parameters: .shared, weight: weight, bias: bias, epsilon: epsilon,
-                backend: backend)
-            let gradients = try segmentedRMSNormBackward(
-                gradient, x: input, segments: offsets, parameters: .shared, weight: weight, statistics: statistics,
-                backend: backend)
+        case .segments, .rmsSegments:
+            let flat: Shape = [1, rows * columns]
+            let (input, gradient) = (try x.reshaped(to: flat), try dy.reshaped(to: flat))
+            let (y, statistics) =
+                isRMS
+                ? try segmentedRMSNormWithStatistics(
+                    input, segments: offsets, parameters: .shared, weight: weight, bias: bias, epsilon: epsilon,
+                    backend: backend)
+                : try segmentedLayerNormWithStatistics(
+                    input, segments: offsets, parameters: .shared, weight: weight, bias: bias, epsilon: epsilon,
+                    backend: backend)
+            let gradients =
+                isRMS
+                ? try segmentedRMSNormBackward(
+                    gradient, x: input, segments: offsets, parameters: .shared, weight: weight,
+                    statistics: statistics, backend: backend)
+                : try segmentedLayerNormBackward(
+                    gradient, x: input, segments: offsets, parameters: .shared, weight: weight,
+                    statistics: statistics, backend: backend)
             return try result(y, gradients.input, gradients.weight)
         case .neighbourhoods:
             let (input, gradient) = (try x.reshaped(to: [rows * columns]), try dy.reshaped(to: [rows * columns]))
@@ -152,7 +151,12 @@ enum NormForm: String, CaseIterable, Sendable {
         case .byMoments:
             let moments = try rowMoments(x, backend: backend)
             let y = try normalize(x, with: moments, weight: weight, bias: bias, epsilon: epsilon, backend: backend)
-            return try result(y, nil, nil)
+            let gradientMoments = try rowGradientMoments(
+                dy, x: x, moments: moments, weight: weight, epsilon: epsilon, backend: backend)
+            let gradients = try normalizeBackward(
+                dy, x: x, moments: moments, gradientMoments: gradientMoments, weight: weight, epsilon: epsilon,
+                backend: backend)
+            return try result(y, gradients.input, gradients.weight)
         }
     }
 

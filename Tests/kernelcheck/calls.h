@@ -1,5 +1,5 @@
 // calls.h: an operator as a table of its arguments, and the checks that follow from the table: one instruction set
-// against portable over types, shapes, layouts and threads, and what the entry point refuses.
+// against the contract's words, or portable, over types, shapes, layouts and threads, and what the entry point refuses.
 
 #ifndef KERNELCHECK_CALLS_H
 #define KERNELCHECK_CALLS_H
@@ -44,13 +44,15 @@ typedef struct operator_table {
     size_t workspace_size;                             // offset, with a SCRATCH argument
     size_t (*workspace)(const void *args);
     int sums;  // whether rows meet in an output
+    /// Fills the outputs from the contract's words; without it they are portable's.
+    void (*contract)(const void *args);
     /// Draws the options that the table does not know.
     void (*draw)(check *c, void *args);
     /// Changes what was drawn where inputs must fit each other; `packed` has the arguments in the table's order.
     void (*settle)(const void *args, void *const *packed);
 } operator_table;
 
-/// One instruction set against portable. Rows that do not meet are solved one by one.
+/// One instruction set against the contract's words, or portable, where rows that do not meet are solved one by one.
 void check_operator(check *c, const operator_table *o);
 
 /// What the entry point refuses, leaving all memory as it is, and calls near a refusal that it accepts.

@@ -1,5 +1,5 @@
 // channel_norm.c: the family channel_norm: ck_channel_norm, its inverse and the backward passes of both on one instruction set
-// against portable, over shapes, sets, layouts, types, options and thread counts.
+// against the contract's words, over shapes, sets, layouts, types, options and thread counts.
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -104,7 +104,7 @@ static void compare(check *c, channel_problem *p, const channel_memory *m, ck_ch
                    shape.samples, shape.channels, shape.positions, shape.groups, shape.regions,
                    shape.region_samples ? " of different sizes" : "");
     channel_problem_draw(c, p);
-    channel_problem_solve(c, p);
+    channel_problem_solve(p);
     for (int t = 0; t < 5; t += 1 + (int)random_below(&c->random, 4)) {
         ck_run run = {c->isa, threads[t]};
         compare_forward(c, p, m, run, 0);

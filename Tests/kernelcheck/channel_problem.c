@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contract_channel_norm.h"
 #include "patterns.h"
 #include "storage_types.h"
 
@@ -100,27 +101,21 @@ ck_status enter_channel_norm_inverse_backward(const void *args, ck_run run) {
     return ck_channel_norm_inverse_backward(args, run);
 }
 
-void channel_problem_solve(check *c, channel_problem *p) {
-    static const ck_run portable = {CK_ISA_PORTABLE, 1};
+void channel_problem_solve(channel_problem *p) {
     ck_channel_norm_args forward = channel_forward_args(p);
     forward.x = p->x;
     forward.y = p->y;
     forward.given = p->given ? p->moments : NULL;
     forward.moments = p->given ? NULL : p->moments;
-    forward.workspace_size = ck_channel_norm_workspace(&p->shape);
-    forward.workspace = memory(forward.workspace_size);
-    check_call(c, enter_channel_norm, &forward, portable, CK_OK);
+    contract_channel_norm(&forward, 0);
     forward.given = p->moments;
     forward.moments = NULL;
     forward.y = p->inverse;
-    check_call(c, enter_channel_norm_inverse, &forward, portable, CK_OK);
-    free(forward.workspace);
+    contract_channel_norm(&forward, 1);
 
     ck_channel_norm_backward_args backward = channel_backward_args(p);
     backward.dy = p->dy;
     backward.x = p->x;
-    backward.workspace_size = ck_channel_norm_backward_workspace(&p->shape);
-    backward.workspace = memory(backward.workspace_size);
     for (int inverts = 0; inverts < 2; inverts++) {
         channel_gradients g = p->gradients[inverts];
         memcpy(g.dweight, p->before, (size_t)p->shape.channels * sizeof(float));
@@ -128,10 +123,8 @@ void channel_problem_solve(check *c, channel_problem *p) {
         backward.dx = g.dx;
         backward.dweight = g.dweight;
         backward.dbias = g.dbias;
-        entry_point entry = inverts ? enter_channel_norm_inverse_backward : enter_channel_norm_backward;
-        check_call(c, entry, &backward, portable, CK_OK);
+        contract_channel_norm_backward(&backward, inverts);
     }
-    free(backward.workspace);
 }
 
 static int is_same(double a, double b) { return memcmp(&a, &b, sizeof a) == 0 || (a != a && b != b); }

@@ -1,5 +1,5 @@
-// channel_problem.h: inputs of ck_channel_norm and portable's answers to them, which the other instruction sets must
-// match by bits.
+// channel_problem.h: inputs of ck_channel_norm and the contract's answers to them, which instruction sets must match by
+// bits.
 
 #ifndef KERNELCHECK_CHANNEL_PROBLEM_H
 #define KERNELCHECK_CHANNEL_PROBLEM_H
@@ -32,8 +32,8 @@ void channel_problem_free(channel_problem *p);
 /// Numbers for the shape that is set; each channel has a pattern of its own.
 void channel_problem_draw(check *c, channel_problem *p);
 
-/// Forward, inverse and the backward pass of both by the portable kernels on one thread.
-void channel_problem_solve(check *c, channel_problem *p);
+/// Forward, inverse and the backward pass of both from the contract's words.
+void channel_problem_solve(channel_problem *p);
 
 /// The calls; tensors, moments and sums are the caller's to place.
 ck_channel_norm_args channel_forward_args(const channel_problem *p);

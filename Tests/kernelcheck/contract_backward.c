@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "contract_norm.h"
+#include "contract_rows.h"
 #include "contract_sums.h"
 
 /// A row's numbers on the way to its gradients, `cols` each.
@@ -71,13 +72,6 @@ static void add_to_sums(const norm_problem *p, int64_t row, const gradient_row *
     }
 }
 
-/// The smallest multiple of 4, at least 16, that cuts the rows into at most 64 blocks.
-static int64_t rows_in_block(int64_t rows) {
-    int64_t size = 16;
-    while ((rows + size - 1) / size > 64) size += 4;
-    return size;
-}
-
 /// The gradients of the rows first ..< last, and their sums.
 static void gradients_of_block(norm_problem *p, int64_t first, int64_t last, gradient_row *r, float *sums[SUMS]) {
     for (int k = 0; k < SUMS; k++) memset(sums[k], 0, (size_t)p->cols * sizeof(float));
@@ -92,7 +86,7 @@ static void gradients_of_block(norm_problem *p, int64_t first, int64_t last, gra
 }
 
 void contract_backward(norm_problem *p) {
-    int64_t size = rows_in_block(p->rows), n = p->cols;
+    int64_t size = contract_rows_in_block(p->rows), n = p->cols;
     float *memory = malloc((6 + SUMS) * (size_t)n * sizeof *memory), *sums[SUMS];
     gradient_row r = {memory, memory + n, memory + 2 * n, memory + 3 * n, memory + 4 * n, memory + 5 * n};
     for (int k = 0; k < SUMS; k++) sums[k] = memory + (6 + k) * n;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "contract_norm.h"
+#include "contract_rows.h"
 #include "contract_sums.h"
 
 typedef struct contract_moments {
@@ -16,13 +17,6 @@ typedef struct contract_moments {
 
 /// x * scale - c, rounded once.
 static float deviation(float x, contract_moments r) { return fmaf(x, r.scale, -r.c); }
-
-/// The mean of the row's sample, times scale.
-static float sample_mean(const float *x, int64_t n, float scale) {
-    contract_sum sum = {0};
-    for (int64_t j = 0; j < contract_sample_size(n); j++) contract_add(&sum, x[contract_sample_column(n, j)] * scale);
-    return contract_total(&sum) / (float)contract_sample_size(n);
-}
 
 /// Deviations from c: their mean, and the mean of their squares.
 static contract_moments moments_around(float c, const float *x, int64_t n, float scale) {
@@ -51,24 +45,8 @@ static contract_moments root_moments(const float *x, int64_t n, float scale) {
 /// Around the sample's mean; where that is far from the row's, around the mean that this gave. For RMSNorm around 0.
 static contract_moments moments(const float *x, int64_t n, float scale, int is_rms) {
     if (is_rms) return root_moments(x, n, scale);
-    contract_moments r = moments_around(sample_mean(x, n, scale), x, n, scale);
+    contract_moments r = moments_around(contract_sample_mean(x, n, scale), x, n, scale);
     return fmaf(-4 * r.delta, r.delta, r.variance) < 0 ? moments_around(r.c + r.delta, x, n, scale) : r;
-}
-
-/// 2^-e for a largest magnitude in [2^e, 2^(e+1)), |e| <= 126; 1 for a row of zeros, or with Inf or NaN.
-static float scale_of(const float *x, int64_t n) {
-    float largest = 0;
-    for (int64_t i = 0; i < n; i++) {
-        if (!isfinite(x[i])) return 1;
-        largest = fmaxf(largest, fabsf(x[i]));
-    }
-    if (largest == 0) return 1;
-    int e;
-    frexpf(largest, &e);
-    e -= 1;
-    if (e < -126) e = -126;
-    if (e > 126) e = 126;
-    return ldexpf(1, -e);
 }
 
 static contract_moments row_moments(const float *x, int64_t n, float epsilon, int is_rms) {
@@ -78,7 +56,7 @@ static contract_moments row_moments(const float *x, int64_t n, float epsilon, in
         r.rstd = r.saved_rstd = 1 / sqrtf(q);
         return r;
     }
-    r = moments(x, n, scale_of(x, n), is_rms);
+    r = moments(x, n, contract_scale_of(x, n), is_rms);
     double wide = (double)r.variance + (double)epsilon * r.scale * r.scale;
     if (wide != 0) {
         double root = isinf(wide) ? (double)NAN : 1 / sqrt(wide);  // an infinity makes the row NaN

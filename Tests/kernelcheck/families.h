@@ -15,13 +15,16 @@ void check_promises(check *c);
 void check_norm(check *c);
 void check_norm_streaming(check *c);
 void check_norm_backward(check *c);
-void check_norm_second_order(check *c);
-void check_orthogonal_add(check *c);
 void check_segment_norm(check *c);
 void check_csr_norm(check *c);
+void check_limits(check *c);
+
+/// The same against the contract's words.
+void check_norm_second_order(check *c);
+void check_orthogonal_add(check *c);
 void check_channel_norm(check *c);
 void check_row_moments(check *c);
-void check_limits(check *c);
+void check_row_moments_backward(check *c);
 
 /// Conversions against the definition of each storage type: every number, every layout.
 void check_convert(check *c);
@@ -46,6 +49,9 @@ void check_score_softmax(check *c);
 /// Attention against the contract's words, forward and backward.
 void check_attention(check *c);
 void check_attention_backward(check *c);
+
+/// How much stack calls take.
+void check_stack(check *c);
 
 /// Calls in forked children.
 void check_forks(check *c);

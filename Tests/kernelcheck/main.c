@@ -27,6 +27,7 @@ static const family families[] = {
     {"norm_backward", check_norm_backward},
     {"channel_norm", check_channel_norm},
     {"row_moments", check_row_moments},
+    {"row_moments_backward", check_row_moments_backward},
     {"convert", check_convert},
     {"convert_layouts", check_convert_layouts},
     {"norm_second_order", check_norm_second_order},
@@ -43,6 +44,7 @@ static const family families[] = {
     {"attention_backward", check_attention_backward},
     {"exp", check_exp},
     {"tanh", check_tanh},
+    {"stack", check_stack},
     {"forks", check_forks},
 };
 enum { FAMILIES = sizeof families / sizeof *families };

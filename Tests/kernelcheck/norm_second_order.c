@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "calls.h"
+#include "contract_second_order.h"
 #include "families.h"
 
 static float draw_offset(check *c) { return (float)random_below(&c->random, 2); }
@@ -49,6 +50,7 @@ static operator_table tangent(const char *name, entry_point entry, int count) {
         .type = FIELD(type),
         .parameter_type = FIELD(parameter_type),
         .epsilon = NO_FIELD,
+        .contract = contract_tangent,
         .draw = draw_tangent,
     };
 }
@@ -85,6 +87,7 @@ static operator_table double_backward(const char *name, entry_point entry, int c
         .workspace_size = FIELD(workspace_size),
         .workspace = workspace,
         .sums = 1,
+        .contract = contract_double_backward,
         .draw = draw_double,
     };
 }

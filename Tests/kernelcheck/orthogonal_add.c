@@ -1,6 +1,7 @@
 // orthogonal_add.c: the family orthogonal_add: both directions of the orthogonal residual addition.
 
 #include "calls.h"
+#include "contract_orthogonal_add.h"
 #include "families.h"
 
 static const float epsilons[] = {1e-6f, 0.0f, 1.0f};
@@ -36,6 +37,7 @@ static const operator_table forward = {
     .type = FIELD(type),
     .parameter_type = NO_FIELD,
     .epsilon = FIELD(epsilon),
+    .contract = contract_orthogonal_add,
     .draw = draw_forward,
 };
 #undef FIELD
@@ -58,6 +60,7 @@ static const operator_table backward = {
     .type = FIELD(type),
     .parameter_type = NO_FIELD,
     .epsilon = FIELD(epsilon),
+    .contract = contract_orthogonal_add_backward,
     .draw = draw_backward,
 };
 #undef FIELD

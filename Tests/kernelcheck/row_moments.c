@@ -1,5 +1,5 @@
-// row_moments.c: the family row_moments: ck_row_moments and ck_normalize_rows on one instruction set against portable, and
-// what they refuse.
+// row_moments.c: the family row_moments: ck_row_moments and ck_normalize_rows on one instruction set against the
+// contract's words, and what they refuse.
 
 #include <inttypes.h>
 #include <math.h>
@@ -7,6 +7,7 @@
 
 #include "arguments.h"
 #include "channel_problem.h"
+#include "contract_moments.h"
 #include "families.h"
 #include "patterns.h"
 #include "storage_types.h"
@@ -48,8 +49,8 @@ static void compare(check *c, rows_memory *m, ck_type type, int64_t rows, int64_
         .weight = random_below(&c->random, 2) ? m->weights : NULL, .bias = random_below(&c->random, 2) ? m->biases : NULL,
         .epsilon = epsilons[random_below(&c->random, 4)], .y = m->packed_y, .y_stride = cols,
     };
-    check_call(c, enter_row_moments, &find, (ck_run){CK_ISA_PORTABLE, 1}, CK_OK);
-    check_call(c, enter_normalize_rows, &normal, (ck_run){CK_ISA_PORTABLE, 1}, CK_OK);
+    contract_row_moments(&find);
+    contract_normalize_rows(&normal);
 
     ck_run run = {c->isa, (int32_t)random_choice(&c->random, threads, 5)};
     int in_place = random_below(&c->random, 3) == 0;

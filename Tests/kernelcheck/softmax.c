@@ -88,17 +88,8 @@ static void compare_forward(check *c, const softmax_problem *p, const softmax_me
     matrix_fill(x, p->stored_x);
     check_describe(c, "%s, rows %" PRId64 ", cols %" PRId64 ", logarithmic %d, in place %d, log_sum_exp %d, threads %d",
                    type_name(p->type), p->rows, p->cols, p->logarithmic, in_place, wants != 1, run.threads);
-    ck_softmax_args args = {
-        .rows = p->rows,
-        .cols = p->cols,
-        .type = p->type,
-        .x = x.base,
-        .x_stride = x.stride,
-        .y = y.base,
-        .y_stride = y.stride,
-        .log_sum_exp = log_sum_exp.base,
-        .logarithmic = p->logarithmic,
-    };
+    ck_softmax_args args = softmax_forward_args(x, y, p->logarithmic);
+    args.log_sum_exp = log_sum_exp.base;
     if (!check_call(c, enter_softmax, &args, run, CK_OK)) return;
     matrix_expect(c, "y", y, p->stored_y);
     matrix_expect(c, "log_sum_exp", log_sum_exp, p->log_sum_exp);
@@ -113,18 +104,7 @@ static void compare_backward(check *c, const softmax_problem *p, const softmax_m
     matrix_fill(y, p->stored_y);
     check_describe(c, "backward, %s, rows %" PRId64 ", cols %" PRId64 ", logarithmic %d, in place %d, threads %d",
                    type_name(p->type), p->rows, p->cols, p->logarithmic, in_place, run.threads);
-    ck_softmax_backward_args args = {
-        .rows = p->rows,
-        .cols = p->cols,
-        .type = p->type,
-        .dy = dy.base,
-        .dy_stride = dy.stride,
-        .y = y.base,
-        .y_stride = y.stride,
-        .dx = dx.base,
-        .dx_stride = dx.stride,
-        .logarithmic = p->logarithmic,
-    };
+    ck_softmax_backward_args args = softmax_backward_args(dy, y, dx, p->logarithmic);
     if (!check_call(c, enter_softmax_backward, &args, run, CK_OK)) return;
     matrix_expect(c, "dx", dx, p->stored_dx);
     if (in_place != 0) matrix_expect(c, "dy", dy, p->stored_dy);

@@ -98,16 +98,7 @@ static void compare_forward(check *c, const batch *b, const guarded *from, const
     for (int32_t threads = 1; threads <= 3; threads++) {
         matrix y = matrix_place(to, b->type, b->rows, b->cols, b->stride, b->place);
         describe(c, b, "forward", threads);
-        ck_softmax_args args = {
-            .rows = b->rows,
-            .cols = b->cols,
-            .type = b->type,
-            .x = x.base,
-            .x_stride = x.stride,
-            .y = y.base,
-            .y_stride = y.stride,
-            .logarithmic = b->logarithmic,
-        };
+        ck_softmax_args args = softmax_forward_args(x, y, b->logarithmic);
         if (check_call(c, enter_softmax, &args, (ck_run){c->isa, threads}, CK_OK)) expect_repeated(c, y, b->y);
     }
 }
@@ -142,18 +133,7 @@ static void compare_backward(check *c, const batch *b, const guarded *from, cons
     for (int32_t threads = 1; threads <= 3; threads++) {
         matrix dx = matrix_place(to, b->type, b->rows, b->cols, b->stride, b->place);
         describe(c, b, "backward", threads);
-        ck_softmax_backward_args args = {
-            .rows = b->rows,
-            .cols = b->cols,
-            .type = b->type,
-            .dy = dy.base,
-            .dy_stride = dy.stride,
-            .y = y.base,
-            .y_stride = y.stride,
-            .dx = dx.base,
-            .dx_stride = dx.stride,
-            .logarithmic = b->logarithmic,
-        };
+        ck_softmax_backward_args args = softmax_backward_args(dy, y, dx, b->logarithmic);
         if (check_call(c, enter_softmax_backward, &args, (ck_run){c->isa, threads}, CK_OK))
             expect_repeated(c, dx, b->dx);
     }
