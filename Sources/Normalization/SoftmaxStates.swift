@@ -67,11 +67,7 @@ private func forward<Element: KernelElement>(
         throw NormalizationError(
             .shapeMismatch, argument: "states", expected: "\(count) states", given: "\(states.count)")
     }
-    for state in states where state.max.isNaN || state.sum < 0 || state.sum == .infinity {
-        throw NormalizationError(
-            .invalidParameter, argument: "states", expected: "a max that is a number and a finite sum of at least 0",
-            given: "max \(state.max), sum \(state.sum)")
-    }
+    try validate(states: states, argument: "states")
     var y = Tensor<Element>(uninitializedLike: x.shape)
     if let run = try backend.kernelRun() {
         try SoftmaxKernels.forward(x.contiguous(), states: states, logarithmic: logarithmic, into: &y, run: run)
@@ -84,4 +80,12 @@ private func forward<Element: KernelElement>(
             })
     }
     return y
+}
+
+func validate(states: [SoftmaxState], argument: String) throws(NormalizationError) {
+    for state in states where state.max.isNaN || state.sum < 0 || state.sum == .infinity {
+        throw NormalizationError(
+            .invalidParameter, argument: argument, expected: "a max that is a number and a finite sum of at least 0",
+            given: "max \(state.max), sum \(state.sum)")
+    }
 }

@@ -42,11 +42,14 @@ public struct SegmentOffsets: Hashable, Sendable {
     /// The length of the sequence.
     public var total: Int { offsets[count] }
 
+    /// The length of each segment.
+    public var widths: [Int] { (0..<count).map { range($0).count } }
+
     public func range(_ segment: Int) -> Range<Int> { offsets[segment]..<offsets[segment + 1] }
 
     /// The common width of the segments, or nil if they differ.
     public var commonWidth: Int? {
         let width = offsets[1]
-        return (0..<count).allSatisfy { range($0).count == width } ? width : nil
+        return widths.allSatisfy { $0 == width } ? width : nil
     }
 }
