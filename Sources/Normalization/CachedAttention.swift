@@ -14,11 +14,10 @@ public import Tensors
 ///   - queryOffsets: Cumulative numbers of queries, of as many entries as the cache has, for packed queries: entry b has
 ///     the queries `queryOffsets.range(b)`, none if that is empty. nil: queries are not packed.
 ///   - scale: nil: 1 / sqrt(headSize).
-///   - mask: What else the queries see. If it does not say where query 0 of an entry stands, that is so that the last
-///     query stands at the entry's last row. Key lengths that it gives cut entries further. Bias and boolean mask
-///     broadcast to [batch, queryHeads, queries, keys], with as many keys as the longest entry has rows (and with
-///     `queryOffsets` as many queries as the entry with the most). A mask that is not causal lets a query see rows
-///     after its own.
+///   - mask: By default a query sees the rows up to its own. Where a mask does not say where query 0 of an entry stands,
+///     the entry's last query stands at its last row. Key lengths of the mask cut entries further. Bias and boolean mask
+///     broadcast to [batch, queryHeads, queries, keys], with as many keys as the longest entry has rows, and as many
+///     queries as the entry with the most.
 ///   - backend: Who computes; the result has the same bits for all of them.
 /// - Returns: The shape of `query`, with valueSize for headSize. A query of an entry without rows is 0.
 /// - Throws: `NormalizationError` for shapes that do not fit the cache, and as the function above.

@@ -195,13 +195,15 @@ extension KeyValueCache {
     ) throws(NormalizationError) {
         try reserve(counts, from: first)
         for (index, count) in counts.enumerated() {
+            let length = lengths[first + index]
             var row = 0
-            for run in layout.runs(ofEntry: first + index, rows: lengths[first + index]..<lengths[first + index] + count) {
-                let rows = row..<row + run.rows.count
+            for run in layout.runs(ofEntry: first + index, rows: length..<length + count) {
                 let start = [run.index, 0, run.rows.lowerBound, 0]
-                keys.write(try source.part(of: key, entry: index, rows: rows), at: start)
-                values.write(try source.part(of: value, entry: index, rows: rows), at: start)
-                row = rows.upperBound
+                for part in source.runs(ofEntry: index, rows: row..<row + run.rows.count) {  // one: no pages there
+                    keys.write(try key.rows(of: part), at: start)
+                    values.write(try value.rows(of: part), at: start)
+                }
+                row += run.rows.count
             }
             lengths[first + index] += count
         }

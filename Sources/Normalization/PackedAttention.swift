@@ -98,7 +98,8 @@ extension AttentionCall {
         try validate(keyOffsets, end: k[2], argument: "keyOffsets")
         try validate(keyOffsets, entries: queryOffsets.count, argument: "keyOffsets")
         try self.init(
-            query: queries, key: keys, value: values, queryLayout: .packed(queryOffsets), keyLayout: .packed(keyOffsets),
+            query: queries, key: keys, value: values, queryLayout: .packed(queryOffsets),
+            keyLayout: .packed(keyOffsets),
             scores: ScoreShape(heads: q[1], queryCounts: queryOffsets.widths, keyCounts: keyOffsets.widths),
             rows: query.shape, scale: scale, mask: mask)
     }

@@ -1,7 +1,7 @@
 /// Where a sequence is cut: segment s holds positions `offsets[s] ..< offsets[s + 1]`. Segments may be empty.
 ///
 /// For the features of a row these are modalities or groups; for the edges of a graph, sorted by node, they are the row
-/// offsets of the CSR format.
+/// offsets of the CSR format; for packed sequences of different lengths, the cumulative lengths.
 public struct SegmentOffsets: Hashable, Sendable {
     /// One more than there are segments: from 0, never decreasing, to the length of the sequence.
     public let offsets: [Int]

@@ -154,7 +154,9 @@ internal import Verification
     @Test func anyStrides() throws {
         var random = RandomNumbers(seed: 4)
         let x: Tensor<Float> = try random.tensor([2, 6, 3, 8])
-        let views = [try x.transposed(1, 2), try x.transposed(1, 2).contiguous().transposed(2, 3).contiguous().transposed(2, 3)]
+        let rowsFirst = try x.transposed(1, 2)
+        let columnsFirst = try rowsFirst.transposed(2, 3).contiguous().transposed(2, 3)
+        let views = [rowsFirst, columnsFirst]
         for view in views {
             var cache = try KeyValueCache<Float>(batch: 2, keyHeads: 3, headSize: 8, capacity: 6)
             try cache.append(key: view, value: view)

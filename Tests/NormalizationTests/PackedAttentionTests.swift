@@ -99,9 +99,9 @@ internal import Verification
         let shape: Shape = [queries.count, 2, 33, 70]
         let bias: Tensor<Float> = try random.tensor(shape)
         let takesPart = try Tensor(random.normals(bias.count).map { $0 < 0.5 }, shape: shape)
-        func part<Element: TensorElement>(_ x: Tensor<Element>, _ number: Int, _ entry: Entry) throws -> Tensor<Element> {
-            try x.sliced(number..<number + 1).sliced(0..<entry.queries.count, axis: 2).sliced(
-                0..<entry.keys.count, axis: 3)
+        func part<T: TensorElement>(_ x: Tensor<T>, _ number: Int, _ entry: Entry) throws -> Tensor<T> {
+            let queries = try x.sliced(number..<number + 1).sliced(0..<entry.queries.count, axis: 2)
+            return try queries.sliced(0..<entry.keys.count, axis: 3)
         }
         try expectEntriesAlone(batch, mask: .bias(bias).boolean(takesPart).causal()) { number, entry in
             try .bias(part(bias, number, entry)).boolean(part(takesPart, number, entry)).causal()
