@@ -48,9 +48,9 @@ static inline int64_t ck_grid_span(ck_grid g) {
 
 /// CK_BAD_STRIDE if two rows of a checked grid may meet: a stride must reach past all that lies at smaller ones.
 static inline ck_status ck_check_rows_apart(ck_grid g) {
-    if (g.batch == 0 || g.heads == 0 || g.rows == 0) return CK_OK;
     int64_t extents[] = {g.batch, g.heads, g.rows}, strides[] = {g.strides.batch, g.strides.head, g.strides.row};
     int64_t reach = g.cols;
+    if (g.batch == 0 || g.heads == 0 || g.rows == 0) return CK_OK;
     for (int done = 0; done < 3; done++) {
         int least = -1;
         for (int axis = 0; axis < 3; axis++)
