@@ -10,9 +10,10 @@ struct Bench: ParsableCommand {
         commandName: "bench",
         abstract: "Checks every operator on real activations, then measures it against this machine's limits.",
         discussion: """
-            Times are medians over interleaved samples. "of limit" is the time of the faster of two copies of the \
-            same bytes (normal and streaming stores, as many threads) over the time of the operator: the median of \
-            the rounds' ratios, since what a shared machine can do changes from second to second.
+            Times are medians over interleaved samples. "of limit" is the time of the limit on as many threads over \
+            the time of the operator: the median of the rounds' ratios, since what a shared machine can do changes \
+            from second to second. The limit is the faster of two copies of the same bytes (normal and streaming \
+            stores); for attention as many fused multiply-adds, for decoding the reading of the keys and values.
             """)
 
     @Option(help: "Write limits and results to this file.") var json: String?
@@ -35,7 +36,7 @@ struct Bench: ParsableCommand {
 
         print("\n" + ResultRow.header)
         let all = Cell.norms + Cell.channelNorms + Cell.residualGeometry + Cell.segments + Cell.conversions
-            + Cell.softmaxes + Cell.scores
+            + Cell.softmaxes + Cell.scores + Cell.attentions
         let cells = all.filter { cell in
             (filter.map { cell.name.contains($0) } ?? true) && (!quick || cell.bytes <= 32 << 20)
         }
@@ -70,11 +71,11 @@ struct Bench: ParsableCommand {
         return candidates.compactMap { candidate in
             guard candidate.name.contains("thread"), let timing = times[candidate.name] else { return nil }
             let count = candidate.name.hasSuffix("1 thread") ? 1 : threads
-            let copies = [false, true].compactMap { times[Cell.copyName(streaming: $0, threads: count)] }
+            let limits = zip(candidates, timings).filter { $0.0.name.hasPrefix(Cell.limitPrefix(threads: count)) }
             return ResultRow(
                 cell: cell.name, candidate: candidate.name, threads: count, timing: timing,
-                gigabytesPerSecond: 1e-9 * Double(cell.bytes) / timing.median,
-                shareOfLimit: timing.share(of: copies), timesReference: reference / timing.median,
+                rate: cell.work / timing.median, unit: cell.unit,
+                shareOfLimit: timing.share(of: limits.map(\.1)), timesReference: reference / timing.median,
                 timesPortable: portable / timing.median)
         }
     }

@@ -12,6 +12,16 @@ protocol Workload {
     mutating func run(set: Int) throws(NormalizationError)
 }
 
+/// What a cell's time is compared with, measured beside it.
+enum Limit {
+    /// Copies of the bytes that the operator must move at least.
+    case copies
+    /// Fused multiply-adds in registers.
+    case multiplyAdds(Int)
+    /// Reading bytes.
+    case reading(bytes: Int)
+}
+
 struct Cell: Sendable {
     let operation: String
     let storage: StorageType
@@ -23,6 +33,9 @@ struct Cell: Sendable {
     /// Tensors of the shape that must be read and written at least.
     let tensorsRead: Int
     let tensorsWritten: Int
+    var limit = Limit.copies
+    /// Whether the reference and the portable kernels take too long to be timed.
+    var isLong = false
     /// Makes the work of one backend on some rows of the shape.
     let workload: @Sendable (_ shape: Shape, _ sets: Int, _ backend: Backend) throws -> any Workload
 
@@ -35,7 +48,20 @@ struct Cell: Sendable {
     private var tensors: Int { tensorsRead + tensorsWritten }
 
     /// What an operator must move at least.
-    var bytes: Int { tensors * rows * columns * elementSize }
+    var bytes: Int {
+        if case .reading(let bytes) = limit { return bytes }
+        return tensors * rows * columns * elementSize
+    }
+
+    /// Work in one call, in 10⁹ of `unit` / second.
+    var work: Double {
+        if case .multiplyAdds(let count) = limit { return 2e-9 * Double(count) }
+        return 1e-9 * Double(bytes)
+    }
+    var unit: String {
+        if case .multiplyAdds = limit { return "GFLOP/s" }
+        return "GB/s"
+    }
 
     /// Bytes that a cold cell cycles through.
     private static let coldBytes = 160 << 20
@@ -48,16 +74,14 @@ struct Cell: Sendable {
 
     private var sets: Int { isCold ? max(2, (Self.coldBytes + bytes - 1) / bytes) : 1 }
 
-    /// Copies of the same bytes (on one thread, then on all), every instruction set on one thread, the
-    /// chosen one on all threads, and the reference.
+    /// The limit (on one thread, then on all), every instruction set on one thread, the chosen one on all threads, and
+    /// the reference.
     func candidates(threads: Int) throws -> [Candidate] {
         var candidates: [Candidate] = []
         for count in Set([1, threads]).sorted() {
-            for streaming in [false, true] {
-                candidates.append(try copy(streaming: streaming, threads: count))
-            }
+            candidates += try limits(threads: count)
         }
-        for instructionSet in InstructionSet.available {
+        for instructionSet in InstructionSet.available where !(isLong && instructionSet == .portable) {
             candidates.append(
                 try candidate(.kernels(instructionSet, threads: 1), name: "\(instructionSet.rawValue), 1 thread"))
         }
@@ -66,13 +90,39 @@ struct Cell: Sendable {
                 try candidate(
                     .kernels(threads: threads), name: "\(InstructionSet.chosen.rawValue), \(threads) threads"))
         }
-        var reference = try workload([referenceRows, columns], 1, .reference)
-        candidates.append(Candidate(name: "reference") { try reference.run(set: 0) })
+        if !isLong {
+            var reference = try workload([referenceRows, columns], 1, .reference)
+            candidates.append(Candidate(name: "reference") { try reference.run(set: 0) })
+        }
         return candidates
     }
 
-    static func copyName(streaming: Bool, threads: Int) -> String {
-        "copy, \(streaming ? "streaming" : "normal") stores, \(threads)"
+    /// How the names of the limits on as many threads begin.
+    static func limitPrefix(threads: Int) -> String { "limit \(threads), " }
+
+    private func limits(threads: Int) throws -> [Candidate] {
+        let (run, name) = (KernelRun(threads: threads), Self.limitPrefix(threads: threads))
+        switch limit {
+        case .copies:
+            return try [false, true].map { try copy(streaming: $0, threads: threads) }
+        case .multiplyAdds(let count):
+            let steps = max(1, count / threads / MachineLimits.multiplyAddsPerStep)
+            return [
+                Candidate(name: name + "multiply-adds") {
+                    _ = try MachineLimits.fusedMultiplyAdds(steps: steps, run: run)
+                }
+            ]
+        case .reading(let bytes):
+            let sources = try (0..<sets).map { _ in try Tensor<Float>(repeating: 1, shape: [bytes / 4]) }
+            var largest = try Tensor<Float>(repeating: 0, shape: [(bytes / 4 + 1023) / 1024])
+            var set = 0
+            return [
+                Candidate(name: name + "reading") {
+                    try MachineLimits.read(sources[set], largest: &largest, run: run)
+                    set = (set + 1) % sources.count
+                }
+            ]
+        }
     }
 
     private func candidate(_ backend: Backend, name: String) throws -> Candidate {
@@ -105,7 +155,8 @@ struct Cell: Sendable {
         var added = try buffers(sums * floats)
         let run = KernelRun(threads: threads)
         var set = 0
-        return Candidate(name: Self.copyName(streaming: streaming, threads: threads)) {
+        let name = Self.limitPrefix(threads: threads) + (streaming ? "streaming stores" : "normal stores")
+        return Candidate(name: name) {
             if !copies.isEmpty {
                 let source = copies[set].source
                 try MachineLimits.copy(source, to: &copies[set].destination, streaming: streaming, run: run)

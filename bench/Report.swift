@@ -10,8 +10,10 @@ struct ResultRow: Codable {
     let candidate: String
     let threads: Int
     let timing: Timing
-    let gigabytesPerSecond: Double
-    /// The time of the faster copy of the same bytes on as many threads, over this time; median of the rounds.
+    let rate: Double
+    /// GB/s or GFLOP/s.
+    let unit: String
+    /// The time of the limit on as many threads, over this time; median of the rounds.
     let shareOfLimit: Double
     let timesReference: Double
     let timesPortable: Double
@@ -53,13 +55,19 @@ extension LimitRow {
 
 extension ResultRow {
     static let header =
-        "operation".padded(to: 48) + "run".padded(to: 20) + "    time    GB/s  of limit  x portable  x reference"
+        "operation".padded(to: 62) + "run".padded(to: 20) + "    time    rate          of limit  x portable  x reference"
 
     var line: String {
-        cell.padded(to: 48) + candidate.padded(to: 18) + Self.text(timing.median).rightAligned(in: 10)
-            + String(
-                format: "%8.1f %7.0f %% %11.1f %12.0f  ", gigabytesPerSecond, 100 * shareOfLimit, timesPortable,
-                timesReference) + timing.spreadText
+        cell.padded(to: 62) + candidate.padded(to: 18) + Self.text(timing.median).rightAligned(in: 10)
+            + String(format: "%8.1f ", rate) + unit.padded(to: 8)
+            + String(format: "%6.0f %% ", 100 * shareOfLimit) + Self.times(timesPortable, "%.1f").rightAligned(in: 11)
+            + Self.times(timesReference, "%.0f").rightAligned(in: 13) + "  "
+            + timing.spreadText
+    }
+
+    /// A dash where nothing was measured.
+    private static func times(_ ratio: Double, _ format: String) -> String {
+        ratio.isNaN ? "-" : String(format: format, ratio)
     }
 
     static func text(_ seconds: Double) -> String {

@@ -71,6 +71,7 @@
     KERNEL(tanh_2ulp, (const float *x, float *y, int64_t count, int streaming))                               \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \
                         int streaming))                                                                       \
+    KERNEL(limit_read, (const float *source, int64_t count, float *largest))                                  \
     KERNEL(limit_fma, (int64_t steps, float *sink))
 
 #endif

@@ -1,4 +1,4 @@
-// limits.c: ck_limit_copy and ck_limit_fma: the kernels of limits_body.h on threads.
+// limits.c: ck_limit_copy, ck_limit_read and ck_limit_fma: the kernels of limits_body.h on threads.
 
 #include "ck_limits.h"
 
@@ -41,6 +41,28 @@ ck_status ck_limit_copy(const float *source, const float *second, float *destina
     int64_t blocks = count / FLOATS_PER_BLOCK + (count % FLOATS_PER_BLOCK != 0);
     int64_t bytes = (second ? 3 : 2) * count * (int64_t)sizeof(float);
     ck_run_blocks(blocks, bytes, run.threads, run_copy, &call);
+    return CK_OK;
+}
+
+static void run_read(const void *context, int64_t begin, int64_t end) {
+    const copy_call *call = context;
+    int64_t first = begin * FLOATS_PER_BLOCK, last = end * FLOATS_PER_BLOCK;
+    if (last > call->count) last = call->count;
+    call->table->limit_read(call->source + first, last - first, call->destination + begin);
+}
+
+ck_status ck_limit_read(const float *source, int64_t count, float *largest, ck_run run) {
+    copy_call call = {NULL, source, NULL, largest, count, 0};
+    if (count == 0) return CK_OK;
+    CK_CHECK(ck_check_shape(1, count, count));
+    int64_t blocks = count / FLOATS_PER_BLOCK + (count % FLOATS_PER_BLOCK != 0);
+    ck_area from = ck_vector_area(source, CK_F32, count), to = ck_vector_area(largest, CK_F32, blocks);
+    CK_CHECK(ck_check_pointer(from));
+    CK_CHECK(ck_check_pointer(to));
+    CK_CHECK(ck_check_output(to, &from, 1, -1));
+    CK_CHECK(ck_check_threads(run));
+    CK_CHECK(ck_select(run.isa, &call.table));
+    ck_run_blocks(blocks, count * (int64_t)sizeof(float), run.threads, run_read, &call);
     return CK_OK;
 }
 

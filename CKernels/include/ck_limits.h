@@ -16,6 +16,9 @@ extern "C" {
 CK_API ck_status ck_limit_copy(const float *source, const float *second, float *destination, int64_t count,
                                int32_t streaming, ck_run run);
 
+/// Reads `count` floats: largest[b] is the largest magnitude among floats 1024 b ..< 1024 (b + 1).
+CK_API ck_status ck_limit_read(const float *source, int64_t count, float *largest, ck_run run);
+
 /// Floating-point operations in one step of `ck_limit_fma` on one thread: 12 chains of 16 lanes, two each.
 #define CK_LIMIT_FMA_FLOPS_PER_STEP (12 * 16 * 2)
 

@@ -90,24 +90,22 @@ V_FN void multiply_block(float *c, int64_t c_pitch, const float *a, int64_t a_pi
     }
 }
 
-/// Scores of row r with the keys from j on turn into P; returns the smallest of them in its lanes.
-V_FN vf probabilities(attention_gradient *g, int64_t r, int64_t j) {
+/// Scores of row r with the keys from j on turn into P; returns whether some of it may be 0.
+V_FN int probabilities(attention_gradient *g, int64_t r, int64_t j) {
     const mask_row *m = &g->mask[r];
     float *scores = g->space.scores + r * BLOCK, *slopes = g->space.slopes + r * BLOCK;
     exp_shift none = {v_zero(), v_set(-NOTHING), v_zero()};
-    vf s[4], least = v_set(INFINITY);
+    vf s[4], p[4];
     V_UNROLL
     for (int k = 0; k < 4; k++) s[k] = v_mul(v_load(scores + 16 * k), v_set(g->args->forward.scale));
     for (int k = 0; k < 4 && m->cap > 0.0f; k++) v_store(slopes + 16 * k, softcap_slope(s[k], v_set(m->inverse_cap)));
     mask_scores(s, m, j);
     V_UNROLL
-    for (int k = 0; k < 4; k++) {
-        vf p = v_weight(v_sub(v_sub(s[k], v_set(g->sum[r])), v_set(g->sum_low[r])), none);
-        if (!row_has_weights(g, (int)r)) p = v_zero();
-        v_store(scores + 16 * k, p);
-        least = v_at_most(least, p);
-    }
-    return least;
+    for (int k = 0; k < 4; k++) s[k] = v_sub(v_sub(s[k], v_set(g->sum[r])), v_set(g->sum_low[r]));
+    int has_zeros = v_weights(s, none, p), is_weighed = row_has_weights(g, (int)r);
+    V_UNROLL
+    for (int k = 0; k < 4; k++) v_store(scores + 16 * k, is_weighed ? p[k] : v_zero());
+    return has_zeros || !is_weighed;
 }
 
 /// dO V^T of row r turns into dS; where the softcap counts, its derivative is in `slopes` of the scores.
@@ -126,13 +124,13 @@ V_FN int take_gradients(attention_gradient *g, int64_t first, int64_t rows, int6
     const ck_attention_args *a = &g->args->forward;
     float_rows turned_keys = {g->space.turned_keys, BLOCK, a->head_size, BLOCK, 1};
     float_rows turned_values = {g->space.turned_values, BLOCK, a->value_size, BLOCK, 1};
-    vf least = v_set(INFINITY);
+    int has_zeros = 0;
     multiply_block(g->space.scores, BLOCK, g->queries.at, g->queries.pitch, rows, &turned_keys, 0, 0);
-    for (int64_t r = 0; r < rows; r++) least = v_at_most(least, probabilities(g, r, j));
+    for (int64_t r = 0; r < rows; r++) has_zeros |= probabilities(g, r, j);
     float *products = g->space.turned_slopes;  // which are not yet there
     multiply_block(products, BLOCK, g->outputs.at, g->outputs.pitch, rows, &turned_values, 0, 0);
     for (int64_t r = 0; r < rows; r++) attention_score_gradients(g, r, g->space.delta[first + r], products + r * BLOCK);
-    return v_outside(16, least, 0x1p-149f, INFINITY);
+    return has_zeros;
 }
 
 /// 64 x 64 numbers; rows from `rows` on count as 0.

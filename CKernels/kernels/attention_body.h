@@ -43,8 +43,8 @@ V_FN int rows_meet(const attention_item *item, int64_t first, int64_t rows, int6
     return 0;
 }
 
-/// Turns the scores of a row into weights. Returns the smallest of them in its lanes.
-V_FN vf weigh_row(const attention_item *item, attention_state *state, int64_t i, float *scores, int64_t j) {
+/// Turns the scores of a row into weights. Returns whether some of them may be 0.
+V_FN int weigh_row(const attention_item *item, attention_state *state, int64_t i, float *scores, int64_t j) {
     vf s[4], e[4], most = v_set(state->most[i]);
     V_UNROLL
     for (int k = 0; k < 4; k++) s[k] = v_mul(v_load(scores + 16 * k), v_set(item->args->scale));
@@ -54,30 +54,29 @@ V_FN vf weigh_row(const attention_item *item, attention_state *state, int64_t i,
     float largest = v_fold_most(most);
     if (largest > state->most[i]) CK_JOIN(state_raise, CK_SUFFIX)(state, i, largest);
     exp_shift shift = state_shift(state, i);
+    int has_zeros = v_weights(s, shift, e);
     V_UNROLL
-    for (int k = 0; k < 4; k++) {
-        e[k] = v_weight(s[k], shift);
-        v_store(scores + 16 * k, e[k]);
-    }
+    for (int k = 0; k < 4; k++) v_store(scores + 16 * k, e[k]);
     float *sum = state->sum + 16 * i;
     v_store(sum, v_add(v_load(sum), v_add(v_add(e[0], e[2]), v_add(e[1], e[3]))));
-    return v_at_most(v_at_most(e[0], e[2]), v_at_most(e[1], e[3]));
+    return has_zeros;
 }
 
 /// One block of keys, from key j on, for up to TILE_ROWS rows.
 V_FN void attend_tile(attention_item *item, attention_state *state, int64_t first, int rows, int64_t j) {
     _Alignas(64) float scores[TILE_ROWS * BLOCK];
     float_rows *values = &item->values;
-    product p = {scores, BLOCK, {0}, item->turned, BLOCK, item->key.width, BLOCK, 0};
+    product p = {scores, BLOCK, {0}, item->turned, BLOCK, item->key.width, BLOCK, 0, {0}};
+    if (first == 0) p.ahead = rows_ahead(&item->key, j + BLOCK, item->range.to, 1);
     for (int r = 0; r < rows; r++) p.a[r] = item->query[first + r];
     CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
 
-    vf least = v_set(INFINITY);
-    for (int r = 0; r < rows; r++) least = v_at_most(least, weigh_row(item, state, first + r, scores + r * BLOCK, j));
-    int has_zeros = v_outside(16, least, 0x1p-149f, INFINITY);
+    int has_zeros = 0;
+    for (int r = 0; r < rows; r++) has_zeros |= weigh_row(item, state, first + r, scores + r * BLOCK, j);
 
     float *weighted = state->weighted + first * state->pitch;
-    p = (product){weighted, state->pitch, {0}, values->at, values->pitch, values->count, values->width, 1};
+    p = (product){weighted, state->pitch, {0}, values->at, values->pitch, values->count, values->width, 1, {0}};
+    if (first == 0) p.ahead = rows_ahead(&item->value, j + BLOCK, item->range.to, 0);
     for (int r = 0; r < rows; r++) p.a[r] = scores + r * BLOCK;
     if (has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(values))
         CK_JOIN(multiply_present, CK_SUFFIX)(&p, rows);

@@ -14,6 +14,13 @@ V_FN source row_of(const row_source *s, int64_t j) {
     return source_at(s->at, s->pages[j / s->page_size] * s->strides.batch + j % s->page_size * s->strides.row);
 }
 
+/// The block of rows from `first` on; none if it begins behind the last row or lies in several pages.
+V_FN matrix_ahead rows_ahead(const row_source *s, int64_t first, int64_t end, int is_turned) {
+    int64_t count = lesser(BLOCK, end - first), size = size_of(s->at.type);
+    if (count <= 0 || (s->pages && first % s->page_size + count > s->page_size)) return (matrix_ahead){0};
+    return (matrix_ahead){row_of(s, first).at, s->strides.row * size, size, count, is_turned};
+}
+
 /// Rows of floats in whole vectors.
 typedef struct float_rows {
     const float *at;

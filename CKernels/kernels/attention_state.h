@@ -44,6 +44,19 @@ V_FN vf v_weight(vf s, exp_shift shift) {
     return v_where_less(x, shift.low, v_zero(), v_raise_exponent(v_add(v_set(1.0f), e.m), v_sub(e.k, shift.power)));
 }
 
+/// e(s) of 64 scores. Returns whether some of them are 0 (or NaN).
+V_FN int v_weights(const vf *s, exp_shift shift, vf *e) {
+    vf least = v_at_most(v_at_most(s[0], s[1]), v_at_most(s[2], s[3]));
+    if (are_above_low(least, shift, 0.0f)) {
+        V_UNROLL
+        for (int k = 0; k < 4; k++) e[k] = v_exp_shifted_normal(s[k], shift);
+        return 0;
+    }
+    V_UNROLL
+    for (int k = 0; k < 4; k++) e[k] = v_weight(s[k], shift);
+    return 1;
+}
+
 /// The ratio of what is below (anchor, power) to what is below (larger_anchor, larger_power).
 V_FN float power_ratio(float anchor, float power, float larger_anchor, float larger_power) {
     if (anchor == larger_anchor) return ldexpf(1.0f, (int)(power - larger_power));

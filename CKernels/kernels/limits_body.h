@@ -1,4 +1,4 @@
-// limits_body.h: what the machine can do at most: copies, and fused multiply-adds in registers.
+// limits_body.h: what the machine can do at most: copies, reading, and fused multiply-adds in registers.
 
 V_FN vf sum_left(const float *source, const float *second, int64_t i, int64_t left) {
     vf a = load_left(source + i, left);
@@ -21,6 +21,19 @@ CK_KERNEL(limit_copy)(const float *source, const float *second, float *destinati
     else if (second) copy_floats(source, second, destination, count, 0);
     else if (streaming) copy_floats(source, 0, destination, count, 1);
     else copy_floats(source, 0, destination, count, 0);
+}
+
+/// largest[b]: the largest magnitude among 1024 floats.
+CK_KERNEL(limit_read)(const float *source, int64_t count, float *largest) {
+    for (int64_t block = 0; block < count; block += CHUNK) {
+        vf found[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+        int64_t end = lesser(block + CHUNK, count), i = block;
+        for (; i + BLOCK <= end; i += BLOCK)
+            for (int k = 0; k < 4; k++) found[k] = v_magnitude(found[k], v_load(source + i + 16 * k));
+        for (; i < end; i += 16) found[0] = v_magnitude(found[0], load_left(source + i, end - i));
+        vf all = v_magnitude(v_magnitude(found[0], found[1]), v_magnitude(found[2], found[3]));
+        largest[block / CHUNK] = v_fold_magnitude(all);
+    }
 }
 
 /// As many chains as hide the latency of a fused multiply-add on two ports.

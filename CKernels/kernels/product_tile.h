@@ -6,6 +6,20 @@
 
 #define TILE_ROWS 6
 
+/// The matrix that a later product reads as this one reads b: a line of it is asked for with each vector of b, which
+/// hides the way from memory behind the multiplications. Element b[t][j] is at + t * pitch + j * size, or, where it will
+/// be turned, in row j.
+typedef struct matrix_ahead {
+    const char *at;  // NULL: none
+    int64_t pitch, size, rows;
+    int is_turned;
+} matrix_ahead;
+
+V_FN void fetch_ahead(const matrix_ahead *m, int64_t t, int64_t j) {
+    int64_t row = m->is_turned ? j + t % 16 : t, element = m->is_turned ? t - t % 16 : j;
+    if (row < m->rows) v_fetch(m->at + row * m->pitch + element * m->size);
+}
+
 /// c has `columns` columns, a multiple of 16.
 typedef struct product {
     float *c;
@@ -14,9 +28,10 @@ typedef struct product {
     const float *b;
     int64_t b_pitch, depth, columns;
     int adds;  // to what c holds
+    matrix_ahead ahead;
 } product;
 
-V_FN void multiply_columns(const product *p, int64_t j, int rows, int vectors) {
+V_FN void multiply_columns(const product *p, int64_t j, int rows, int vectors, int fetches) {
     vf sum[TILE_ROWS][4];
     V_UNROLL
     for (int r = 0; r < rows; r++) {
@@ -27,7 +42,10 @@ V_FN void multiply_columns(const product *p, int64_t j, int rows, int vectors) {
     for (int64_t t = 0; t < p->depth; t++, b += p->b_pitch) {
         vf column[4];
         V_UNROLL
-        for (int v = 0; v < vectors; v++) column[v] = v_load(b + 16 * v);
+        for (int v = 0; v < vectors; v++) {
+            column[v] = v_load(b + 16 * v);
+            if (fetches) fetch_ahead(&p->ahead, t, j + 16 * v);
+        }
         V_UNROLL
         for (int r = 0; r < rows; r++) {
             vf factor = v_set(p->a[r][t]);
@@ -42,11 +60,11 @@ V_FN void multiply_columns(const product *p, int64_t j, int rows, int vectors) {
     }
 }
 
-/// `rows` and `vectors` are constants.
-V_FN void multiply_rows(const product *p, int rows, int vectors) {
+/// `rows`, `vectors` and `fetches` are constants.
+V_FN void multiply_rows(const product *p, int rows, int vectors, int fetches) {
     int64_t j = 0;
-    for (; j + 16 * vectors <= p->columns; j += 16 * vectors) multiply_columns(p, j, rows, vectors);
-    for (; vectors > 1 && j < p->columns; j += 16) multiply_columns(p, j, rows, 1);
+    for (; j + 16 * vectors <= p->columns; j += 16 * vectors) multiply_columns(p, j, rows, vectors, fetches);
+    for (; vectors > 1 && j < p->columns; j += 16) multiply_columns(p, j, rows, 1, fetches);
 }
 
 /// A product that is added, in which factors of 0 add nothing, whatever they meet in b.
@@ -62,13 +80,20 @@ V_SLOW void CK_JOIN(multiply_present, CK_SUFFIX)(const product *p, int rows) {
 /// As many vectors beside each other as keep `rows` rows of sums in registers.
 #define TILE_VECTORS(rows) (V_SUMS / (rows) >= 4 ? 4 : V_SUMS / (rows) >= 2 ? 2 : 1)
 
-V_SLOW void CK_JOIN(multiply, CK_SUFFIX)(const product *p, int rows) {
+V_FN void multiply_few(const product *p, int rows, int fetches) {
     switch (rows) {
-    case 1: multiply_rows(p, 1, TILE_VECTORS(1)); break;
-    case 2: multiply_rows(p, 2, TILE_VECTORS(2)); break;
-    case 3: multiply_rows(p, 3, TILE_VECTORS(3)); break;
-    case 4: multiply_rows(p, 4, TILE_VECTORS(4)); break;
-    case 5: multiply_rows(p, 5, TILE_VECTORS(5)); break;
-    default: multiply_rows(p, TILE_ROWS, TILE_VECTORS(TILE_ROWS));
+    case 1: multiply_rows(p, 1, TILE_VECTORS(1), fetches); break;
+    case 2: multiply_rows(p, 2, TILE_VECTORS(2), fetches); break;
+    case 3: multiply_rows(p, 3, TILE_VECTORS(3), fetches); break;
+    case 4: multiply_rows(p, 4, TILE_VECTORS(4), fetches); break;
+    case 5: multiply_rows(p, 5, TILE_VECTORS(5), fetches); break;
+    default: multiply_rows(p, TILE_ROWS, TILE_VECTORS(TILE_ROWS), fetches);
     }
+}
+
+V_SLOW void CK_JOIN(multiply, CK_SUFFIX)(const product *p, int rows) {
+    if (p->ahead.at)
+        multiply_few(p, rows, 1);
+    else
+        multiply_few(p, rows, 0);
 }

@@ -83,7 +83,8 @@ V_FN vf score_most(const score_row *r) {
 V_FN void score_exponentials(const score_row *r, int64_t chunk, float *held, exp_shift shift, lanes *sum) {
     softmax_pass pass = {.x = {held, CK_F32}, .kept = held, .shift = shift};
     key_range blocks = score_blocks(r->mask.keys, chunk);
-    for (int64_t j = blocks.from; j < blocks.to; j += BLOCK) exp_block(sum, &pass, j - chunk, BLOCK);
+    int64_t end = (blocks.to + BLOCK - 1) / BLOCK * BLOCK;
+    exp_columns(sum, &pass, blocks.from - chunk, end - chunk);
 }
 
 /// The held scores of a chunk, made again if the row is not held.
@@ -148,11 +149,8 @@ V_FN void score_output_of_type(const score_row *r, int64_t n, exp_shift shift, s
             score_exponentials(r, c, held, shift, &unused);
         softmax_pass pass = {.y = target_at(y, c), .kept = held, .row = result, .streaming = streaming};
         key_range blocks = score_blocks(keys, c);
-        for (int64_t j = blocks.from; j < blocks.to; j += BLOCK)
-            if (n - j >= BLOCK)
-                output_block(&pass, j - c, BLOCK);
-            else
-                output_block(&pass, j - c, n - j);
+        int64_t end = (blocks.to + BLOCK - 1) / BLOCK * BLOCK;
+        output_columns(&pass, blocks.from - c, lesser(end, n) - c);
     }
     write_zeros(y, (keys.to + BLOCK - 1) / BLOCK * BLOCK, n, streaming);
 }

@@ -1,10 +1,10 @@
 // softmax_body.h: y = e^x / sum(e^x), or its logarithm, for a range of rows.
 //
-// Three rows are on their way at once, 64 columns of each in turn: one is written, of the next one the exponentials are
+// Three rows are on their way at once, 256 columns of each in turn: one is written, of the next one the exponentials are
 // summed, and of the one after that the largest element is found. So memory is read and written while exponentials are
 // computed, and the exponentials of one row, which stay in the second cache level, take the place of those just
 // written. They are kept on the stack: computing them twice costs more than memory does, and as outputs they would pass
-// through the caches twice. Bound: exponentials (8 multiplications and 7 additions a vector); beyond the caches
+// through the caches twice. Bound: exponentials (8 multiplications and 8 additions a vector); beyond the caches
 // bandwidth.
 
 /// Columns up to which exponentials take 64 KiB; wider rows take up to STACK_FLOATS, still wider ones compute them
@@ -18,34 +18,23 @@ V_FN int64_t head_of_row(target y, int64_t n) {
     return in_line == 0 ? 0 : lesser(64 / size_of(y.type) - in_line, n);
 }
 
-V_FN void write_head(const softmax_pass *p, int64_t head) {
-    for (int64_t i = 0; i < head; i += 16) write_left(p->y, i, head - i, softmax_output(p, i, head - i), 0);
-}
+/// Columns that pass through the three rows together; nothing happens to a row that is NULL. `fetch`: what is searched
+/// is asked for thrice, as in norm_streamed_body.h.
+#define STRIP 256
 
-/// Columns that pass through the three rows; nothing happens to a row that is NULL. `fetch`: what is searched is asked
-/// for thrice, as in layer_norm_streamed_body.h.
 typedef struct softmax_stations {
     const softmax_pass *written, *summed, *searched;
     int64_t head;
     int fetch;
 } softmax_stations;
 
-V_FN void softmax_columns(const softmax_stations *s, lanes *sum, most_lanes *most, int64_t i, int64_t n) {
-    int64_t left = n - i;
-    if (s->written && i + s->head < n) {
-        if (left - s->head >= BLOCK)
-            output_block(s->written, i + s->head, BLOCK);
-        else
-            output_block(s->written, i + s->head, left - s->head);
-    }
-    if (left >= BLOCK) {
-        for (int far = 2; far <= 8 && s->fetch; far *= 2) fetch_block(s->searched->x, i, far * AHEAD);
-        if (s->summed) exp_block(sum, s->summed, i, BLOCK);
-        if (s->searched) most_block(most, s->searched->x, i, BLOCK);
-        return;
-    }
-    if (s->summed) exp_block(sum, s->summed, i, left);
-    if (s->searched) most_block(most, s->searched->x, i, left);
+V_FN void softmax_strip(const softmax_stations *s, lanes *sum, most_lanes *most, int64_t i, int64_t n) {
+    int64_t end = lesser(i + STRIP, n);
+    if (s->written) output_columns(s->written, i + s->head, lesser(end + s->head, n));
+    for (int64_t k = i; k + BLOCK <= end && s->fetch; k += BLOCK)
+        for (int far = 2; far <= 8; far *= 2) fetch_block(s->searched->x, k, far * AHEAD);
+    if (s->summed) exp_columns(sum, s->summed, i, end);
+    if (s->searched) most_columns(most, s->searched->x, i, end);
 }
 
 V_FN softmax_pass softmax_pass_of(const ck_softmax_args *a, int64_t row, float *kept, ck_type type, int logarithmic,
@@ -75,12 +64,16 @@ V_FN void softmax_wide(const ck_softmax_args *a, int64_t begin, int64_t end, flo
             .head = writes && streaming ? head_of_row(written.y, n) : 0,
             .fetch = searches && is_flowing(n, a->x_stride),
         };
-        if (s.head > 0) write_head(&written, s.head);
+        if (s.head > 0) {
+            written.streaming = 0;
+            output_columns(&written, 0, s.head);
+            written.streaming = streaming;
+        }
         row_lanes total = row_lanes_zero();
         most_lanes most = no_most();
         for (int64_t c = 0; c < n; c += CHUNK) {
             lanes part = lanes_zero();
-            for (int64_t i = c; i < lesser(c + CHUNK, n); i += BLOCK) softmax_columns(&s, &part, &most, i, n);
+            for (int64_t i = c; i < lesser(c + CHUNK, n); i += STRIP) softmax_strip(&s, &part, &most, i, n);
             row_lanes_add(&total, &part, c);
         }
         if (sums) {

@@ -17,7 +17,7 @@ V_FN int softmax_rows_together(int64_t cols) {
 /// `count` rows from `begin` on.
 V_FN void softmax_group(const ck_softmax_args *a, int64_t begin, int count, float *kept, ck_type type, int logarithmic,
                         int streaming, int fetch) {
-    int64_t n = a->cols, pitch = (n + BLOCK - 1) / BLOCK * BLOCK, whole = n / BLOCK * BLOCK;
+    int64_t n = a->cols, pitch = (n + BLOCK - 1) / BLOCK * BLOCK;
     source x = source_at((source){a->x, type}, begin * a->x_stride);
     target y = target_at((target){a->y, type}, begin * a->y_stride);
     vf rows[16];
@@ -27,8 +27,7 @@ V_FN void softmax_group(const ck_softmax_args *a, int64_t begin, int count, floa
     for (int row = 0; row < count; row++) {
         source elements = source_at(x, row * a->x_stride);
         most_lanes lanes = no_most();
-        for (int64_t i = 0; i < whole; i += BLOCK) most_block(&lanes, elements, i, BLOCK);
-        if (whole < n) most_block(&lanes, elements, whole, n - whole);
+        most_columns(&lanes, elements, 0, n);
         rows[row] = most_to_vector(&lanes);
     }
     vf all_most = v_fold_most_rows(rows);
@@ -48,12 +47,11 @@ V_FN void softmax_group(const ck_softmax_args *a, int64_t begin, int count, floa
             .shift = {v_set(anchor[row]), v_set(low[row]), v_set(power[row])},
         };
         lanes sum = lanes_zero();
-        for (int64_t i = 0; i < whole; i += BLOCK) {
-            if (fetch) fetch_block(source_at(p.x, count * a->x_stride), i, 0);
-            if (fetch && !streaming) fetch_block_to_write(p.y, i, 0);
-            exp_block(&sum, &p, i, BLOCK);
+        for (int64_t i = 0; i + BLOCK <= n && fetch; i += BLOCK) {
+            fetch_block(source_at(p.x, count * a->x_stride), i, 0);
+            if (!streaming) fetch_block_to_write(p.y, i, 0);
         }
-        if (whole < n) exp_block(&sum, &p, whole, n - whole);
+        exp_columns(&sum, &p, 0, n);
         rows[row] = lanes_fold_to_vector(&sum);
     }
     v_store(sums, v_fold_add_rows(rows));
@@ -68,8 +66,7 @@ V_FN void softmax_group(const ck_softmax_args *a, int64_t begin, int count, floa
             .streaming = streaming,
         };
         save_softmax_row(a, begin + row, p.row);
-        for (int64_t i = 0; i < whole && a->y; i += BLOCK) output_block(&p, i, BLOCK);
-        if (whole < n && a->y) output_block(&p, whole, n - whole);
+        if (a->y) output_columns(&p, 0, n);
     }
 }
 

@@ -1,5 +1,5 @@
-// softmax_passes.h: the three passes over a row of a softmax, 64 columns at a time: the largest element, the
-// exponentials e(x) of math/softmax.h and their sum, the output.
+// softmax_passes.h: the three passes over columns of a row of a softmax: the largest element, the exponentials e(x) of
+// math/softmax.h and their sum, the output.
 
 /// What the passes over one row work with. `kept` holds the row's exponentials; NULL: they are computed again.
 typedef struct softmax_pass {
@@ -23,23 +23,50 @@ V_FN vf most_to_vector(const most_lanes *m) {
     return v_at_least(v_at_least(m->v[0], m->v[2]), v_at_least(m->v[1], m->v[3]));
 }
 
-/// A NaN does not count; it comes to light in the sum.
-V_FN void most_block(most_lanes *most, source x, int64_t i, int64_t left) {
-    for (int k = 0; k < 4; k++) {
-        int64_t rest = left - 16 * k;
-        vf element = read_left(x, i + 16 * k, rest);
-        if (rest < 16) element = v_keep_n_or(rest, element, v_set(-INFINITY));
-        most->v[k] = v_at_least(most->v[k], element);
+/// The largest elements of columns from ..< to. A NaN does not count; it comes to light in the sum.
+V_FN void most_columns(most_lanes *most, source x, int64_t from, int64_t to) {
+    most_lanes found = *most;
+    for (; from + BLOCK <= to; from += BLOCK) {
+        V_UNROLL
+        for (int k = 0; k < 4; k++) found.v[k] = v_at_least(found.v[k], read_left(x, from + 16 * k, 16));
     }
+    for (int k = 0; from < to; k++, from += 16) {
+        vf rest = v_keep_n_or(to - from, read_left(x, from, to - from), v_set(-INFINITY));
+        found.v[k] = v_at_least(found.v[k], rest);
+    }
+    *most = found;
 }
 
-V_FN void exp_block(lanes *sum, const softmax_pass *p, int64_t i, int64_t left) {
+/// e(x) of up to 64 columns from i on.
+V_FN void exp_block(lanes *sum, const softmax_pass *p, int64_t i, int64_t left, int all_normal) {
+    V_UNROLL
     for (int k = 0; k < 4; k++) {
         int64_t j = i + 16 * k, rest = left - 16 * k;
-        vf e = keep_left(rest, v_exp_shifted(read_left(p->x, j, rest), p->shift));
+        vf x = read_left(p->x, j, rest);
+        vf e = keep_left(rest, all_normal ? v_exp_shifted_normal(x, p->shift) : v_exp_shifted(x, p->shift));
         sum->v[k] = v_add(sum->v[k], e);
         if (p->kept) v_store(p->kept + j, e);
     }
+}
+
+V_FN vf least_of_block(source x, int64_t i) {
+    vf least[4];
+    V_UNROLL
+    for (int k = 0; k < 4; k++) least[k] = read_left(x, i + 16 * k, 16);
+    return v_at_most(v_at_most(least[0], least[1]), v_at_most(least[2], least[3]));
+}
+
+/// The exponentials of columns from ..< to are added to `sum`, and kept.
+V_FN void exp_columns(lanes *sum, const softmax_pass *p, int64_t from, int64_t to) {
+    softmax_pass own = *p;  // a copy, which stores cannot change
+    lanes total = *sum;
+    for (; from + BLOCK <= to; from += BLOCK)
+        if (!V_SCALES_AT_ONCE && are_above_low(least_of_block(own.x, from), own.shift, NORMAL_ABOVE))
+            exp_block(&total, &own, from, BLOCK, 1);
+        else
+            exp_block(&total, &own, from, BLOCK, 0);
+    if (from < to) exp_block(&total, &own, from, to - from, 0);
+    *sum = total;
 }
 
 V_FN vf softmax_output(const softmax_pass *p, int64_t i, int64_t left) {
@@ -48,9 +75,19 @@ V_FN vf softmax_output(const softmax_pass *p, int64_t i, int64_t left) {
     return softmax_quotient(&p->row, e);
 }
 
-V_FN void output_block(const softmax_pass *p, int64_t i, int64_t left) {
-    for (int k = 0; k < 4; k++)
-        write_left(p->y, i + 16 * k, left - 16 * k, softmax_output(p, i + 16 * k, left - 16 * k), p->streaming);
+/// The output of columns from ..< to.
+V_FN void output_columns(const softmax_pass *p, int64_t from, int64_t to) {
+    softmax_pass own = *p;
+    int is_product = own.kept && !own.logarithmic && !(own.row.divisor > 0.0f);
+    for (; from + BLOCK <= to && is_product; from += BLOCK) {
+        V_UNROLL
+        for (int k = 0; k < 4; k++) {
+            vf e = v_load(own.kept + from + 16 * k);
+            write_left(own.y, from + 16 * k, 16, v_mul(e, v_set(own.row.factor)), own.streaming);
+        }
+    }
+    for (; from + 16 <= to; from += 16) write_left(own.y, from, 16, softmax_output(&own, from, 16), own.streaming);
+    if (from < to) write_left(own.y, from, to - from, softmax_output(&own, from, to - from), 0);
 }
 
 V_FN int softmax_saves(const ck_softmax_args *a) { return a->log_sum_exp || a->states; }

@@ -25,6 +25,21 @@ V_FN vf v_exp_shifted(vf x, exp_shift s) {
     return v_scale_by_power(v_add(v_set(1.0f), e.m), v_sub(e.k, s.power));
 }
 
+/// Whether all x - anchor are at least `above` over `low`, if `least` holds the smallest x in its lanes. (A NaN may be
+/// lost there.)
+V_FN int are_above_low(vf least, exp_shift s, float above) {
+    return v_outside(16, v_sub(v_sub(least, s.anchor), s.low), above, INFINITY) == 0;
+}
+
+/// Above `low` by this much, e(x) is a normal number.
+#define NORMAL_ABOVE (105.0f - 86.0f)
+
+/// e(x) if that is a normal number or a NaN.
+V_FN vf v_exp_shifted_normal(vf x, exp_shift s) {
+    exp_parts e = v_exp_parts(v_sub(x, s.anchor));
+    return v_raise_exponent(v_add(v_set(1.0f), e.m), v_sub(e.k, s.power));
+}
+
 /// ln of a ratio in 0.5 ... 2^100 in binary64, off by 1e-12 of itself: with ratio = 2^e a, 1/sqrt 2 <= a < sqrt 2,
 /// f = (a - 1) / (a + 1) and z = f^2, it is e ln 2 + 2 f (1 + z/3 + z^2/5 + z^3/7 + z^4/9 + z^5/11 + z^6/13).
 V_FN double s_log(double ratio) {

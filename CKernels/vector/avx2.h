@@ -6,6 +6,7 @@ typedef struct vf {
 
 #define V_TOGETHER 2
 #define V_SUMS 6
+#define V_SCALES_AT_ONCE 0
 
 V_FN vf v_pair(__m256 lo, __m256 hi) { return (vf){lo, hi}; }
 V_FN vf v_zero(void) { return v_pair(_mm256_setzero_ps(), _mm256_setzero_ps()); }

@@ -4,6 +4,7 @@ typedef __m512 vf;
 
 #define V_TOGETHER 4
 #define V_SUMS 24
+#define V_SCALES_AT_ONCE 1
 
 V_FN vf v_zero(void) { return _mm512_setzero_ps(); }
 V_FN vf v_set(float a) { return _mm512_set1_ps(a); }

@@ -39,6 +39,7 @@
 //   v_scale_by_power(a, k)    a * 2^k, rounded once, for an integer |k| <= 252 and an |a| from 2^-100 to 2^100 or 0;
 //                             NaN where a is one, whatever k is
 //   v_raise_exponent(a, k)    a * 2^k for an integer k, if a and that are normal numbers; NaN where a and k are NaN
+//   V_SCALES_AT_ONCE          1 if v_scale_by_power takes no longer than v_raise_exponent
 //   v_fma(a, b, c)            a * b + c, rounded once
 //   v_fms(a, b, c)           a * b - c, rounded once
 //   v_fnma(a, b, c)           c - a * b, rounded once

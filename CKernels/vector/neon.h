@@ -4,6 +4,7 @@ typedef float32x4x4_t vf;
 
 #define V_TOGETHER 2
 #define V_SUMS 6
+#define V_SCALES_AT_ONCE 0
 #define EACH_QUARTER for (int q = 0; q < 4; q++)
 
 V_FN vf v_set(float a) {

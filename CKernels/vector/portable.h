@@ -6,6 +6,7 @@ typedef struct vf {
 
 #define V_TOGETHER 4
 #define V_SUMS 24
+#define V_SCALES_AT_ONCE 0
 #define EACH_LANE for (int l = 0; l < 16; l++)
 
 V_FN vf v_set(float a) {

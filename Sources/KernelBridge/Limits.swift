@@ -16,13 +16,21 @@ package enum MachineLimits {
                 streaming ? 1 : 0, run.run))
     }
 
+    /// Reads `source`, which is dense; `largest` has one element for each 1024 of it.
+    package static func read(
+        _ source: Tensor<Float>, largest: inout Tensor<Float>, run: KernelRun
+    ) throws(NormalizationError) {
+        largest.makeUniqueForOverwriting()
+        try check(unsafe ck_limit_read(source.pointer, Int64(source.count), largest.mutablePointer, run.run))
+    }
+
     /// Runs `steps` steps of fused multiply-adds on every thread; returns the operations of one thread.
     package static func fusedMultiplyAdds(steps: Int, run: KernelRun) throws(NormalizationError) -> Int {
         var sink: Float = 0
         try check(unsafe ck_limit_fma(Int64(steps), &sink, run.run))
-        return steps * operationsPerStep
+        return steps * 2 * multiplyAddsPerStep
     }
 
-    /// CK_LIMIT_FMA_FLOPS_PER_STEP: twelve chains of sixteen lanes, two operations each.
-    private static let operationsPerStep = 12 * 16 * 2
+    /// Half of CK_LIMIT_FMA_FLOPS_PER_STEP: twelve chains of sixteen lanes.
+    package static let multiplyAddsPerStep = 12 * 16
 }

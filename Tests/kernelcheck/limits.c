@@ -1,6 +1,7 @@
-// limits.c: the family limits: ck_limit_copy copies and adds, ck_limit_fma computes what portable computes.
+// limits.c: the family limits: ck_limit_copy copies and adds, ck_limit_read reads, ck_limit_fma computes what portable computes.
 
 #include <inttypes.h>
+#include <math.h>
 
 #include "families.h"
 #include "guarded.h"
@@ -51,6 +52,32 @@ static void compare_copies(check *c) {
     guarded_free(&m.destination);
 }
 
+/// The largest magnitude of each 1024 numbers.
+static void compare_reads(check *c) {
+    static float numbers[MAX_COUNT], largest[MAX_COUNT / 1024 + 1];
+    int64_t needs = matrix_needs(CK_F32, 1, MAX_COUNT);
+    guarded source_memory = guarded_make(needs), largest_memory = guarded_make(needs);
+    for (int64_t count = 1; count <= MAX_COUNT; count += 1 + count / 16) {
+        check_begin(c);
+        check_describe(c, "reading %" PRId64, count);
+        for (int64_t i = 0; i < count; i++) {
+            numbers[i] = random_normal(&c->random);
+            float before = i % 1024 == 0 ? 0 : largest[i / 1024], size = fabsf(numbers[i]);
+            largest[i / 1024] = size > before ? size : before;
+        }
+        int place = (int)random_below(&c->random, PLACES);
+        matrix source = matrix_place(&source_memory, CK_F32, 1, count, count, place);
+        matrix found = matrix_place(&largest_memory, CK_F32, 1, (count + 1023) / 1024, (count + 1023) / 1024, place);
+        matrix_fill(source, numbers);
+        copy_args args = {.source = source.base, .destination = found.base, .count = count};
+        if (!check_call(c, enter_read, &args, (ck_run){c->isa, 1 + (int32_t)random_below(&c->random, 3)}, CK_OK)) return;
+        matrix_expect(c, "largest", found, largest);
+        matrix_expect(c, "source", source, numbers);
+    }
+    guarded_free(&source_memory);
+    guarded_free(&largest_memory);
+}
+
 static void compare_chains(check *c) {
     static const int64_t steps[] = {0, 1, 2, 17, 1000};
     for (int i = 0; i < 5; i++) {
@@ -66,5 +93,6 @@ static void compare_chains(check *c) {
 
 void check_limits(check *c) {
     compare_copies(c);
+    compare_reads(c);
     compare_chains(c);
 }

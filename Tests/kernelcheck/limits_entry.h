@@ -1,4 +1,4 @@
-// limits_entry.h: ck_limit_copy and ck_limit_fma behind check.h's entry_point.
+// limits_entry.h: ck_limit_copy, ck_limit_read and ck_limit_fma behind check.h's entry_point.
 
 #ifndef KERNELCHECK_LIMITS_ENTRY_H
 #define KERNELCHECK_LIMITS_ENTRY_H
@@ -15,6 +15,11 @@ typedef struct copy_args {
 static inline ck_status enter_copy(const void *args, ck_run run) {
     const copy_args *a = args;
     return ck_limit_copy(a->source, a->second, a->destination, a->count, a->streaming, run);
+}
+
+static inline ck_status enter_read(const void *args, ck_run run) {
+    const copy_args *a = args;
+    return ck_limit_read(a->source, a->count, a->destination, run);
 }
 
 typedef struct fma_args {
