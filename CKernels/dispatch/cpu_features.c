@@ -10,12 +10,13 @@
 int ck_cpu_has(ck_isa isa) {
     __builtin_cpu_init();
     int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     switch (isa) {
     case CK_ISA_PORTABLE: return 1;
     case CK_ISA_AVX2: return avx2;
-    case CK_ISA_AVX512:
-        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    case CK_ISA_AVX512: return avx512;
+    case CK_ISA_AVX512_BF16: return avx512 && __builtin_cpu_supports("avx512bf16");
     default: return 0;
     }
 }

@@ -31,6 +31,7 @@ const char *ck_isa_name(ck_isa isa) {
     case CK_ISA_PORTABLE: return "portable";
     case CK_ISA_AVX2: return "avx2";
     case CK_ISA_AVX512: return "avx512";
+    case CK_ISA_AVX512_BF16: return "avx512bf16";
     case CK_ISA_NEON: return "neon";
     }
     return "unknown";

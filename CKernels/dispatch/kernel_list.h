@@ -14,6 +14,7 @@
 #include "ck_norm.h"
 #include "ck_norm_second_order.h"
 #include "ck_orthogonal_add.h"
+#include "ck_score_softmax.h"
 #include "ck_softmax.h"
 #include "dispatch/attention_plan.h"
 #include "dispatch/channel_region.h"
@@ -67,6 +68,9 @@
     KERNEL(attention_backward, (const ck_attention_backward_args *args,                                       \
                                 const ck_attention_gradient_plan *plan, int64_t begin, int64_t end,           \
                                 float *space))                                                                \
+    KERNEL(attention_bias_backward, (const ck_attention_backward_args *args,                                  \
+                                     const ck_attention_gradient_plan *plan, int64_t begin, int64_t end,      \
+                                     float *space))                                                           \
     KERNEL(exp_1ulp, (const float *x, float *y, int64_t count, int streaming))                                \
     KERNEL(tanh_2ulp, (const float *x, float *y, int64_t count, int streaming))                               \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \

@@ -27,6 +27,8 @@ extern const ck_kernel_table ck_table_portable;
 #if CK_X86
 extern const ck_kernel_table ck_table_avx2;
 extern const ck_kernel_table ck_table_avx512;
+/// In a copy of AVX-512's table: the kernels that use AVX512_BF16.
+void ck_use_avx512_bf16(ck_kernel_table *table);
 #endif
 #if CK_ARM64
 extern const ck_kernel_table ck_table_neon;

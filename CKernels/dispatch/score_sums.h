@@ -1,5 +1,5 @@
-// score_sums.h: which rows of ck_score_softmax_backward are summed with each other, as its kernel sees it. Entry fills
-// it in. Part of the arithmetic contract: it depends on the shape and on what a bias shares alone.
+// score_sums.h: which rows of scores are summed with each other for the gradients of a mask's parameters, as kernels
+// see it. Entry fills it in. Part of the arithmetic contract: it depends on the shape and on what a bias shares alone.
 //
 // An axis either tells rows of the bias apart or is summed over. A row of the bias gathers `count` rows of scores,
 // those of the axes that are summed over, in order; they are cut into blocks, and block and row of the bias are one
@@ -8,7 +8,7 @@
 #ifndef CK_SCORE_SUMS_H
 #define CK_SCORE_SUMS_H
 
-#include "ck_score_softmax.h"
+#include <stdint.h>
 
 typedef struct ck_score_axes {
     int64_t batch, heads, queries;

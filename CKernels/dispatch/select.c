@@ -9,11 +9,16 @@
 #include "ck_inspect.h"
 #include "dispatch/cpu_features.h"
 
+#if CK_X86
+static ck_kernel_table table_avx512_bf16;  // made by look()
+#endif
+
 static const ck_kernel_table *const tables[] = {
     [CK_ISA_PORTABLE] = &ck_table_portable,
 #if CK_X86
     [CK_ISA_AVX2] = &ck_table_avx2,
     [CK_ISA_AVX512] = &ck_table_avx512,
+    [CK_ISA_AVX512_BF16] = &table_avx512_bf16,
 #endif
 #if CK_ARM64
     [CK_ISA_NEON] = &ck_table_neon,
@@ -35,6 +40,10 @@ static ck_isa ceiling(void) {
 }
 
 static void look(void) {
+#if CK_X86
+    table_avx512_bf16 = ck_table_avx512;
+    ck_use_avx512_bf16(&table_avx512_bf16);
+#endif
     ck_isa highest = ceiling();
     for (int isa = CK_ISA_PORTABLE; isa < TABLES; isa++) {
         if (!tables[isa] || isa > (int)highest || !ck_cpu_has((ck_isa)isa)) continue;

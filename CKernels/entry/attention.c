@@ -60,7 +60,9 @@ ck_status ck_check_attention_numbers(const ck_attention_args *a) {
     ck_score_shape scores = ck_attention_shape(a);
     scores.keys = a->keys > 0 ? a->keys : 1;
     CK_CHECK(ck_check_grid(ck_score_grid(NULL, sizeof(float), scores, (ck_strides){0})));
-    return ck_is_finite(a->scale) ? CK_OK : CK_BAD_PARAMETER;
+    if (a->first_query < 0 || a->first_query > (int64_t)1 << 32 || a->queries > ((int64_t)1 << 32) - a->first_query)
+        return CK_BAD_SHAPE;
+    return ck_is_finite(a->scale) && a->dropout >= 0.0f && a->dropout < 1.0f ? CK_OK : CK_BAD_PARAMETER;
 }
 
 /// Offsets from 0 on, each entry of at most `most` rows.
@@ -168,6 +170,7 @@ static ck_attention_plan plan_of(const ck_attention_args *a, int64_t threads, in
         .planes = planes,
         .chunks = (a->keys + CK_KEY_CHUNK - 1) / CK_KEY_CHUNK,
         .pitch = ck_whole_vectors(a->value_size),
+        .rounds = a->type == CK_BF16 && a->key_type == CK_BF16,
     };
     p.items = (rows + p.rows_per_item - 1) / p.rows_per_item;
     *shares_chunks = p.chunks > 1 && p.items * planes < 2 * threads;

@@ -4,8 +4,7 @@
 
 #include "ck_score_softmax.h"
 #include "dispatch/select.h"
-#include "entry/mask_arguments.h"
-#include "entry/row_blocks.h"
+#include "entry/bias_sums.h"
 #include "parallel/blocks.h"
 
 typedef ck_score_softmax_backward_args score_args;
@@ -20,23 +19,7 @@ static ck_score_shape shape_of(const score_args *a) {
     return (ck_score_shape){a->batch, a->heads, a->queries, a->keys};
 }
 
-/// Whether an axis of the bias is summed over; then it is as one of extent 1.
-static int is_summed(const score_args *a, int64_t stride) { return a->dbias && stride == 0; }
-
-static ck_score_sums plan(const score_args *a) {
-    int batch = is_summed(a, a->dbias_strides.batch), head = is_summed(a, a->dbias_strides.head);
-    int query = is_summed(a, a->dbias_strides.row);
-    ck_score_sums s = {
-        .apart = {batch ? 1 : a->batch, head ? 1 : a->heads, query ? 1 : a->queries},
-        .summed = {batch ? a->batch : 1, head ? a->heads : 1, query ? a->queries : 1},
-        .pitch = ck_sum_stride(a->keys),
-        .head_pitch = ck_sum_stride(a->batch * a->queries),
-    };
-    s.count = s.summed.batch * s.summed.heads * s.summed.queries;
-    s.per_block = ck_rows_per_sum(s.count);
-    s.blocks = ck_sum_count(s.count);
-    return s;
-}
+static ck_score_sums plan(const score_args *a) { return ck_plan_bias_sums(shape_of(a), a->dbias, a->dbias_strides); }
 
 static int64_t bias_rows(const ck_score_sums *s) { return s->apart.batch * s->apart.heads * s->apart.queries; }
 
@@ -53,10 +36,7 @@ static int64_t workspace_floats(const score_args *a, const ck_score_sums *s) {
 static ck_grid grid_of(const score_args *a, const void *base, ck_strides strides) {
     return ck_score_grid(base, ck_size_of(a->type), shape_of(a), strides);
 }
-static ck_grid bias_grid_of(const score_args *a) {
-    ck_score_sums s = plan(a);
-    return (ck_grid){a->dbias, sizeof(float), s.apart.batch, s.apart.heads, s.apart.queries, a->keys, a->dbias_strides};
-}
+static ck_grid bias_grid_of(const score_args *a) { return ck_bias_grid(shape_of(a), a->dbias, a->dbias_strides); }
 
 size_t ck_score_softmax_backward_workspace(const score_args *args) {
     if (!args || ck_check_grid(grid_of(args, NULL, (ck_strides){0})) != CK_OK) return 0;
@@ -75,11 +55,6 @@ static ck_status check_shapes(const score_args *a) {
     CK_CHECK(ck_check_rows_apart(grid_of(a, a->dx, a->dx_strides)));
     if (a->mask.softcap != 0.0f) CK_CHECK(ck_check_grid(grid_of(a, a->x, a->x_strides)));
     return ck_is_finite(a->scale) ? CK_OK : CK_BAD_PARAMETER;
-}
-
-static ck_status check_bias(const score_args *a) {
-    CK_CHECK(ck_check_grid(bias_grid_of(a)));
-    return ck_check_rows_apart(bias_grid_of(a));
 }
 
 static ck_status check_memory(const score_args *a) {
@@ -142,7 +117,7 @@ ck_status ck_score_softmax_backward(const score_args *args, ck_run run) {
     CK_CHECK(check_shapes(args));
     int64_t rows = args->batch * args->heads * args->queries;
     if (rows > 0) {
-        if (args->dbias) CK_CHECK(check_bias(args));
+        if (args->dbias) CK_CHECK(ck_check_bias_grid(bias_grid_of(args)));
         CK_CHECK(ck_check_mask(&args->mask, shape_of(args)));
         CK_CHECK(check_memory(args));
     }

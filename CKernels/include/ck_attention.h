@@ -1,7 +1,7 @@
 /// ck_attention.h: scaled-dot-product attention without a matrix of scores; float32, bfloat16, float16.
 ///
 ///     s[i][j]   = mask(scale * sum_d query[i][d] * key[j][d])               ck_mask.h: in which order, and who takes part
-///     output[i] = sum_j e^s[i][j] * value[j] / (e^sink + sum_j e^s[i][j])
+///     output[i] = sum_j k[i][j] * e^s[i][j] * value[j] / (e^sink + sum_j e^s[i][j])       k: dropout; without, 1
 ///     log_sum_exp[i] = ln(e^sink + sum_j e^s[i][j])
 ///
 /// for each batch entry and query head; a key head serves query_heads / key_heads query heads that follow each other.
@@ -39,6 +39,10 @@ typedef struct ck_pages {
 /// into it; nothing of those that take no part shows.
 ///
 /// Paged: strides.batch of key and value go from page to page. Key offsets and pages exclude each other.
+///
+/// Dropout: k is 0 with this probability, otherwise 1 / (1 - dropout). Which it is depends on the seed, the batch entry,
+/// the query head, the query first_query + i and the key j alone (packed and paged ones count from their entry's first).
+/// Queries end at 2^32.
 typedef struct ck_attention_args {
     int64_t batch, query_heads, key_heads;  ///< >= 0; query_heads is a multiple of key_heads
     int64_t queries, keys;                  ///< >= 0
@@ -64,6 +68,9 @@ typedef struct ck_attention_args {
     ck_pages pages;                         ///< of key and value
     void *workspace;                        ///< ck_attention_workspace(args, run) bytes, a multiple of 64
     size_t workspace_size;
+    float dropout;                          ///< probability, 0 <= dropout < 1
+    uint64_t seed;                          ///< of dropout
+    int64_t first_query;                    ///< number of query 0 in the whole sequence, >= 0: for dropout
 } ck_attention_args;
 
 /// Bytes of workspace: for each thread one block of keys and the sums of up to 192 queries. It grows with the keys only
@@ -75,13 +82,15 @@ CK_API ck_status ck_attention(const ck_attention_args *args, ck_run run);
 
 /// Arguments of `ck_attention_backward`. With p[i][j] = e^(s[i][j] - log_sum_exp[i]):
 ///
-///     dvalue[j] = sum_i p[i][j] * doutput[i]
-///     ds[i][j]  = p[i][j] * (sum_d doutput[i][d] * value[j][d] - delta[i]),     delta[i] = sum_d doutput[i][d] * output[i][d]
+///     dvalue[j] = sum_i k[i][j] * p[i][j] * doutput[i]
+///     delta[i]  = sum_d doutput[i][d] * output[i][d]
+///     ds[i][j]  = p[i][j] * (k[i][j] * sum_d doutput[i][d] * value[j][d] - delta[i])
 ///     dquery[i] = scale * sum_j ds'[i][j] * key[j],     dkey[j] = scale * sum_i ds'[i][j] * query[i]
+///     dbias = ds,   dslopes = ds * (j - position),   dsinks = -e^(sink - log_sum_exp) * delta
 ///
-/// where ds' is ds times the derivative of the softcap. Sums over query heads of a key head are in the order of queries,
-/// heads within them. Where p is 0 nothing is added, whatever stands there. The mask's own parameters (bias, slopes, sinks)
-/// get no gradients. Pages are refused.
+/// where ds' is ds times the derivative of the softcap, and the last line is summed over what shares an element, as in
+/// ck_score_softmax.h. Sums over query heads of a key head are in the order of queries, heads within them. Where p is 0
+/// nothing is added, whatever stands there. Pages are refused. Without batch entries or query heads nothing is done.
 typedef struct ck_attention_backward_args {
     ck_attention_args forward;  ///< as the forward pass had them; output, log_sum_exp (not NULL) and log_sum_exp_low
                                 ///< (or NULL) are what it wrote; its workspace is not used
@@ -95,9 +104,13 @@ typedef struct ck_attention_backward_args {
     ck_strides dvalue_strides;
     void *workspace;            ///< ck_attention_backward_workspace(args, run) bytes, a multiple of 64
     size_t workspace_size;
+    float *dbias;               ///< NULL, or the gradient of a bias [batch, query_heads, queries, keys] of these strides:
+    ck_strides dbias_strides;   ///< 0 along an axis of more than one: a sum over it
+    float *dslopes, *dsinks;    ///< [query_heads] or NULL; dsinks with sinks only
 } ck_attention_backward_args;
 
-/// For each thread some blocks of 64 x 64 scores and, for each query of one key head, head_size + 1 floats.
+/// For each thread some blocks of 64 x 64 scores and, for each query of one key head, head_size + 1 floats, 33 more with
+/// dslopes; for all queries of all heads a float with dslopes and one with dsinks.
 CK_API size_t ck_attention_backward_workspace(const ck_attention_backward_args *args, ck_run run);
 
 CK_API ck_status ck_attention_backward(const ck_attention_backward_args *args, ck_run run);

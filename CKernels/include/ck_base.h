@@ -57,6 +57,7 @@ typedef enum ck_isa {
     CK_ISA_PORTABLE,  ///< C, no vector instructions asked for
     CK_ISA_AVX2,      ///< x86-64 AVX2, FMA and F16C
     CK_ISA_AVX512,    ///< x86-64 AVX-512 F, BW, DQ and VL
+    CK_ISA_AVX512_BF16,  ///< the same and AVX512_BF16, which attention of bfloat16 uses
     CK_ISA_NEON,      ///< arm64
 } ck_isa;
 

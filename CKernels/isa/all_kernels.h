@@ -1,10 +1,6 @@
 // all_kernels.h: every body, compiled for the instruction set whose vocabulary is in scope, and the
 // table that names them. The including file defines CK_SUFFIX; nothing here knows which one it is.
 
-#define CK_JOIN_(a, b) a##_##b
-#define CK_JOIN(a, b) CK_JOIN_(a, b)
-#define CK_KERNEL(name) static void CK_JOIN(name, CK_SUFFIX)
-
 #include "math/lane_sums.h"
 #include "math/storage.h"
 #include "math/moments.h"
@@ -56,6 +52,7 @@
 #include "kernels/attention_keys.h"
 #include "kernels/attention_body.h"
 #include "kernels/attention_backward_body.h"
+#include "kernels/attention_bias_backward_body.h"
 #include "kernels/functions_body.h"
 #include "kernels/limits_body.h"
 

@@ -14,6 +14,11 @@
 #include <arm_neon.h>
 #endif
 
+/// Names of the including file's instruction set, which it gives as CK_SUFFIX.
+#define CK_JOIN_(a, b) a##_##b
+#define CK_JOIN(a, b) CK_JOIN_(a, b)
+#define CK_KERNEL(name) static void CK_JOIN(name, CK_SUFFIX)
+
 #define CK_PRAGMA(text) _Pragma(#text)
 
 #define V_FN static inline __attribute__((always_inline))

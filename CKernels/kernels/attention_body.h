@@ -10,23 +10,27 @@
 typedef struct attention_item {
     const ck_attention_args *args;
     int64_t batch, key_head, first, count;  // rows
+    int64_t first_head, heads;              // of the rows: all that share the key head, or one
     int64_t keys;                           // of this entry of the batch
     const float *query[CK_ITEM_ROWS];
     mask_row mask[CK_ITEM_ROWS];
-    key_range range;          // of keys that some row takes part in
-    row_source key, value;    // of the key head
+    key_range range;        // of keys that some row takes part in
+    row_source key, value;  // of the key head
+    dropout dropout;
     float *turned, *widened;  // room for a block of keys and of values
-    float_rows values;        // of the block
+    float_rows keys_turned, values;          // of the block
+    const float *paired_query[CK_ITEM_ROWS];  // where products may be of pairs
+    int is_paired;
 } attention_item;
 
 typedef struct attention_place {
     int64_t head, query;
 } attention_place;
 
-/// Rows of an item: the query heads of a group beside each other, query after query.
+/// Rows of an item: its query heads beside each other, query after query.
 V_FN attention_place attention_place_of(const attention_item *item, int64_t i) {
-    int64_t group = item->args->query_heads / item->args->key_heads, row = item->first + i;
-    return (attention_place){item->key_head * group + row % group, row / group};
+    int64_t row = item->first + i;
+    return (attention_place){item->first_head + row % item->heads, row / item->heads};
 }
 
 /// Where a row lies in a tensor of queries.
@@ -43,7 +47,19 @@ V_FN int rows_meet(const attention_item *item, int64_t first, int64_t rows, int6
     return 0;
 }
 
-/// Turns the scores of a row into weights. Returns whether some of them may be 0.
+/// Which of the 64 keys from j on dropout leaves to row i, a bit each.
+V_SLOW uint64_t CK_JOIN(kept_keys, CK_SUFFIX)(const attention_item *item, int64_t i, int64_t j) {
+    attention_place at = attention_place_of(item, i);
+    uint64_t plane = (uint64_t)(item->batch * item->args->query_heads + at.head);
+    uint64_t row = plane << 32 | (uint64_t)(item->args->first_query + at.query);
+    return CK_JOIN(kept_of_block, CK_SUFFIX)(&item->dropout, (int64_t)row, j / BLOCK);
+}
+V_FN uint64_t kept_keys_of_row(const attention_item *item, int64_t i, int64_t j) {
+    return item->dropout.threshold > 0 ? CK_JOIN(kept_keys, CK_SUFFIX)(item, i, j) : ~(uint64_t)0;
+}
+
+/// Turns the scores of a row into weights, of which dropout takes some after they are summed. Returns whether some of
+/// them may be 0.
 V_FN int weigh_row(const attention_item *item, attention_state *state, int64_t i, float *scores, int64_t j) {
     vf s[4], e[4], most = v_set(state->most[i]);
     V_UNROLL
@@ -55,29 +71,35 @@ V_FN int weigh_row(const attention_item *item, attention_state *state, int64_t i
     if (largest > state->most[i]) CK_JOIN(state_raise, CK_SUFFIX)(state, i, largest);
     exp_shift shift = state_shift(state, i);
     int has_zeros = v_weights(s, shift, e);
+    if (state->unrounded) {
+        add_lanes(state->unrounded + 16 * i, v_add(v_add(e[0], e[2]), v_add(e[1], e[3])));
+        has_zeros |= v_round_weights(e);
+    }
+    add_lanes(state->sum + 16 * i, v_add(v_add(e[0], e[2]), v_add(e[1], e[3])));
+    uint64_t kept = kept_keys_of_row(item, i, j);
+    for (int k = 0; k < 4 && ~kept; k++) e[k] = v_keep_bits((uint32_t)(kept >> 16 * k), e[k]);
     V_UNROLL
     for (int k = 0; k < 4; k++) v_store(scores + 16 * k, e[k]);
-    float *sum = state->sum + 16 * i;
-    v_store(sum, v_add(v_load(sum), v_add(v_add(e[0], e[2]), v_add(e[1], e[3]))));
-    return has_zeros;
+    return has_zeros || ~kept;
 }
 
-/// One block of keys, from key j on, for up to TILE_ROWS rows.
+/// One block of keys, from key j on, for up to TILE_ROWS rows. The first rows ask for the next block.
 V_FN void attend_tile(attention_item *item, attention_state *state, int64_t first, int rows, int64_t j) {
     _Alignas(64) float scores[TILE_ROWS * BLOCK];
-    float_rows *values = &item->values;
-    product p = {scores, BLOCK, {0}, item->turned, BLOCK, item->key.width, BLOCK, 0, {0}};
+    float_rows *keys = &item->keys_turned, *values = &item->values;
+    product p = {scores, BLOCK, {0}, keys->at, keys->pitch, keys->count, keys->width, REPLACED, keys->is_paired, {0}};
+    for (int r = 0; r < rows; r++) p.a[r] = (keys->is_paired ? item->paired_query : item->query)[first + r];
     if (first == 0) p.ahead = rows_ahead(&item->key, j + BLOCK, item->range.to, 1);
-    for (int r = 0; r < rows; r++) p.a[r] = item->query[first + r];
     CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
 
     int has_zeros = 0;
     for (int r = 0; r < rows; r++) has_zeros |= weigh_row(item, state, first + r, scores + r * BLOCK, j);
 
-    float *weighted = state->weighted + first * state->pitch;
-    p = (product){weighted, state->pitch, {0}, values->at, values->pitch, values->count, values->width, 1, {0}};
-    if (first == 0) p.ahead = rows_ahead(&item->value, j + BLOCK, item->range.to, 0);
+    p = (product){state->weighted + first * state->pitch, state->pitch, {0}, values->at, values->pitch, values->count,
+                  values->width, state->unrounded ? ADDED : CONTINUED, values->is_paired, {0}};
     for (int r = 0; r < rows; r++) p.a[r] = scores + r * BLOCK;
+    for (int r = 0; r < rows && values->is_paired; r++) pair_row(scores + r * BLOCK, BLOCK, scores + r * BLOCK);
+    if (first == 0) p.ahead = rows_ahead(&item->value, j + BLOCK, item->range.to, 0);
     if (has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(values))
         CK_JOIN(multiply_present, CK_SUFFIX)(&p, rows);
     else
@@ -92,7 +114,10 @@ V_FN void attend_chunk(attention_item *item, attention_state *state, int64_t chu
         int64_t count = lesser(BLOCK, to - j);
         if (!rows_meet(item, 0, item->count, j, count)) continue;
         CK_JOIN(turn_rows, CK_SUFFIX)(&item->key, j, count, item->turned);
+        item->keys_turned = (float_rows){item->turned, BLOCK, item->key.width, BLOCK, 1, 0};
         item->values = CK_JOIN(widen_rows, CK_SUFFIX)(&item->value, j, count, item->widened);
+        if (V_DOTS_PAIRS && item->is_paired) CK_JOIN(pair_rows, CK_SUFFIX)(&item->keys_turned, item->turned, LEAST_FACTOR);
+        if (V_DOTS_PAIRS && state->unrounded) CK_JOIN(pair_rows, CK_SUFFIX)(&item->values, item->widened, LEAST_VALUE);
         for (int64_t i = 0; i < item->count; i += TILE_ROWS) {
             int rows = (int)lesser(TILE_ROWS, item->count - i);
             if (rows_meet(item, i, rows, j, count)) attend_tile(item, state, i, rows, j);
@@ -108,15 +133,17 @@ V_FN void write_attention(const attention_item *item, attention_state *s, int64_
     if (sink > s->most[i]) CK_JOIN(state_raise, CK_SUFFIX)(s, i, sink);
     if (sink != -INFINITY) v_store(added, v_weight(v_set(sink), state_shift(s, i)));
     float sum = v_fold_add(v_load(s->sum + 16 * i)) + added[0];
+    float unrounded = s->unrounded ? v_fold_add(v_load(s->unrounded + 16 * i)) + added[0] : sum;
     target y = target_at((target){a->output, a->type}, attention_row_start(item, a->output_strides, at));
     for (int64_t d = 0; d < a->value_size; d += 16) {
-        vf quotient = sum == 0.0f ? v_zero() : v_add(v_div(v_load(weighted + d), v_set(sum)), v_zero());  // -0 is +0
-        write_left(y, d, a->value_size - d, quotient, 0);
+        vf quotient =
+            sum == 0.0f ? v_zero() : v_mul(v_div(v_load(weighted + d), v_set(sum)), v_set(item->dropout.scale));
+        write_left(y, d, a->value_size - d, v_add(quotient, v_zero()), 0);  // -0 is +0
     }
     if (!a->log_sum_exp && !a->log_sum_exp_low) return;
-    double log = (double)s->anchor[i] + (double)s->power[i] * 0x1.62e42fefa39efp-1 + s_log(sum);
+    double log = (double)s->anchor[i] + (double)s->power[i] * 0x1.62e42fefa39efp-1 + s_log(unrounded);
     int64_t saved = attention_row_start(item, a->log_sum_exp_strides, at);
-    float result = sum == 0.0f ? -INFINITY : sum == sum ? (float)log : NAN;
+    float result = unrounded == 0.0f ? -INFINITY : unrounded == unrounded ? (float)log : NAN;
     if (a->log_sum_exp) a->log_sum_exp[saved] = result;
     if (a->log_sum_exp_low) a->log_sum_exp_low[saved] = result - result == 0.0f ? (float)(log - (double)result) : 0.0f;
 }
@@ -124,14 +151,17 @@ V_FN void write_attention(const attention_item *item, attention_state *s, int64_
 /// Item `number` of all. What it needs of memory is in `space`; the rest of it is returned.
 V_FN float *attention_item_set(attention_item *item, const ck_attention_args *a, const ck_attention_plan *plan,
                                int64_t number, float *space) {
-    int64_t plane = number / plan->items, batch = plane / a->key_heads;
+    int64_t plane = number / plan->items, batch = plane / a->key_heads, group = a->query_heads / a->key_heads;
     int64_t queries = a->query_offsets ? a->query_offsets[batch + 1] - a->query_offsets[batch] : a->queries;
     int64_t first_key = a->key_offsets ? a->key_offsets[batch] : 0;
     item->args = a;
     item->batch = batch;
     item->key_head = plane % a->key_heads;
     item->first = number % plan->items * plan->rows_per_item;
-    item->count = lesser(plan->rows_per_item, a->query_heads / a->key_heads * queries - item->first);
+    item->count = lesser(plan->rows_per_item, group * queries - item->first);
+    item->first_head = item->key_head * group;
+    item->heads = group;
+    item->dropout = dropout_of(a->dropout, a->seed);
     item->keys = a->key_offsets ? a->key_offsets[batch + 1] - first_key : a->keys;
     int64_t apart = a->pages.table || a->key_offsets ? 0 : batch;  // entries of the batch in key and value
     const int32_t *pages = a->pages.table ? a->pages.table + batch * a->pages.table_stride : 0;
@@ -146,10 +176,24 @@ V_FN float *attention_item_set(attention_item *item, const ck_attention_args *a,
     return item->widened + BLOCK * plan->pitch;
 }
 
+/// Queries as pairs, if no product of them with keys can be subnormal.
+V_FN float *pair_queries(attention_item *item, float *space) {
+    int64_t width = ck_whole_vectors(item->args->head_size), pitch = ck_whole_vectors(width / 2);
+    item->is_paired = 1;
+    for (int64_t i = 0; i < item->count; i++, space += pitch) {
+        float_rows row = {item->query[i], width, 1, width, -1, 0};
+        item->is_paired &= are_from(&row, LEAST_FACTOR);
+        pair_row(item->query[i], width, space);
+        item->paired_query[i] = space;
+    }
+    return space;
+}
+
 /// The queries of an item as floats, and what the mask says of them.
-V_FN float *take_queries(attention_item *item, float *space) {
+V_FN float *take_queries(attention_item *item, float *space, int rounds) {
     const ck_attention_args *a = item->args;
     key_range all = {INT64_MAX, 0};
+    item->is_paired = 0;
     for (int64_t i = 0; i < item->count; i++) {
         attention_place at = attention_place_of(item, i);
         source query = source_at((source){a->query, a->type}, attention_row_start(item, a->query_strides, at));
@@ -166,14 +210,14 @@ V_FN float *take_queries(attention_item *item, float *space) {
         if (keys.to > all.to) all.to = keys.to;
     }
     item->range = all.to > 0 ? all : (key_range){0, 0};
-    return space;
+    return rounds && V_DOTS_PAIRS ? pair_queries(item, space) : space;
 }
 
 CK_KERNEL(attention)
 (const ck_attention_args *a, const ck_attention_plan *plan, int64_t begin, int64_t end, float *space) {
     for (int64_t n = begin; n < end; n++) {
         attention_item item;
-        float *rest = take_queries(&item, attention_item_set(&item, a, plan, n, space));
+        float *rest = take_queries(&item, attention_item_set(&item, a, plan, n, space), plan->rounds);
         attention_state total = state_in(rest, plan), part = state_in(rest + ck_state_floats(plan), plan);
         int64_t chunk = item.range.from / CK_KEY_CHUNK;
         attend_chunk(&item, &total, chunk);
@@ -190,7 +234,7 @@ CK_KERNEL(attention_parts)
 (const ck_attention_args *a, const ck_attention_plan *plan, int64_t begin, int64_t end, float *space) {
     for (int64_t n = begin; n < end; n++) {
         attention_item item;
-        (void)take_queries(&item, attention_item_set(&item, a, plan, n / plan->chunks, space));
+        (void)take_queries(&item, attention_item_set(&item, a, plan, n / plan->chunks, space), plan->rounds);
         attention_state part = state_in(plan->parts + n * ck_state_floats(plan), plan);
         attend_chunk(&item, &part, n % plan->chunks);
     }

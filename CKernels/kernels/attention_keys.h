@@ -26,6 +26,7 @@ typedef struct float_rows {
     const float *at;
     int64_t pitch, count, width;  // width: a multiple of 16
     int is_finite;                // -1: not yet known
+    int is_paired;                // two rows in one: product_tile.h
 } float_rows;
 
 /// Up to 16 rows from `first` on: to[64 d + r] is element d of row r, +0 where there is none.
@@ -68,9 +69,9 @@ V_SLOW float_rows CK_JOIN(widen_rows, CK_SUFFIX)(const row_source *s, int64_t fi
     int64_t pitch = ck_whole_vectors(s->width);
     int is_even = !s->pages || first % s->page_size + count <= s->page_size;
     if (s->at.type == CK_F32 && pitch == s->width && is_even)
-        return (float_rows){row_of(s, first).at, s->strides.row, count, pitch, -1};
+        return (float_rows){row_of(s, first).at, s->strides.row, count, pitch, -1, 0};
     for (int64_t k = 0; k < count; k++) widen_row(row_of(s, first + k), s->width, space + k * pitch);
-    return (float_rows){space, pitch, count, pitch, -1};
+    return (float_rows){space, pitch, count, pitch, -1, 0};
 }
 
 V_SLOW int CK_JOIN(are_finite, CK_SUFFIX)(float_rows *r) {
@@ -80,4 +81,46 @@ V_SLOW int CK_JOIN(are_finite, CK_SUFFIX)(float_rows *r) {
         for (int64_t d = 0; d < r->width; d += 16) largest = v_magnitude(largest, v_load(r->at + k * r->pitch + d));
     r->is_finite = v_fold_magnitude(largest) < INFINITY;
     return r->is_finite;
+}
+
+/// Factors of pairs from here on, and values from there on that meet rounded weights, have products whose sums are never
+/// subnormal: they are multiples of 2^-126.
+#define LEAST_FACTOR 0x1p-56f
+#define LEAST_VALUE 0x1p-72f
+
+/// Whether all numbers are 0 or have a magnitude from `least` on, below infinity.
+V_FN int are_from(const float_rows *r, float least) {
+    vf largest = v_zero(), small = v_zero();
+    for (int64_t k = 0; k < r->count; k++)
+        for (int64_t d = 0; d < r->width; d += 16) {
+            vf a = v_abs(v_load(r->at + k * r->pitch + d));
+            largest = v_magnitude(largest, a);
+            small = v_magnitude(small, v_where_less(a, v_set(least), a, v_zero()));
+        }
+    return v_fold_magnitude(largest) < INFINITY && v_fold_magnitude(small) == 0.0f;
+}
+
+/// Two rows each of bfloat16 numbers turn into one of pairs, where `rows` has them in `space`; if that is safe.
+V_SLOW void CK_JOIN(pair_rows, CK_SUFFIX)(float_rows *rows, float *space, float least) {
+    if (!are_from(rows, least)) return;
+    for (int64_t k = 0; k < rows->count; k += 2)
+        for (int64_t d = 0; d < rows->width; d += 16) {
+            vf second = k + 1 < rows->count ? v_load(space + (k + 1) * rows->pitch + d) : v_zero();
+            v_store(space + k / 2 * rows->pitch + d, v_pair_bf16(v_load(space + k * rows->pitch + d), second));
+        }
+    rows->count = (rows->count + 1) / 2;
+    rows->is_paired = 1;
+    rows->is_finite = 1;
+}
+
+/// A row of bfloat16 numbers as pairs of neighbours; also in its place. `width` is a multiple of 16.
+V_FN void pair_row(const float *from, int64_t width, float *to) {
+    for (int64_t d = 0; d < width; d += 32) {
+        _Alignas(64) uint16_t halves[32] = {0};
+        _Alignas(64) float pairs[16];
+        vh_store(halves, v_round_bf16(v_load(from + d)));
+        if (d + 16 < width) vh_store(halves + 16, v_round_bf16(v_load(from + d + 16)));
+        memcpy(pairs, halves, 64);
+        v_store(to + d / 2, v_swap_pairs(v_load(pairs)));
+    }
 }

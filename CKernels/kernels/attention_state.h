@@ -3,6 +3,9 @@
 //     e(s)     = e^s below a power of e near the largest score so far (math/softmax.h); 0 for scores NOTHING below that
 //     sum      = sum of e(s),   weighted = sum of e(s) * value
 //
+// Where weights are rounded to bfloat16, these are the sums of rounded ones, and the sum of unrounded ones is kept for the
+// logarithm: e(s) of one key divided by itself must be 1, and the logarithm must not feel the rounding.
+//
 // When a larger score comes, both are multiplied by the ratio of the two powers. Between scores of at most 2^16 it is a
 // power of two, which rounds nothing.
 
@@ -12,14 +15,16 @@
 typedef struct attention_state {
     float *most, *anchor, *power;  // one a row
     float *sum;                    // 16 lanes a row
+    float *unrounded;              // likewise; NULL without rounding
     float *weighted;               // [rows][pitch]
     int64_t pitch;
 } attention_state;
 
 V_FN attention_state state_in(float *space, const ck_attention_plan *plan) {
     int64_t rows = ck_whole_vectors(plan->rows_per_item);
-    float *sum = space + 3 * rows;
-    return (attention_state){space, space + rows, space + 2 * rows, sum, sum + 16 * plan->rows_per_item, plan->pitch};
+    float *sum = space + 3 * rows, *rest = sum + 16 * plan->rows_per_item, *unrounded = plan->rounds ? rest : 0;
+    if (plan->rounds) rest += 16 * plan->rows_per_item;
+    return (attention_state){space, space + rows, space + 2 * rows, sum, unrounded, rest, plan->pitch};
 }
 
 V_FN void state_clear(attention_state *s, int64_t count) {
@@ -27,9 +32,12 @@ V_FN void state_clear(attention_state *s, int64_t count) {
         s->most[i] = -INFINITY;
         s->anchor[i] = s->power[i] = 0.0f;
         v_store(s->sum + 16 * i, v_zero());
+        if (s->unrounded) v_store(s->unrounded + 16 * i, v_zero());
     }
     for (int64_t i = 0; i < count * s->pitch; i += 16) v_store(s->weighted + i, v_zero());
 }
+
+V_FN void add_lanes(float *lanes, vf a) { v_store(lanes, v_add(v_load(lanes), a)); }
 
 /// Before the first score all that weighs nothing lies below the shift: -infinity.
 V_FN exp_shift state_shift(const attention_state *s, int64_t i) {
@@ -57,6 +65,19 @@ V_FN int v_weights(const vf *s, exp_shift shift, vf *e) {
     return 1;
 }
 
+/// Weights of less than 2^-40 are 0 once rounded: they would not show, and what is left times any bfloat16 number from
+/// 2^-72 on is a multiple of the smallest normal number.
+#define LEAST_ROUNDED 0x1p-40f
+
+/// 64 weights, rounded to bfloat16. Returns whether some of them are 0 (or NaN).
+V_FN int v_round_weights(vf *e) {
+    vf least = v_at_most(v_at_most(e[0], e[1]), v_at_most(e[2], e[3]));
+    V_UNROLL
+    for (int k = 0; k < 4; k++)
+        e[k] = v_where_less(e[k], v_set(LEAST_ROUNDED), v_zero(), v_widen_bf16(v_round_bf16(e[k])));
+    return v_outside(16, least, LEAST_ROUNDED, INFINITY) != 0;
+}
+
 /// The ratio of what is below (anchor, power) to what is below (larger_anchor, larger_power).
 V_FN float power_ratio(float anchor, float power, float larger_anchor, float larger_power) {
     if (anchor == larger_anchor) return ldexpf(1.0f, (int)(power - larger_power));
@@ -79,6 +100,7 @@ V_SLOW void CK_JOIN(state_raise, CK_SUFFIX)(attention_state *s, int64_t i, float
     if (is_first || (anchor == s->anchor[i] && power == s->power[i])) return;
     vf ratio = v_set(power_ratio(anchor, power, s->anchor[i], s->power[i]));
     v_store(s->sum + 16 * i, v_mul(v_load(s->sum + 16 * i), ratio));
+    if (s->unrounded) v_store(s->unrounded + 16 * i, v_mul(v_load(s->unrounded + 16 * i), ratio));
     float *weighted = s->weighted + i * s->pitch;
     for (int64_t d = 0; d < s->pitch; d += 16) v_store(weighted + d, v_mul(v_load(weighted + d), ratio));
 }
@@ -90,7 +112,8 @@ V_FN void state_merge(attention_state *s, attention_state *part, int64_t count) 
             CK_JOIN(state_raise, CK_SUFFIX)(s, i, part->most[i]);
         else
             CK_JOIN(state_raise, CK_SUFFIX)(part, i, s->most[i]);
-        v_store(s->sum + 16 * i, v_add(v_load(s->sum + 16 * i), v_load(part->sum + 16 * i)));
+        add_lanes(s->sum + 16 * i, v_load(part->sum + 16 * i));
+        if (s->unrounded) add_lanes(s->unrounded + 16 * i, v_load(part->unrounded + 16 * i));
         float *to = s->weighted + i * s->pitch, *from = part->weighted + i * s->pitch;
         for (int64_t d = 0; d < s->pitch; d += 16) v_store(to + d, v_add(v_load(to + d), v_load(from + d)));
     }

@@ -20,7 +20,6 @@ V_FN target typed_target(target t, norm_kind kind) { return (target){t.at, kind.
 #define ONES_64 ONES_16, ONES_16, ONES_16, ONES_16
 #define ONES_256 ONES_64, ONES_64, ONES_64, ONES_64
 static const float CK_JOIN(ones, CK_SUFFIX)[CHUNK] = {ONES_256, ONES_256, ONES_256, ONES_256};
-static const float CK_JOIN(zeros, CK_SUFFIX)[CHUNK];
 
 /// A vector of parameters, one a column. Kernels read it as floats, a chunk at a time; where it is stored otherwise, or
 /// something is added to it, the chunk last asked for is held here.

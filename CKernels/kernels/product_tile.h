@@ -2,6 +2,9 @@
 //
 //     c[row][j] = fma over t, in increasing order, of a[row][t] * b[t][j], from c[row][j] or from +0
 //
+// Pairs: where V_DOTS_PAIRS, elements of a and b may be pairs of bfloat16 numbers, elements 2 t and 2 t + 1 of rows twice
+// as long: the same sums in half as many steps.
+//
 // Bound: FMA ports. A column of b is loaded once for all rows, a factor of a once for all columns of the tile.
 
 #define TILE_ROWS 6
@@ -15,10 +18,14 @@ typedef struct matrix_ahead {
     int is_turned;
 } matrix_ahead;
 
-V_FN void fetch_ahead(const matrix_ahead *m, int64_t t, int64_t j) {
-    int64_t row = m->is_turned ? j + t % 16 : t, element = m->is_turned ? t - t % 16 : j;
+/// With pairs, a vector of b stands for half a line of two rows: one of these in turns.
+V_FN void fetch_ahead(const matrix_ahead *m, int64_t t, int64_t j, int pairs) {
+    int64_t row = m->is_turned ? j + t % 16 : pairs ? 2 * t + j / 16 % 2 : t;
+    int64_t element = m->is_turned ? (t - t % 16) << pairs : j;
     if (row < m->rows) v_fetch(m->at + row * m->pitch + element * m->size);
 }
+
+enum { REPLACED, CONTINUED, ADDED };
 
 /// c has `columns` columns, a multiple of 16.
 typedef struct product {
@@ -27,16 +34,18 @@ typedef struct product {
     const float *a[TILE_ROWS];
     const float *b;
     int64_t b_pitch, depth, columns;
-    int adds;  // to what c holds
+    int to_sums;   // what c holds: REPLACED, CONTINUED by the chain of fma, or ADDED after it
+    int is_paired;
     matrix_ahead ahead;
 } product;
 
-V_FN void multiply_columns(const product *p, int64_t j, int rows, int vectors, int fetches) {
+V_FN void multiply_columns(const product *p, int64_t j, int rows, int vectors, int fetches, int pairs) {
     vf sum[TILE_ROWS][4];
     V_UNROLL
     for (int r = 0; r < rows; r++) {
         V_UNROLL
-        for (int v = 0; v < vectors; v++) sum[r][v] = p->adds ? v_load(p->c + r * p->c_pitch + j + 16 * v) : v_zero();
+        for (int v = 0; v < vectors; v++)
+            sum[r][v] = p->to_sums == CONTINUED ? v_load(p->c + r * p->c_pitch + j + 16 * v) : v_zero();
     }
     const float *b = p->b + j;
     for (int64_t t = 0; t < p->depth; t++, b += p->b_pitch) {
@@ -44,56 +53,68 @@ V_FN void multiply_columns(const product *p, int64_t j, int rows, int vectors, i
         V_UNROLL
         for (int v = 0; v < vectors; v++) {
             column[v] = v_load(b + 16 * v);
-            if (fetches) fetch_ahead(&p->ahead, t, j + 16 * v);
+            if (fetches) fetch_ahead(&p->ahead, t, j + 16 * v, pairs);
         }
         V_UNROLL
         for (int r = 0; r < rows; r++) {
             vf factor = v_set(p->a[r][t]);
             V_UNROLL
-            for (int v = 0; v < vectors; v++) sum[r][v] = v_fma(factor, column[v], sum[r][v]);
+            for (int v = 0; v < vectors; v++)
+                sum[r][v] = pairs ? v_dot_pairs(factor, column[v], sum[r][v]) : v_fma(factor, column[v], sum[r][v]);
         }
     }
     V_UNROLL
     for (int r = 0; r < rows; r++) {
         V_UNROLL
-        for (int v = 0; v < vectors; v++) v_store(p->c + r * p->c_pitch + j + 16 * v, sum[r][v]);
+        for (int v = 0; v < vectors; v++) {
+            float *c = p->c + r * p->c_pitch + j + 16 * v;
+            v_store(c, p->to_sums == ADDED ? v_add(v_load(c), sum[r][v]) : sum[r][v]);
+        }
     }
 }
 
-/// `rows`, `vectors` and `fetches` are constants.
-V_FN void multiply_rows(const product *p, int rows, int vectors, int fetches) {
+/// All but p are constants.
+V_FN void multiply_rows(const product *p, int rows, int vectors, int fetches, int pairs) {
     int64_t j = 0;
-    for (; j + 16 * vectors <= p->columns; j += 16 * vectors) multiply_columns(p, j, rows, vectors, fetches);
-    for (; vectors > 1 && j < p->columns; j += 16) multiply_columns(p, j, rows, 1, fetches);
+    for (; j + 16 * vectors <= p->columns; j += 16 * vectors) multiply_columns(p, j, rows, vectors, fetches, pairs);
+    for (; vectors > 1 && j < p->columns; j += 16) multiply_columns(p, j, rows, 1, fetches, pairs);
 }
 
-/// A product that is added, in which factors of 0 add nothing, whatever they meet in b.
+/// The product where factors of 0 add nothing, whatever they meet in b. No pairs.
 V_SLOW void CK_JOIN(multiply_present, CK_SUFFIX)(const product *p, int rows) {
     for (int r = 0; r < rows; r++)
-        for (int64_t t = 0; t < p->depth; t++) {
-            float factor = p->a[r][t], *c = p->c + r * p->c_pitch;
-            for (int64_t j = 0; j < p->columns && factor != 0.0f; j += 16)
-                v_store(c + j, v_fma(v_set(factor), v_load(p->b + t * p->b_pitch + j), v_load(c + j)));
+        for (int64_t j = 0; j < p->columns; j += 16) {
+            float *c = p->c + r * p->c_pitch + j;
+            vf sum = p->to_sums == CONTINUED ? v_load(c) : v_zero();
+            for (int64_t t = 0; t < p->depth; t++) {
+                float factor = p->a[r][t];
+                if (factor != 0.0f) sum = v_fma(v_set(factor), v_load(p->b + t * p->b_pitch + j), sum);
+            }
+            v_store(c, p->to_sums == ADDED ? v_add(v_load(c), sum) : sum);
         }
 }
 
 /// As many vectors beside each other as keep `rows` rows of sums in registers.
 #define TILE_VECTORS(rows) (V_SUMS / (rows) >= 4 ? 4 : V_SUMS / (rows) >= 2 ? 2 : 1)
 
-V_FN void multiply_few(const product *p, int rows, int fetches) {
+V_FN void multiply_few(const product *p, int rows, int fetches, int pairs) {
     switch (rows) {
-    case 1: multiply_rows(p, 1, TILE_VECTORS(1), fetches); break;
-    case 2: multiply_rows(p, 2, TILE_VECTORS(2), fetches); break;
-    case 3: multiply_rows(p, 3, TILE_VECTORS(3), fetches); break;
-    case 4: multiply_rows(p, 4, TILE_VECTORS(4), fetches); break;
-    case 5: multiply_rows(p, 5, TILE_VECTORS(5), fetches); break;
-    default: multiply_rows(p, TILE_ROWS, TILE_VECTORS(TILE_ROWS), fetches);
+    case 1: multiply_rows(p, 1, TILE_VECTORS(1), fetches, pairs); break;
+    case 2: multiply_rows(p, 2, TILE_VECTORS(2), fetches, pairs); break;
+    case 3: multiply_rows(p, 3, TILE_VECTORS(3), fetches, pairs); break;
+    case 4: multiply_rows(p, 4, TILE_VECTORS(4), fetches, pairs); break;
+    case 5: multiply_rows(p, 5, TILE_VECTORS(5), fetches, pairs); break;
+    default: multiply_rows(p, TILE_ROWS, TILE_VECTORS(TILE_ROWS), fetches, pairs);
     }
 }
 
 V_SLOW void CK_JOIN(multiply, CK_SUFFIX)(const product *p, int rows) {
-    if (p->ahead.at)
-        multiply_few(p, rows, 1);
+    if (V_DOTS_PAIRS && p->is_paired && p->ahead.at)
+        multiply_few(p, rows, 1, 1);
+    else if (V_DOTS_PAIRS && p->is_paired)
+        multiply_few(p, rows, 0, 1);
+    else if (p->ahead.at)
+        multiply_few(p, rows, 1, 0);
     else
-        multiply_few(p, rows, 0);
+        multiply_few(p, rows, 0, 0);
 }

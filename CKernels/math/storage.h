@@ -13,6 +13,8 @@ typedef struct target {
     ck_type type;
 } target;
 
+static const float CK_JOIN(zeros, CK_SUFFIX)[CHUNK];
+
 V_FN int64_t size_of(ck_type type) { return type == CK_F32 ? 4 : 2; }
 
 /// `count` elements on.

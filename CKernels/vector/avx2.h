@@ -7,6 +7,9 @@ typedef struct vf {
 #define V_TOGETHER 2
 #define V_SUMS 6
 #define V_SCALES_AT_ONCE 0
+#ifndef V_DOTS_PAIRS
+#define V_DOTS_PAIRS 0
+#endif
 
 V_FN vf v_pair(__m256 lo, __m256 hi) { return (vf){lo, hi}; }
 V_FN vf v_zero(void) { return v_pair(_mm256_setzero_ps(), _mm256_setzero_ps()); }
@@ -164,6 +167,20 @@ V_FN vf v_fms(vf a, vf b, vf c) {
 V_FN vf v_fnma(vf a, vf b, vf c) {
     return v_pair(_mm256_fnmadd_ps(a.lo, b.lo, c.lo), _mm256_fnmadd_ps(a.hi, b.hi, c.hi));
 }
+
+#define V_UPPER_HALF _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000u))
+V_FN __m256 v_pair_bf16_8(__m256 a, __m256 b) {
+    return _mm256_or_ps(a, _mm256_castsi256_ps(_mm256_srli_epi32(_mm256_castps_si256(b), 16)));
+}
+V_FN vf v_pair_bf16(vf a, vf b) { return v_pair(v_pair_bf16_8(a.lo, b.lo), v_pair_bf16_8(a.hi, b.hi)); }
+V_FN __m256 v_lower8(__m256 a) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 16)); }
+V_FN __m256 v_swap_pairs8(__m256 a) { return v_pair_bf16_8(v_lower8(a), a); }
+V_FN vf v_swap_pairs(vf a) { return v_pair(v_swap_pairs8(a.lo), v_swap_pairs8(a.hi)); }
+V_FN __m256 v_dot_pairs8(__m256 a, __m256 b, __m256 c) {
+    c = _mm256_fmadd_ps(_mm256_and_ps(a, V_UPPER_HALF), _mm256_and_ps(b, V_UPPER_HALF), c);
+    return _mm256_fmadd_ps(v_lower8(a), v_lower8(b), c);
+}
+V_FN vf v_dot_pairs(vf a, vf b, vf c) { return v_pair(v_dot_pairs8(a.lo, b.lo, c.lo), v_dot_pairs8(a.hi, b.hi, c.hi)); }
 
 V_FN int v_outside8(int64_t n, __m256 a, float lo, float hi) {
     __m256 above = _mm256_cmp_ps(a, _mm256_set1_ps(lo), _CMP_GE_OQ), below = _mm256_cmp_ps(a, _mm256_set1_ps(hi), _CMP_LE_OQ);

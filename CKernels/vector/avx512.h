@@ -5,6 +5,9 @@ typedef __m512 vf;
 #define V_TOGETHER 4
 #define V_SUMS 24
 #define V_SCALES_AT_ONCE 1
+#ifndef V_DOTS_PAIRS
+#define V_DOTS_PAIRS 0
+#endif
 
 V_FN vf v_zero(void) { return _mm512_setzero_ps(); }
 V_FN vf v_set(float a) { return _mm512_set1_ps(a); }
@@ -68,6 +71,21 @@ V_FN vf v_raise_exponent(vf a, vf k) { return _mm512_scalef_ps(a, k); }
 V_FN vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 V_FN vf v_fms(vf a, vf b, vf c) { return _mm512_fmsub_ps(a, b, c); }
 V_FN vf v_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
+
+V_FN vf v_pair_bf16(vf a, vf b) {
+    __m512i lower = _mm512_srli_epi32(_mm512_castps_si512(b), 16);
+    return _mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a), lower));
+}
+V_FN vf v_swap_pairs(vf a) { return _mm512_castsi512_ps(_mm512_rol_epi32(_mm512_castps_si512(a), 16)); }
+#if V_DOTS_PAIRS
+V_FN vf v_dot_pairs(vf a, vf b, vf c) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); }
+#else
+V_FN vf v_lower(vf a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 16)); }
+V_FN vf v_upper(vf a) { return v_lower(v_swap_pairs(a)); }
+V_FN vf v_dot_pairs(vf a, vf b, vf c) {
+    return _mm512_fmadd_ps(v_lower(a), v_lower(b), _mm512_fmadd_ps(v_upper(a), v_upper(b), c));
+}
+#endif
 
 V_FN int v_outside(int64_t n, vf a, float lo, float hi) {
     __mmask16 inside = _mm512_cmp_ps_mask(a, _mm512_set1_ps(lo), _CMP_GE_OQ) & _mm512_cmp_ps_mask(a, _mm512_set1_ps(hi), _CMP_LE_OQ);

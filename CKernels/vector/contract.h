@@ -40,6 +40,11 @@
 //                             NaN where a is one, whatever k is
 //   v_raise_exponent(a, k)    a * 2^k for an integer k, if a and that are normal numbers; NaN where a and k are NaN
 //   V_SCALES_AT_ONCE          1 if v_scale_by_power takes no longer than v_raise_exponent
+//   v_pair_bf16(a, b)         in each lane the bfloat16 numbers a (upper half) and b (lower half); a and b are such
+//   v_swap_pairs(a)           lanes as pairs: upper and lower half trade places
+//   v_dot_pairs(a, b, c)      lanes of a and b as pairs: fma of the lower ones onto fma of the upper ones onto c, while
+//                             no step meets a subnormal number other than 0
+//   V_DOTS_PAIRS              1 if v_dot_pairs takes no longer than v_fma
 //   v_fma(a, b, c)            a * b + c, rounded once
 //   v_fms(a, b, c)           a * b - c, rounded once
 //   v_fnma(a, b, c)           c - a * b, rounded once

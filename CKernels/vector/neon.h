@@ -5,6 +5,9 @@ typedef float32x4x4_t vf;
 #define V_TOGETHER 2
 #define V_SUMS 6
 #define V_SCALES_AT_ONCE 0
+#ifndef V_DOTS_PAIRS
+#define V_DOTS_PAIRS 0
+#endif
 #define EACH_QUARTER for (int q = 0; q < 4; q++)
 
 V_FN vf v_set(float a) {
@@ -211,7 +214,29 @@ V_FN vf v_fnma(vf a, vf b, vf c) {
     return c;
 }
 
+V_FN vf v_pair_bf16(vf a, vf b) {
+    EACH_QUARTER a.val[q] = vreinterpretq_f32_u32(
+        vsriq_n_u32(vreinterpretq_u32_f32(a.val[q]), vreinterpretq_u32_f32(b.val[q]), 16));
+    return a;
+}
+V_FN vf v_swap_pairs(vf a) {
+    EACH_QUARTER a.val[q] = vreinterpretq_f32_u16(vrev32q_u16(vreinterpretq_u16_f32(a.val[q])));
+    return a;
+}
+V_FN vf v_lower(vf a) {
+    EACH_QUARTER a.val[q] = vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(a.val[q]), 16));
+    return a;
+}
+V_FN vf v_dot_pairs(vf a, vf b, vf c) {
+    vf upper = v_fma(v_lower(v_swap_pairs(a)), v_lower(v_swap_pairs(b)), c);
+    return v_fma(v_lower(a), v_lower(b), upper);
+}
+
 V_FN int v_outside(int64_t n, vf a, float lo, float hi) {
+    uint32x4_t inside = vdupq_n_u32(~0u);
+    EACH_QUARTER inside = vandq_u32(
+        inside, vandq_u32(vcgeq_f32(a.val[q], vdupq_n_f32(lo)), vcleq_f32(a.val[q], vdupq_n_f32(hi))));
+    if (vminvq_u32(inside) != 0) return 0;
     float lanes[16];
     v_store(lanes, a);
     int outside = 0;

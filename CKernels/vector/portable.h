@@ -7,6 +7,9 @@ typedef struct vf {
 #define V_TOGETHER 4
 #define V_SUMS 24
 #define V_SCALES_AT_ONCE 0
+#ifndef V_DOTS_PAIRS
+#define V_DOTS_PAIRS 0
+#endif
 #define EACH_LANE for (int l = 0; l < 16; l++)
 
 V_FN vf v_set(float a) {
@@ -192,6 +195,23 @@ V_FN vf v_fms(vf a, vf b, vf c) {
 }
 V_FN vf v_fnma(vf a, vf b, vf c) {
     EACH_LANE c.lane[l] = fmaf(-a.lane[l], b.lane[l], c.lane[l]);
+    return c;
+}
+
+V_FN vf v_pair_bf16(vf a, vf b) {
+    EACH_LANE a.lane[l] = s_float((s_bits(a.lane[l]) & 0xffff0000u) | s_bits(b.lane[l]) >> 16);
+    return a;
+}
+V_FN vf v_swap_pairs(vf a) {
+    EACH_LANE a.lane[l] = s_float(s_bits(a.lane[l]) << 16 | s_bits(a.lane[l]) >> 16);
+    return a;
+}
+V_FN vf v_dot_pairs(vf a, vf b, vf c) {
+    EACH_LANE {
+        uint32_t x = s_bits(a.lane[l]), y = s_bits(b.lane[l]);
+        float upper = fmaf(s_float(x & 0xffff0000u), s_float(y & 0xffff0000u), c.lane[l]);
+        c.lane[l] = fmaf(s_float(x << 16), s_float(y << 16), upper);
+    }
     return c;
 }
 

@@ -2,7 +2,7 @@ internal import CKernels
 
 /// The instruction sets that kernels are compiled for. All of them give the same bits.
 public enum InstructionSet: String, CaseIterable, Hashable, Sendable {
-    case portable, avx2, avx512, neon
+    case portable, avx2, avx512, avx512bf16, neon
 
     /// The ones in this build, slowest first.
     public static let compiled = allCases.filter { $0.isIn(KernelLibrary.compiled) }
@@ -20,6 +20,7 @@ public enum InstructionSet: String, CaseIterable, Hashable, Sendable {
         case .portable: CK_ISA_PORTABLE
         case .avx2: CK_ISA_AVX2
         case .avx512: CK_ISA_AVX512
+        case .avx512bf16: CK_ISA_AVX512_BF16
         case .neon: CK_ISA_NEON
         }
     }

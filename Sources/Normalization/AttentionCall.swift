@@ -88,7 +88,8 @@ extension AttentionCall {
     private func reference() throws(NormalizationError) -> AttentionReference.Input {
         AttentionReference.Input(
             query: try padded(queries: query), key: try padded(keys: key), value: try padded(keys: value),
-            keyHeads: key.shape[1], headSize: query.shape[3], valueSize: value.shape[3], scale: scale, mask: mask)
+            keyHeads: key.shape[1], headSize: query.shape[3], valueSize: value.shape[3], scale: scale, mask: mask,
+            roundsWeights: Element.storageType == .bfloat16 && KeyElement.storageType == .bfloat16)
     }
 
     private func padded(queries x: Tensor<Element>) throws(NormalizationError) -> [Float] {

@@ -7,10 +7,12 @@ package enum AttentionReference {
         package let keyHeads, headSize, valueSize: Int
         package let scale: Float
         package let mask: ScoreMask
+        /// Weights are rounded to bfloat16 before they meet the values: where all tensors are of that type.
+        package let roundsWeights: Bool
 
         package init(
             query: [Float], key: [Float], value: [Float], keyHeads: Int, headSize: Int, valueSize: Int, scale: Float,
-            mask: ScoreMask
+            mask: ScoreMask, roundsWeights: Bool
         ) {
             self.query = query
             self.key = key
@@ -20,6 +22,7 @@ package enum AttentionReference {
             self.valueSize = valueSize
             self.scale = scale
             self.mask = mask
+            self.roundsWeights = roundsWeights
         }
 
         /// The number of a key's row, for the query in row `row` of all.
@@ -52,7 +55,7 @@ package enum AttentionReference {
     package static func forward(_ input: Input) -> Output {
         var result = Output(output: [], logSumExp: [], logSumExpLow: [])
         for (row, scores) in input.mask.rows().enumerated() {
-            var state = states(of: row, scores, input).reduce(AttentionSums(columns: input.valueSize)) {
+            var state = states(of: row, scores, input).reduce(AttentionSums(columns: input.valueSize, roundsWeights: input.roundsWeights)) {
                 $0.merged(with: $1)
             }
             let (output, high, low) = state.finish(sink: scores.sink)
@@ -68,7 +71,7 @@ package enum AttentionReference {
         let range = scores.range
         if range.isEmpty { return [] }
         return (range.lowerBound / AttentionSums.chunk...(range.upperBound - 1) / AttentionSums.chunk).map { chunk in
-            var sums = AttentionSums(columns: input.valueSize)
+            var sums = AttentionSums(columns: input.valueSize, roundsWeights: input.roundsWeights)
             let keys = range.clamped(to: chunk * AttentionSums.chunk..<(chunk + 1) * AttentionSums.chunk)
             for first in stride(from: keys.lowerBound / 64 * 64, to: keys.upperBound, by: 64) {
                 let block = (first..<first + 64).map { key -> Float in
@@ -94,8 +97,13 @@ struct AttentionSums {
     private var power: Float = 0
     private var sum = [Float](repeating: 0, count: 16)
     private var weighted: [Float]
+    /// With rounding: the sum of unrounded weights.
+    private var unrounded: [Float]?
 
-    init(columns: Int) { weighted = [Float](repeating: 0, count: columns) }
+    init(columns: Int, roundsWeights: Bool) {
+        weighted = [Float](repeating: 0, count: columns)
+        unrounded = roundsWeights ? sum : nil
+    }
 
     /// So far below the largest score a key weighs nothing.
     static let nothing: Float = 86
@@ -125,7 +133,10 @@ struct AttentionSums {
         } else {
             ratio = ElementaryReference.exp((oldAnchor - anchor) + (oldPower - power) * 0x1.62e43p-1)
         }
-        for lane in sum.indices { sum[lane] *= ratio }
+        for lane in sum.indices {
+            sum[lane] *= ratio
+            unrounded?[lane] *= ratio
+        }
         for column in weighted.indices { weighted[column] *= ratio }
     }
 
@@ -134,34 +145,56 @@ struct AttentionSums {
         let largest = scores.reduce(most) { $1 > $0 ? $1 : $0 }
         if largest > most { raise(to: largest) }
         let e = scores.map(weight)
-        for lane in 0..<16 { sum[lane] += (e[lane] + e[lane + 32]) + (e[lane + 16] + e[lane + 48]) }
-        for (key, e) in e[..<count].enumerated() where e != 0 {
-            for column in weighted.indices { weighted[column].addProduct(e, values(key, column)) }
+        func sum(_ e: [Float], lane: Int) -> Float { (e[lane] + e[lane + 32]) + (e[lane + 16] + e[lane + 48]) }
+        func addProducts(of e: [Float], to sums: inout [Float]) {
+            for (key, e) in e[..<count].enumerated() where e != 0 {
+                for column in sums.indices { sums[column].addProduct(e, values(key, column)) }
+            }
         }
+        guard unrounded != nil else {
+            for lane in 0..<16 { self.sum[lane] += sum(e, lane: lane) }
+            addProducts(of: e, to: &weighted)
+            return
+        }
+        let rounded = e.map { $0 < 0x1p-40 ? 0 : Float(BFloat16($0)) }
+        var products = [Float](repeating: 0, count: weighted.count)
+        addProducts(of: rounded, to: &products)
+        for lane in 0..<16 {
+            unrounded![lane] += sum(e, lane: lane)
+            self.sum[lane] += sum(rounded, lane: lane)
+        }
+        for column in weighted.indices { weighted[column] += products[column] }
     }
 
     /// These sums and those of later keys.
     func merged(with later: AttentionSums) -> AttentionSums {
         var (sums, later) = (self, later)
         if later.most > sums.most { sums.raise(to: later.most) } else { later.raise(to: sums.most) }
-        for lane in sum.indices { sums.sum[lane] += later.sum[lane] }
+        for lane in sum.indices {
+            sums.sum[lane] += later.sum[lane]
+            sums.unrounded?[lane] += later.unrounded![lane]
+        }
         for column in weighted.indices { sums.weighted[column] += later.weighted[column] }
         return sums
+    }
+
+    private static func folded(_ lanes: [Float]) -> Float {
+        var lanes = lanes
+        for width in [8, 4, 2, 1] {
+            for lane in 0..<width { lanes[lane] += lanes[lane + width] }
+        }
+        return lanes[0]
     }
 
     /// The output, and the logarithm of the sum in two parts.
     mutating func finish(sink: Float) -> (output: [Float], logSumExp: Float, low: Float) {
         if sink > most { raise(to: sink) }
-        var width = 8
-        while width > 0 {
-            for lane in 0..<width { sum[lane] += sum[lane + width] }
-            width /= 2
-        }
-        let total = sum[0] + (sink == -.infinity ? 0 : weight(sink))
+        let sinkWeight = sink == -.infinity ? 0 : weight(sink)
+        let total = Self.folded(sum) + sinkWeight, unrounded = Self.folded(unrounded ?? sum) + sinkWeight
         if total == 0 { return (weighted.map { _ in 0 }, -.infinity, 0) }
         let output = weighted.map { $0 / total + 0 }
         if total.isNaN { return (output, .nan, 0) }
-        let log = Double(anchor) + Double(power) * 0x1.62e42fefa39efp-1 + WideFunctions.log(Double(total))
+        let log = Double(anchor) + Double(power) * 0x1.62e42fefa39efp-1 + WideFunctions.log(Double(unrounded))
         let high = Float(log)
         return (output, high, high.isFinite ? Float(log - Double(high)) : 0)
     }

@@ -27,7 +27,7 @@ internal import Verification
         for parts in [.causal, .all, [.keyLengths, .sinks]] as [MaskParts] {
             let extents = AttentionExtents(batch: 3, group: 2, queries: 7, keys: 90, headSize: 32, valueSize: 33)
             try expectOneAnswer(
-                .attentionOfBatch(BFloat16.self, keys: BFloat16.self, parts, extents),
+                .attentionOfBatch(BFloat16.self, keys: BFloat16.self, parts, extents, pageSize: 7),
                 .attentionOfBatch(Float16.self, keys: Float16.self, parts, extents),
                 .attentionOfBatch(Float.self, keys: BFloat16.self, parts, extents),
                 .attentionOfBatch(Float.self, keys: Float16.self, parts, extents))

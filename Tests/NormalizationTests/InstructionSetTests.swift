@@ -20,7 +20,7 @@ import Testing
 
     @Test func theBuildHoldsThoseOfItsArchitecture() {
         #if arch(x86_64)
-            #expect(InstructionSet.compiled == [.portable, .avx2, .avx512])
+            #expect(InstructionSet.compiled == [.portable, .avx2, .avx512, .avx512bf16])
         #elseif arch(arm64)
             #expect(InstructionSet.compiled == [.portable, .neon])
         #endif

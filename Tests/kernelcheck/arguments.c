@@ -54,5 +54,6 @@ void check_arguments(check *c) {
     check_csr_softmax_arguments(c, &b);
     check_score_softmax_arguments(c, &b);
     check_attention_arguments(c, &b);
+    check_attention_backward_arguments(c, &b);
     board_free(&b);
 }

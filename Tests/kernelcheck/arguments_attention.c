@@ -103,6 +103,15 @@ static void check_shapes(check *c, board *b) {
     ACCEPTS(a.type = CK_BF16; a.key_type = CK_F16);
     ACCEPTS(a.log_sum_exp = NULL; a.log_sum_exp_strides = (ck_strides){-1, -1, -1});
     ACCEPTS(a.scale = 0);
+    REFUSES(CK_BAD_PARAMETER, a.dropout = NAN);
+    REFUSES(CK_BAD_PARAMETER, a.dropout = 1);
+    REFUSES(CK_BAD_PARAMETER, a.dropout = INFINITY);
+    REFUSES(CK_BAD_PARAMETER, a.dropout = -0x1p-149f);
+    REFUSES(CK_BAD_SHAPE, a.first_query = -1);
+    REFUSES(CK_BAD_SHAPE, a.first_query = INT64_MAX);
+    REFUSES(CK_BAD_SHAPE, a.first_query = ((int64_t)1 << 32) - QUERIES + 1);
+    ACCEPTS(a.dropout = 0x1.fffffep-1f; a.seed = UINT64_MAX; a.first_query = ((int64_t)1 << 32) - QUERIES);
+    ACCEPTS(a.dropout = -0.0f);
 }
 
 static void check_pointers(check *c, board *b) {

@@ -1,4 +1,4 @@
-// attention_entry.h: ck_attention behind check.h's entry_point.
+// attention_entry.h: ck_attention and its backward pass behind check.h's entry_point.
 
 #ifndef KERNELCHECK_ATTENTION_ENTRY_H
 #define KERNELCHECK_ATTENTION_ENTRY_H
@@ -6,5 +6,8 @@
 #include "ckernels.h"
 
 static inline ck_status enter_attention(const void *args, ck_run run) { return ck_attention(args, run); }
+static inline ck_status enter_attention_backward(const void *args, ck_run run) {
+    return ck_attention_backward(args, run);
+}
 
 #endif

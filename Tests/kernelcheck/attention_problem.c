@@ -12,17 +12,22 @@ static void *room(int64_t bytes) {
 }
 
 attention_problem attention_problem_make(void) {
-    attention_problem p = {.scores = score_problem_make(), .log_sum_exp = room(4 * SCORE_ROWS)};
-    float **floats[] = {&p.query, &p.key, &p.value, &p.output};
-    void **stored[] = {&p.stored_query, &p.stored_key, &p.stored_value, &p.stored_output};
-    for (int i = 0; i < 4; i++) *floats[i] = room(4 * ATTENTION_ELEMENTS);
-    for (int i = 0; i < 4; i++) *stored[i] = room(4 * ATTENTION_ELEMENTS);
+    attention_problem p = {.scores = score_problem_make()};
+    float **floats[] = {&p.query, &p.key, &p.value, &p.output, &p.doutput, &p.dquery, &p.dkey, &p.dvalue};
+    void **stored[] = {&p.stored_query,   &p.stored_key,    &p.stored_value, &p.stored_output,
+                       &p.stored_doutput, &p.stored_dquery, &p.stored_dkey,  &p.stored_dvalue};
+    for (int i = 0; i < 8; i++) *floats[i] = room(4 * ATTENTION_ELEMENTS);
+    for (int i = 0; i < 8; i++) *stored[i] = room(4 * ATTENTION_ELEMENTS);
+    p.log_sum_exp = room(4 * SCORE_ROWS);
+    p.log_sum_exp_low = room(4 * SCORE_ROWS);
     return p;
 }
 
 void attention_problem_free(attention_problem *p) {
-    void *all[] = {p->query,        p->key,        p->value,        p->output,       p->log_sum_exp,
-                   p->stored_query, p->stored_key, p->stored_value, p->stored_output};
+    void *all[] = {p->query,         p->key,         p->value,        p->output,        p->log_sum_exp,
+                   p->doutput,       p->dquery,      p->dkey,         p->dvalue,        p->log_sum_exp_low,
+                   p->stored_query,  p->stored_key,  p->stored_value, p->stored_output, p->stored_doutput,
+                   p->stored_dquery, p->stored_dkey, p->stored_dvalue};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     score_problem_free(&p->scores);
 }
@@ -47,6 +52,18 @@ int64_t axis_place(const attention_axis *a, ck_strides layout, int64_t b, int64_
         row = a->offsets[b] + r;
     }
     return outer * layout.batch + head * layout.head + row * layout.row;
+}
+
+static int64_t draw_size(check *c) {
+    static const int64_t sizes[] = {1, 2, 5, 8, 15, 16, 17, 24, 32, 33, 48, 64, 64, 65, 80, 96};
+    return random_choice(&c->random, sizes, 16);
+}
+
+attention_shape attention_shape_draw(check *c, int64_t batch, int64_t queries, int64_t keys, int kinds) {
+    static const int64_t groups[] = {1, 1, 2, 3, 4, 7};
+    int64_t key_heads = 1 + random_below(&c->random, 2), group = random_choice(&c->random, groups, 6);
+    int64_t head_size = draw_size(c), value_size = draw_size(c);
+    return (attention_shape){batch, key_heads * group, key_heads, queries, keys, head_size, value_size, kinds, 0};
 }
 
 /// At least one row, if an entry may have one.
@@ -82,7 +99,15 @@ static void draw_axes(check *c, attention_problem *p) {
     if (random_below(&c->random, 4) == 0) draw_packing(c, &p->queries);
     int kind = (int)random_below(&c->random, 4);
     if (kind == 0) draw_packing(c, &p->keys);
-    if (kind == 1) draw_pages(c, &p->keys);
+    if (kind == 1 && !s.has_no_pages) draw_pages(c, &p->keys);
+}
+
+/// Often none.
+static void draw_dropout(check *c, attention_problem *p) {
+    static const float probabilities[] = {0, 0, 0, 0, 0, 0.1f, 0.5f, 0.99f, 0x1p-40f, 0x1.fffffep-1f};
+    p->dropout = probabilities[random_below(&c->random, 10)];
+    p->seed = (uint64_t)random_below(&c->random, INT64_MAX) * 3;
+    p->first_query = random_below(&c->random, 2) ? random_below(&c->random, ((int64_t)1 << 32) - p->shape.queries) : 0;
 }
 
 /// Rows of `size` numbers of about `scale`; `growing`: later rows are larger. Sometimes a number that is none.
@@ -112,6 +137,9 @@ contract_attention_row attention_problem_row(const attention_problem *p, int64_t
         .value = p->value + first_key * s.value_size,
         .head_size = s.head_size,
         .value_size = s.value_size,
+        .dropout = p->dropout,
+        .seed = p->seed,
+        .number = (uint64_t)(b * s.query_heads + head) << 32 | (uint64_t)(p->first_query + query),
     };
     if (r.scores.to > axis_count(&p->keys, b)) r.scores.to = axis_count(&p->keys, b);
     return r;
@@ -124,7 +152,9 @@ static void solve(attention_problem *p) {
             for (int64_t i = 0; i < axis_count(&p->queries, b); i++) {
                 int64_t row = (b * s.query_heads + h) * s.queries + i;
                 contract_attention_row r = attention_problem_row(p, b, h, i);
-                p->log_sum_exp[row] = contract_attention(&r, p->output + row * s.value_size);
+                contract_logarithm log = contract_attention(&r, p->output + row * s.value_size);
+                p->log_sum_exp[row] = log.high;
+                p->log_sum_exp_low[row] = log.low;
                 type_store(p->type, (char *)p->stored_output + row * s.value_size * type_size(p->type),
                            p->output + row * s.value_size, s.value_size);
             }
@@ -161,6 +191,7 @@ void attention_problem_draw(check *c, attention_problem *p, attention_shape s) {
     p->key_type = (ck_type)random_below(&c->random, 3);
     score_problem_draw_mask(c, &p->scores, (int64_t[]){s.batch, s.query_heads, s.queries, s.keys}, s.kinds);
     draw_axes(c, p);
+    draw_dropout(c, p);
     int growing = (int)random_below(&c->random, 2);
     float factor = factors[random_below(&c->random, 8)];
     draw_rows(c, &p->queries, s.query_heads, s.head_size, p->type, factor, 0, p->query, p->stored_query);
@@ -168,4 +199,47 @@ void attention_problem_draw(check *c, attention_problem *p, attention_shape s) {
     draw_rows(c, &p->keys, s.key_heads, s.value_size, p->key_type, 1, 0, p->value, p->stored_value);
     if (random_below(&c->random, 6) == 0) draw_edges(c, p);
     solve(p);
+}
+
+static void scale_and_store(ck_type type, float *numbers, int64_t count, float factor, void *stored) {
+    for (int64_t i = 0; i < count; i++) numbers[i] = numbers[i] * factor + 0.0f;
+    type_store(type, stored, numbers, count);
+}
+
+/// A row's numbers and gradients, those of keys and values added.
+static void solve_row_backward(attention_problem *p, int64_t b, int64_t head, int64_t query, int has_low) {
+    attention_shape s = p->shape;
+    int64_t row = (b * s.query_heads + head) * s.queries + query;
+    int64_t first_key = (b * s.key_heads + head / (s.query_heads / s.key_heads)) * s.keys;
+    contract_attention_row r = attention_problem_row(p, b, head, query);
+    contract_attention_gradient g = {
+        .doutput = p->doutput + row * s.value_size,
+        .output = p->output + row * s.value_size,
+        .logarithm = {p->log_sum_exp[row], has_low ? p->log_sum_exp_low[row] : 0},
+        .dquery = p->dquery + row * s.head_size,
+        .dkey = p->dkey + first_key * s.head_size,
+        .dvalue = p->dvalue + first_key * s.value_size,
+        .dscores = p->scores.ds + row * s.keys,
+    };
+    contract_attention_backward(&r, &g);
+    p->scores.row_slopes[row] = g.slope;
+    p->scores.row_sinks[row] = g.sink;
+}
+
+void attention_problem_draw_backward(check *c, attention_problem *p, int has_low) {
+    attention_shape s = p->shape;
+    int64_t rows = s.batch * s.query_heads * s.queries, keys = s.batch * s.key_heads * s.keys;
+    draw_rows(c, &p->queries, s.query_heads, s.value_size, p->type, 1, 0, p->doutput, p->stored_doutput);
+    memset(p->scores.ds, 0, (size_t)(4 * rows * s.keys));
+    memset(p->scores.row_slopes, 0, (size_t)(4 * rows));
+    memset(p->scores.row_sinks, 0, (size_t)(4 * rows));
+    memset(p->dquery, 0, (size_t)(4 * rows * s.head_size));
+    memset(p->dkey, 0, (size_t)(4 * keys * s.head_size));
+    memset(p->dvalue, 0, (size_t)(4 * keys * s.value_size));
+    for (int64_t b = 0; b < s.batch; b++)
+        for (int64_t i = 0; i < axis_count(&p->queries, b); i++)
+            for (int64_t h = 0; h < s.query_heads; h++) solve_row_backward(p, b, h, i, has_low);
+    scale_and_store(p->type, p->dquery, rows * s.head_size, p->scores.scale, p->stored_dquery);
+    scale_and_store(p->key_type, p->dkey, keys * s.head_size, p->scores.scale, p->stored_dkey);
+    scale_and_store(p->key_type, p->dvalue, keys * s.value_size, 1 / (1 - p->dropout), p->stored_dvalue);
 }

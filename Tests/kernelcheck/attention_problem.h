@@ -11,7 +11,11 @@ enum { ATTENTION_ELEMENTS = 1 << 21, ATTENTION_BATCH = 8, ATTENTION_PAGES = 4096
 typedef struct attention_shape {
     int64_t batch, query_heads, key_heads, queries, keys, head_size, value_size;
     int kinds;  // of masks
+    int has_no_pages;
 } attention_shape;
+
+/// Heads for key heads: each its own, groups, one for all; sizes of heads up to 96.
+attention_shape attention_shape_draw(check *c, int64_t batch, int64_t queries, int64_t keys, int kinds);
 
 /// The rows of a head, queries or keys, in memory: entries of the batch side by side, packed, or in pages.
 typedef struct attention_axis {
@@ -38,8 +42,14 @@ typedef struct attention_problem {
     ck_type type, key_type;
     score_problem scores;  // the mask, for scores of which there are none; the scale
     attention_axis queries, keys;
-    float *query, *key, *value, *output, *log_sum_exp;  // [batch][heads][most][size]
+    float dropout;
+    uint64_t seed;
+    int64_t first_query;
+    float *query, *key, *value, *output;  // [batch][heads][most][size]
+    float *log_sum_exp, *log_sum_exp_low;
+    float *doutput, *dquery, *dkey, *dvalue;  // those of the mask's parameters are `scores`'
     void *stored_query, *stored_key, *stored_value, *stored_output;
+    void *stored_doutput, *stored_dquery, *stored_dkey, *stored_dvalue;
 } attention_problem;
 
 attention_problem attention_problem_make(void);
@@ -47,6 +57,9 @@ void attention_problem_free(attention_problem *p);
 
 /// Draws a problem of a shape, packed or not, in pages or not, and solves it.
 void attention_problem_draw(check *c, attention_problem *p, attention_shape shape);
+
+/// Draws the gradient of the output and solves the backward pass; `has_low`: with the low part of the logarithms.
+void attention_problem_draw_backward(check *c, attention_problem *p, int has_low);
 
 /// A query in the contract's words.
 contract_attention_row attention_problem_row(const attention_problem *p, int64_t b, int64_t head, int64_t query);

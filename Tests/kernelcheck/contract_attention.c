@@ -2,6 +2,8 @@
 
 #include "contract_attention.h"
 
+#include "contract_philox.h"
+
 enum { KEYS_OF_BLOCK = 64, KEYS_OF_CHUNK = 512, FOLDED = 16 };
 
 /// What is known after some of the keys.
@@ -33,6 +35,10 @@ static void raise(attention_sums *t, float most) {
     for (int d = 0; d < CONTRACT_HEAD; d++) t->weighted[d] *= ratio;
 }
 
+static int keeps(const contract_attention_row *r, int64_t j) {
+    return r->dropout == 0 || contract_keeps(r->dropout, r->seed, r->number, j);
+}
+
 static float largest_of(const float *s, int64_t count, float most) {
     for (int64_t j = 0; j < count; j++)
         if (s[j] > most) most = s[j];
@@ -46,7 +52,7 @@ static void add_block(const contract_attention_row *r, attention_sums *t, const 
     for (int j = 0; j < KEYS_OF_BLOCK; j++) e[j] = weight(t, s[j]);
     for (int l = 0; l < FOLDED; l++) t->lane[l] += (e[l] + e[l + 32]) + (e[l + 16] + e[l + 48]);
     for (int j = 0; j < KEYS_OF_BLOCK; j++)
-        for (int64_t d = 0; d < r->value_size && e[j] != 0; d++)
+        for (int64_t d = 0; d < r->value_size && e[j] != 0 && keeps(r, first + j); d++)
             if (first + j < r->scores.to)
                 t->weighted[d] = fmaf(e[j], r->value[(first + j) * r->value_size + d], t->weighted[d]);
 }
@@ -67,36 +73,95 @@ static float folded(float *lane) {
     return lane[0];
 }
 
-/// The scores of a block under the mask.
-static void score_block(const contract_attention_row *r, int64_t first, float *s) {
-    float products[CONTRACT_KEYS];
-    contract_score_row scores = r->scores;
-    scores.x = products;
-    for (int64_t j = first; j < first + KEYS_OF_BLOCK; j++) {
-        s[j - first] = -INFINITY;
-        if (j < scores.from || j >= scores.to) continue;
-        products[j] = 0;
-        for (int64_t d = 0; d < r->head_size; d++)
-            products[j] = fmaf(r->query[d], r->key[j * r->head_size + d], products[j]);
-        s[j - first] = contract_score(&scores, j);
-    }
+/// The product of the query and a key.
+static float product_of(const contract_attention_row *r, int64_t j) {
+    float x = 0;
+    for (int64_t d = 0; d < r->head_size; d++) x = fmaf(r->query[d], r->key[j * r->head_size + d], x);
+    return x;
 }
 
-float contract_attention(const contract_attention_row *r, float *output) {
+/// The score of a key under the mask.
+static float score_of(const contract_attention_row *r, int64_t j) {
+    float products[CONTRACT_KEYS];
+    contract_score_row scores = r->scores;
+    if (j < scores.from || j >= scores.to) return -INFINITY;
+    products[j] = product_of(r, j);
+    scores.x = products;
+    return contract_score(&scores, j);
+}
+
+contract_logarithm contract_attention(const contract_attention_row *r, float *output) {
     attention_sums total = {.most = -INFINITY};
     for (int64_t chunk = 0; chunk < r->scores.to; chunk += KEYS_OF_CHUNK) {
         attention_sums part = {.most = -INFINITY};
         for (int64_t j = chunk; j < chunk + KEYS_OF_CHUNK && j < r->scores.to; j += KEYS_OF_BLOCK) {
             float s[KEYS_OF_BLOCK];
-            score_block(r, j, s);
+            for (int k = 0; k < KEYS_OF_BLOCK; k++) s[k] = score_of(r, j + k);
             add_block(r, &part, s, j);
         }
         merge(&total, &part, r->value_size);
     }
     float sink = r->scores.sink;
     if (sink > total.most) raise(&total, sink);
-    float sum = folded(total.lane) + weight(&total, sink);
-    for (int64_t d = 0; d < r->value_size; d++) output[d] = sum == 0 ? 0 : total.weighted[d] / sum + 0.0f;
-    if (isnan(sum)) return NAN;
-    return sum == 0 ? -INFINITY : (float)(total.anchor + total.power * 0x1.62e42fefa39efp-1 + contract_log(sum));
+    float sum = folded(total.lane) + weight(&total, sink), kept_scale = 1 / (1 - r->dropout);
+    for (int64_t d = 0; d < r->value_size; d++) output[d] = sum == 0 ? 0 : total.weighted[d] / sum * kept_scale + 0.0f;
+    if (isnan(sum) || sum == 0) return (contract_logarithm){isnan(sum) ? NAN : -INFINITY, 0};
+    double log = total.anchor + total.power * 0x1.62e42fefa39efp-1 + contract_log(sum);
+    float high = (float)log;
+    return (contract_logarithm){high, isfinite(high) ? (float)(log - high) : 0};
+}
+
+/// p of a score, or of the sink.
+static float probability(contract_logarithm l, float s) {
+    float u = (s - l.high) - l.low, k = contract_power(u);
+    if (isnan(u) && s != -INFINITY) return u;
+    return s == -INFINITY || u < -86 ? 0 : ldexpf(1 + contract_expm1(u, k), (int)k);
+}
+
+/// The derivative of the softcap at a key.
+static float softcap_slope(const contract_attention_row *r, int64_t j) {
+    float t = contract_tanh(r->scores.scale * product_of(r, j) * (1 / r->scores.cap));
+    return fmaf(-t, t, 1);
+}
+
+static void add_row(float factor, const float *row, int64_t size, float *sums) {
+    for (int64_t d = 0; d < size && factor != 0; d++) sums[d] = fmaf(factor, row[d], sums[d]);
+}
+
+/// What key j adds; answers ds.
+static float add_key(const contract_attention_row *r, contract_attention_gradient *g, int64_t j, float delta) {
+    float p = probability(g->logarithm, score_of(r, j)), product = 0;
+    for (int64_t d = 0; d < r->value_size; d++) product = fmaf(g->doutput[d], r->value[j * r->value_size + d], product);
+    product = keeps(r, j) ? product * (1 / (1 - r->dropout)) : 0;
+    float ds = p == 0 ? 0 : p * (product - delta), capped = ds;
+    if (r->scores.cap != 0 && p != 0) capped = ds * softcap_slope(r, j);
+    if (keeps(r, j)) add_row(p, g->doutput, r->value_size, g->dvalue + j * r->value_size);
+    add_row(capped, r->query, r->head_size, g->dkey + j * r->head_size);
+    add_row(capped, r->key + j * r->head_size, r->head_size, g->dquery);
+    return ds;
+}
+
+void contract_attention_backward(const contract_attention_row *r, contract_attention_gradient *g) {
+    float lanes[FOLDED] = {0}, totals[FOLDED] = {0};
+    g->slope = g->sink = 0;
+    if (g->logarithm.high == -INFINITY) return;
+    for (int64_t d = 0; d < r->value_size; d++)
+        lanes[d % FOLDED] = fmaf(g->doutput[d], g->output[d], lanes[d % FOLDED]);
+    float delta = folded(lanes), sink = r->scores.sink;
+    for (int64_t chunk = 0; chunk < r->scores.to; chunk += KEYS_OF_CHUNK) {
+        float part[FOLDED] = {0};
+        for (int64_t first = chunk; first < chunk + KEYS_OF_CHUNK; first += KEYS_OF_BLOCK) {
+            float t[KEYS_OF_BLOCK] = {0};
+            for (int64_t j = first; j < first + KEYS_OF_BLOCK && j < r->scores.to; j++) {
+                if (j < r->scores.from) continue;
+                g->dscores[j] = add_key(r, g, j, delta);
+                t[j - first] = g->dscores[j] * contract_distance(&r->scores, j);
+            }
+            for (int l = 0; l < FOLDED; l++) part[l] += (t[l] + t[l + 32]) + (t[l + 16] + t[l + 48]);
+        }
+        for (int l = 0; l < FOLDED; l++) totals[l] += part[l];
+    }
+    g->slope = folded(totals);
+    float share = probability(g->logarithm, sink);
+    g->sink = share == 0 ? 0 : -share * delta;
 }

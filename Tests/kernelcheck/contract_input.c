@@ -12,17 +12,10 @@ float contract_parameter(const norm_problem *p, norm_array array, int64_t i) {
     return array == NORM_WEIGHT && p->weight_offset != 0 ? value + p->weight_offset : value;
 }
 
-/// Whether the word of an element reaches the threshold.
-static int is_kept(const ck_residual *r, int64_t row, int64_t i) {
-    uint64_t number = (uint64_t)(r->first_row + row);
-    philox_block counter = {{(uint32_t)(i / 64 * 16 + i % 16), (uint32_t)number, (uint32_t)(number >> 32), 0}};
-    philox_block words = contract_philox(counter, (uint32_t)r->seed, (uint32_t)(r->seed >> 32));
-    return words.word[i % 64 / 16] >= floor(ldexp((double)r->dropout, 32));
-}
-
 float contract_dropout(const norm_problem *p, int64_t row, int64_t i, float a) {
     if (p->residual.dropout == 0) return a;
-    return is_kept(&p->residual, row, i) ? a * (1 / (1 - p->residual.dropout)) : 0;
+    const ck_residual *r = &p->residual;
+    return contract_keeps(r->dropout, r->seed, (uint64_t)(r->first_row + row), i) ? a * (1 / (1 - r->dropout)) : 0;
 }
 
 void contract_input(const norm_problem *p, int64_t row, float *h, float *branch) {

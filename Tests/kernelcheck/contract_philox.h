@@ -4,6 +4,7 @@
 #ifndef KERNELCHECK_CONTRACT_PHILOX_H
 #define KERNELCHECK_CONTRACT_PHILOX_H
 
+#include <math.h>
 #include <stdint.h>
 
 typedef struct philox_block {
@@ -23,6 +24,13 @@ static inline philox_block contract_philox(philox_block counter, uint32_t key_lo
         }};
     }
     return b;
+}
+
+/// Whether dropout keeps an element: its word reaches the threshold.
+static inline int contract_keeps(float probability, uint64_t seed, uint64_t row, int64_t column) {
+    philox_block counter = {{(uint32_t)(column / 64 * 16 + column % 16), (uint32_t)row, (uint32_t)(row >> 32), 0}};
+    philox_block words = contract_philox(counter, (uint32_t)seed, (uint32_t)(seed >> 32));
+    return words.word[column % 64 / 16] >= floor(ldexp((double)probability, 32));
 }
 
 #endif

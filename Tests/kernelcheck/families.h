@@ -43,8 +43,9 @@ void check_csr_softmax(check *c);
 /// Softmax of masked scores against the contract's words, forward and backward, under all masks.
 void check_score_softmax(check *c);
 
-/// Attention against the contract's words.
+/// Attention against the contract's words, forward and backward.
 void check_attention(check *c);
+void check_attention_backward(check *c);
 
 /// Calls in forked children.
 void check_forks(check *c);

@@ -35,7 +35,7 @@ int64_t matrix_needs(ck_type type, int64_t rows, int64_t stride) {
 static char *element(matrix m, int64_t row, int64_t i) {
     return (char *)m.base + (row * m.stride + i) * type_size(m.type);
 }
-static char *end_of(matrix m) { return element(m, m.rows - 1, m.cols); }
+static char *end_of(matrix m) { return m.rows > 0 ? element(m, m.rows - 1, m.cols) : m.base; }
 
 /// The canaries of a matrix: from `*begin` to `*end`, but for the rows.
 static void surroundings(matrix m, char **begin, char **end) {

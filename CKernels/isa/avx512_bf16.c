@@ -1,0 +1,30 @@
+// avx512_bf16.c: attention with the products of pairs of AVX512_BF16; all other kernels are those of avx512.c.
+
+#include "isa/target.h"
+
+#if CK_X86
+CK_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
+#define CK_SUFFIX avx512_bf16
+#define V_DOTS_PAIRS 1
+#include "vector/avx512.h"
+
+#include "math/lane_sums.h"
+#include "math/storage.h"
+#include "math/philox.h"
+#include "math/exp.h"
+#include "math/tanh.h"
+#include "math/softmax.h"
+#include "math/mask.h"
+
+#include "kernels/product_tile.h"
+#include "kernels/attention_state.h"
+#include "kernels/attention_keys.h"
+#include "kernels/attention_body.h"
+
+void ck_use_avx512_bf16(ck_kernel_table *table) {
+    table->attention = attention_avx512_bf16;
+    table->attention_parts = attention_parts_avx512_bf16;
+    table->attention_merge = attention_merge_avx512_bf16;
+}
+CK_TARGET_END
+#endif
