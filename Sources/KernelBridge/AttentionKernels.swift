@@ -2,19 +2,22 @@ internal import CKernels
 package import Tensors
 
 /// The door to `ck_attention` and `ck_attention_backward`: shapes have been checked, all tensors have the axes batch,
-/// heads, rows, columns, and contiguous columns.
+/// heads, rows, columns (or what their layout has for them), and contiguous columns.
 package struct AttentionKernels<Element: KernelElement, KeyElement: KernelElement> {
     private let query: Tensor<Element>
     private let key, value: Tensor<KeyElement>
+    private let places: AttentionPlaces
     private let scale: Float
     private let mask: ScoreMask
 
     package init(
-        query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, scale: Float, mask: ScoreMask
+        query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, queryLayout: BatchLayout,
+        keyLayout: BatchLayout, scale: Float, mask: ScoreMask
     ) {
         self.query = query
         self.key = key
         self.value = value
+        places = AttentionPlaces(queries: queryLayout, keys: keyLayout)
         self.scale = scale
         self.mask = mask
     }
@@ -24,11 +27,11 @@ package struct AttentionKernels<Element: KernelElement, KeyElement: KernelElemen
         output: Tensor<Element>, logSumExp: Tensor<Float>?, logSumExpLow: Tensor<Float>?
     ) -> ck_attention_args {
         var arguments = unsafe ck_attention_args()
-        unsafe arguments.batch = Int64(query.shape[0])
+        unsafe arguments.batch = Int64(mask.shape.batch)
         unsafe arguments.query_heads = Int64(query.shape[1])
         unsafe arguments.key_heads = Int64(key.shape[1])
-        unsafe arguments.queries = Int64(query.shape[2])
-        unsafe arguments.keys = Int64(key.shape[2])
+        unsafe arguments.queries = Int64(mask.shape.queries)
+        unsafe arguments.keys = Int64(mask.shape.keys)
         unsafe arguments.head_size = Int64(query.shape[3])
         unsafe arguments.value_size = Int64(value.shape[3])
         unsafe arguments.type = Element.storageType.code
@@ -47,6 +50,7 @@ package struct AttentionKernels<Element: KernelElement, KeyElement: KernelElemen
         unsafe arguments.log_sum_exp_low = logSumExpLow.map { unsafe $0.mutablePointer }
         let (heads, queries) = (Int64(query.shape[1]), Int64(query.shape[2]))
         unsafe arguments.log_sum_exp_strides = ck_strides(batch: heads * queries, head: queries, row: 1)
+        unsafe places.set(in: &arguments, pages: key.shape[0])
         return unsafe arguments
     }
 

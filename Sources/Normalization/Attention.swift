@@ -41,11 +41,7 @@ public func attention<Element: KernelElement, KeyElement: KernelElement>(
     query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, scale: Float? = nil,
     mask: AttentionMask = AttentionMask(), backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
-    let call = try AttentionCall(query: query, key: key, value: value, scale: scale, mask: mask)
-    var output = Tensor<Element>(uninitializedLike: call.outputShape)
-    var none: AttentionStatistics?
-    try call.forward(into: &output, statistics: &none, backend: backend)
-    return output
+    try AttentionCall(query: query, key: key, value: value, scale: scale, mask: mask).output(backend: backend)
 }
 
 /// As ``attention(query:key:value:scale:mask:backend:)``, into an existing tensor.
@@ -56,11 +52,8 @@ public func attention<Element: KernelElement, KeyElement: KernelElement>(
     query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, scale: Float? = nil,
     mask: AttentionMask = AttentionMask(), into output: inout Tensor<Element>, backend: Backend = .automatic
 ) throws(NormalizationError) {
-    let call = try AttentionCall(query: query, key: key, value: value, scale: scale, mask: mask)
-    try validate(shape: output.shape, is: call.outputShape, argument: "output")
-    guard output.hasContiguousRows else { throw .rowsNotContiguous(argument: "output", strides: output.strides) }
-    var none: AttentionStatistics?
-    try call.forward(into: &output, statistics: &none, backend: backend)
+    try AttentionCall(query: query, key: key, value: value, scale: scale, mask: mask)
+        .write(into: &output, backend: backend)
 }
 
 /// As ``attention(query:key:value:scale:mask:backend:)``, and what ``attentionBackward`` needs.
@@ -68,18 +61,15 @@ public func attentionWithStatistics<Element: KernelElement, KeyElement: KernelEl
     query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, scale: Float? = nil,
     mask: AttentionMask = AttentionMask(), backend: Backend = .automatic
 ) throws(NormalizationError) -> (output: Tensor<Element>, statistics: AttentionStatistics) {
-    let call = try AttentionCall(query: query, key: key, value: value, scale: scale, mask: mask)
-    var output = Tensor<Element>(uninitializedLike: call.outputShape)
-    var statistics: AttentionStatistics? = AttentionStatistics(
-        logSumExp: Tensor(uninitializedLike: call.rowShape), logSumExpLow: Tensor(uninitializedLike: call.rowShape))
-    try call.forward(into: &output, statistics: &statistics, backend: backend)
-    return (output, statistics!)
+    try AttentionCall(query: query, key: key, value: value, scale: scale, mask: mask)
+        .outputWithStatistics(backend: backend)
 }
 
 /// Arguments that fit each other, as tensors of four axes.
 struct AttentionCall<Element: KernelElement, KeyElement: KernelElement> {
     let query: Tensor<Element>
     let key, value: Tensor<KeyElement>
+    let queryLayout, keyLayout: BatchLayout
     let scale: Float
     let mask: ScoreMask
     /// With as many axes as the query was given.
@@ -88,12 +78,26 @@ struct AttentionCall<Element: KernelElement, KeyElement: KernelElement> {
     init(
         query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, scale: Float?, mask: AttentionMask
     ) throws(NormalizationError) {
-        self.query = try query.withFourAxes(argument: "query")
-        self.key = try key.withFourAxes(argument: "key")
-        self.value = try value.withFourAxes(argument: "value")
-        let (q, k, v) = (self.query.shape, self.key.shape, self.value.shape)
+        let four = try query.withFourAxes(argument: "query")
+        let (keys, values) = (try key.withFourAxes(argument: "key"), try value.withFourAxes(argument: "value"))
+        let (q, k, v) = (four.shape, keys.shape, values.shape)
         try validate(shape: key.shape, is: [q[0], k[1], k[2], q[3]], rank: key.shape.rank, argument: "key")
         try validate(shape: value.shape, is: [q[0], k[1], k[2], v[3]], rank: value.shape.rank, argument: "value")
+        try self.init(
+            query: four, key: keys, value: values, queryLayout: .padded, keyLayout: .padded,
+            scores: ScoreShape(batch: q[0], heads: q[1], queries: q[2], keys: k[2]), rows: query.shape, scale: scale,
+            mask: mask)
+    }
+
+    /// Tensors have four axes, in their layouts, and fit each other but for the number of heads. `rows` is the shape in
+    /// which the query was given.
+    init(
+        query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, queryLayout: BatchLayout,
+        keyLayout: BatchLayout, scores: ScoreShape, rows: Shape, scale: Float?, mask: AttentionMask
+    ) throws(NormalizationError) {
+        (self.query, self.key, self.value) = (query, key, value)
+        (self.queryLayout, self.keyLayout) = (queryLayout, keyLayout)
+        let (q, k, v) = (query.shape, key.shape, value.shape)
         guard k[1] > 0 ? q[1] % k[1] == 0 : q[1] == 0 else {
             throw NormalizationError(
                 .shapeMismatch, argument: "query", expected: "heads that are a multiple of the key's \(k[1])",
@@ -105,37 +109,9 @@ struct AttentionCall<Element: KernelElement, KeyElement: KernelElement> {
         }
         self.scale = scale ?? 1 / Float(q[3]).squareRoot()
         try validate(finite: self.scale, argument: "scale")
-        self.mask = try ScoreMask(mask, for: ScoreShape(batch: q[0], heads: q[1], queries: q[2], keys: k[2]))
-        rowShape = Shape(Array(query.shape.extents.dropLast()))
+        self.mask = try ScoreMask(mask, for: scores)
+        rowShape = Shape(Array(rows.extents.dropLast()))
         outputShape = Shape(rowShape.extents + [v[3]])
-    }
-
-    var kernels: AttentionKernels<Element, KeyElement> {
-        AttentionKernels(query: query, key: key, value: value, scale: scale, mask: mask)
-    }
-
-    var reference: AttentionReference.Input {
-        AttentionReference.Input(
-            query: query.widened().array, key: key.widened().array, value: value.widened().array,
-            keyHeads: key.shape[1], headSize: query.shape[3], valueSize: value.shape[3], scale: scale, mask: mask,
-            roundsWeights: Element.storageType == .bfloat16 && KeyElement.storageType == .bfloat16)
-    }
-
-    /// `output` has the output's shape and contiguous rows, `statistics` are not shared.
-    func forward(
-        into output: inout Tensor<Element>, statistics: inout AttentionStatistics?, backend: Backend
-    ) throws(NormalizationError) {
-        if let run = try backend.kernelRun() {
-            output.makeUniqueForOverwriting()
-            try kernels.forward(
-                output: output.withFourAxes(argument: "output"), logSumExp: statistics?.logSumExp,
-                logSumExpLow: statistics?.logSumExpLow, run: run)
-        } else {
-            let result = AttentionReference.forward(reference)
-            output.assign(result.output.map(Element.init(rounding:)))
-            statistics?.logSumExp.assign(result.logSumExp)
-            statistics?.logSumExpLow.assign(result.logSumExpLow)
-        }
     }
 }
 
@@ -154,7 +130,7 @@ extension Tensor where Element: KernelElement {
 }
 
 /// `shape` as a tensor of `rank` axes has it: without leading ones.
-private func validate(shape: Shape, is expected: Shape, rank: Int, argument: String) throws(NormalizationError) {
+func validate(shape: Shape, is expected: Shape, rank: Int, argument: String) throws(NormalizationError) {
     let mayLack = expected.extents.dropLast(rank).allSatisfy { $0 == 1 }
     try validate(shape: shape, is: mayLack ? Shape(Array(expected.extents.suffix(rank))) : expected, argument: argument)
 }

@@ -7,6 +7,13 @@ public struct AttentionGradients<Element: KernelElement, KeyElement: KernelEleme
     public internal(set) var query: Tensor<Element>
     public internal(set) var key: Tensor<KeyElement>
     public internal(set) var value: Tensor<KeyElement>
+
+    /// To be filled.
+    init(like query: Tensor<Element>, _ key: Tensor<KeyElement>, _ value: Tensor<KeyElement>) {
+        self.query = Tensor(uninitializedLike: query.shape)
+        self.key = Tensor(uninitializedLike: key.shape)
+        self.value = Tensor(uninitializedLike: value.shape)
+    }
 }
 
 /// The pullback of ``attention(query:key:value:scale:mask:backend:)``, from its output and statistics.
@@ -36,28 +43,7 @@ public func attentionBackward<Element: KernelElement, KeyElement: KernelElement>
     mask: AttentionMask = AttentionMask(), backend: Backend = .automatic
 ) throws(NormalizationError) -> AttentionGradients<Element, KeyElement> {
     let call = try AttentionCall(query: query, key: key, value: value, scale: scale, mask: mask)
-    try validate(shape: output.shape, is: call.outputShape, argument: "output")
-    try validate(shape: outputGradient.shape, is: call.outputShape, argument: "outputGradient")
-    try validate(shape: statistics.logSumExp.shape, is: call.rowShape, argument: "statistics")
-    var gradients = AttentionGradients<Element, KeyElement>(
-        query: Tensor(uninitializedLike: query.shape), key: Tensor(uninitializedLike: key.shape),
-        value: Tensor(uninitializedLike: value.shape))
-    if let run = try backend.kernelRun() {
-        try call.kernels.backward(
-            outputGradient.withFourAxes(argument: "outputGradient"), output: output.withFourAxes(argument: "output"),
-            logSumExp: statistics.logSumExp, logSumExpLow: statistics.logSumExpLow,
-            dquery: gradients.query.withFourAxes(argument: "query"), dkey: gradients.key.withFourAxes(argument: "key"),
-            dvalue: gradients.value.withFourAxes(argument: "value"), run: run)
-    } else {
-        let result = AttentionReference.backward(
-            outputGradient.widened().array,
-            output: AttentionReference.Output(
-                output: output.widened().array, logSumExp: statistics.logSumExp.array,
-                logSumExpLow: statistics.logSumExpLow.array),
-            call.reference)
-        gradients.query.assign(result.query.map(Element.init(rounding:)))
-        gradients.key.assign(result.key.map(KeyElement.init(rounding:)))
-        gradients.value.assign(result.value.map(KeyElement.init(rounding:)))
-    }
+    var gradients = AttentionGradients(like: query, key, value)
+    try call.backward(outputGradient, output: output, statistics: statistics, into: &gradients, backend: backend)
     return gradients
 }

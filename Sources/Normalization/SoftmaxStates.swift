@@ -89,11 +89,7 @@ private func forward<Element: KernelElement>(
         throw NormalizationError(
             .shapeMismatch, argument: "states", expected: "\(count) states", given: "\(states.count)")
     }
-    for state in states where state.max.isNaN || state.sum < 0 || state.sum == .infinity {
-        throw NormalizationError(
-            .invalidParameter, argument: "states", expected: "a max that is a number and a finite sum of at least 0",
-            given: "max \(state.max), sum \(state.sum)")
-    }
+    try validate(states: states, argument: "states")
     try validate(output: y, like: x, argument: "y")
     if let run = try backend.kernelRun() {
         try SoftmaxKernels.forward(x.contiguous(), states: states, logarithmic: logarithmic, into: &y, run: run)
@@ -104,5 +100,13 @@ private func forward<Element: KernelElement>(
                 SoftmaxReference.forward(
                     elements[$0 * columns..<($0 + 1) * columns], with: states[$0], logarithmic: logarithmic)
             })
+    }
+}
+
+func validate(states: [SoftmaxState], argument: String) throws(NormalizationError) {
+    for state in states where state.max.isNaN || state.sum < 0 || state.sum == .infinity {
+        throw NormalizationError(
+            .invalidParameter, argument: argument, expected: "a max that is a number and a finite sum of at least 0",
+            given: "max \(state.max), sum \(state.sum)")
     }
 }

@@ -74,3 +74,10 @@ func validate(finite number: Float, argument: String) throws(NormalizationError)
         throw NormalizationError(.invalidParameter, argument: argument, expected: "a finite number", given: "\(number)")
     }
 }
+
+func validate(_ number: Int, isWithin range: ClosedRange<Int>, argument: String) throws(NormalizationError) {
+    guard range.contains(number) else {
+        let expected = range.upperBound == .max ? "at least \(range.lowerBound)" : "within \(range)"
+        throw NormalizationError(.outOfRange, argument: argument, expected: expected, given: "\(number)")
+    }
+}

@@ -85,7 +85,8 @@ extension AttentionMask {
     /// Leaves out the keys after a query.
     ///
     /// - Parameter offset: The position of query 0 among the keys; nil: as before, which is `keys - queries` at first, so
-    ///   that the last query sees all keys (bottom-right alignment).
+    ///   that the last query sees all keys (bottom-right alignment). Entries of packed sequences and of caches have
+    ///   positions by their own numbers of keys and queries.
     public func causal(offset: Int? = nil) -> AttentionMask {
         with {
             $0.isCausal = true

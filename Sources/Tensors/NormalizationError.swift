@@ -12,6 +12,8 @@ public struct NormalizationError: Error, Hashable, Sendable {
         case sizeOverflow
         /// An axis, an index or a range is outside the tensor.
         case outOfRange
+        /// A cache has no room for the rows.
+        case capacityExceeded
         /// The memory layout does not allow this without a copy.
         case unsupportedLayout
         /// Epsilon is negative, infinite or NaN.

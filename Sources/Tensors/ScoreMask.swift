@@ -3,12 +3,25 @@
 /// The extents of scores.
 package struct ScoreShape: Hashable, Sendable {
     package let batch, heads, queries, keys: Int
+    /// Of each batch entry, where entries differ; `queries` and `keys` are then the largest count.
+    package let queryCounts, keyCounts: [Int]?
 
     package init(batch: Int, heads: Int, queries: Int, keys: Int) {
         self.batch = batch
         self.heads = heads
         self.queries = queries
         self.keys = keys
+        (queryCounts, keyCounts) = (nil, nil)
+    }
+
+    /// One count a batch entry.
+    package init(heads: Int, queryCounts: [Int], keyCounts: [Int]) {
+        batch = queryCounts.count
+        self.heads = heads
+        queries = queryCounts.max() ?? 0
+        keys = keyCounts.max() ?? 0
+        self.queryCounts = queryCounts
+        self.keyCounts = keyCounts
     }
 
     package var scores: Shape { [batch, heads, queries, keys] }
@@ -62,10 +75,7 @@ package struct ScoreMask: Sendable {
             throw .outOfRange(argument: "mask.window", expected: "at least 0, or nil", given: side)
         }
         (offset, offsets) = try Self.positions(mask.position, for: shape)
-        lengths = try mask.keyLengths?.broadcast(to: shape.rows, wholeRows: false, argument: "mask.keyLengths")
-        for length in mask.keyLengths?.array ?? [] where !(0...Int64(shape.keys)).contains(length) {
-            throw .outOfRange(argument: "mask.keyLengths", expected: "within 0...\(shape.keys)", given: Int(length))
-        }
+        lengths = try Self.lengths(mask.keyLengths, for: shape)
         slopes = try Self.validated(perHead: mask.slopes, shape, argument: "mask.slopes")
         sinks = try Self.validated(perHead: mask.sinks, shape, argument: "mask.sinks")
     }
@@ -103,12 +113,33 @@ package struct ScoreMask: Sendable {
         return numbers.contiguous()
     }
 
+    /// Those of the mask, at most those of the entries.
+    private static func lengths(
+        _ lengths: Tensor<Int64>?, for shape: ScoreShape
+    ) throws(NormalizationError) -> Tensor<Int64>? {
+        func ofRows(_ lengths: Tensor<Int64>) throws(NormalizationError) -> Tensor<Int64> {
+            try lengths.broadcast(to: shape.rows, wholeRows: false, argument: "mask.keyLengths")
+        }
+        let given = try lengths.map(ofRows)
+        for length in lengths?.array ?? [] where !(0...Int64(shape.keys)).contains(length) {
+            throw .outOfRange(argument: "mask.keyLengths", expected: "within 0...\(shape.keys)", given: Int(length))
+        }
+        guard let counts = shape.keyCounts else { return given }
+        let most = try ofRows(Tensor(counts.map(Int64.init), shape: [shape.batch, 1, 1]))
+        guard let given else { return most }
+        return try Tensor(zip(given.array, most.array).map(min), shape: shape.rows)
+    }
+
     private static func positions(
         _ position: AttentionMask.Position, for shape: ScoreShape
     ) throws(NormalizationError) -> (Int, Tensor<Int64>?) {
         let offsets: [Int]
         switch position {
-        case .bottomRight: offsets = [shape.keys - shape.queries]
+        case .bottomRight:
+            guard let queries = shape.queryCounts, let keys = shape.keyCounts else {
+                return (shape.keys - shape.queries, nil)
+            }
+            offsets = zip(keys, queries).map { $0 - $1 }
         case .offset(let offset): offsets = [offset]
         case .offsets(let each):
             guard each.count == shape.batch else {
@@ -121,8 +152,8 @@ package struct ScoreMask: Sendable {
         for offset in offsets where !(-farthest...farthest).contains(offset) {
             throw .outOfRange(argument: "mask.queryOffset", expected: "at most \(farthest) away", given: offset)
         }
-        if case .offsets = position { return (0, Tensor(offsets.map(Int64.init))) }
-        return (offsets[0], nil)
+        if case .offset(let offset) = position { return (offset, nil) }
+        return (0, Tensor(offsets.map(Int64.init)))
     }
 }
 

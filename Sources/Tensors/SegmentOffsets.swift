@@ -1,7 +1,7 @@
 /// Where a sequence is cut: segment s holds positions `offsets[s] ..< offsets[s + 1]`. Segments may be empty.
 ///
 /// For the features of a row these are modalities or groups; for the edges of a graph, sorted by node, they are the row
-/// offsets of the CSR format.
+/// offsets of the CSR format; for packed sequences of different lengths, the cumulative lengths.
 public struct SegmentOffsets: Hashable, Sendable {
     /// One more than there are segments: from 0, never decreasing, to the length of the sequence.
     public let offsets: [Int]
@@ -42,11 +42,14 @@ public struct SegmentOffsets: Hashable, Sendable {
     /// The length of the sequence.
     public var total: Int { offsets[count] }
 
+    /// The length of each segment.
+    public var widths: [Int] { (0..<count).map { range($0).count } }
+
     public func range(_ segment: Int) -> Range<Int> { offsets[segment]..<offsets[segment + 1] }
 
     /// The common width of the segments, or nil if they differ.
     public var commonWidth: Int? {
         let width = offsets[1]
-        return (0..<count).allSatisfy { range($0).count == width } ? width : nil
+        return widths.allSatisfy { $0 == width } ? width : nil
     }
 }

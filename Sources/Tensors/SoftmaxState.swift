@@ -42,6 +42,30 @@ public struct SoftmaxState: Hashable, Sendable {
     }
 }
 
+// MARK: - For attention
+
+extension SoftmaxState {
+    /// The state whose log-sum-exp is `high + low`, with `high` for its max. -∞ is nothing, a NaN a broken part.
+    package init(logSumExp high: Float, low: Float) {
+        if high == -.infinity || high.isNaN {
+            self.init(sum: high.isNaN ? .nan : 0)
+        } else {
+            self.init(max: high, sum: WideFunctions.exp(Double(low)))
+        }
+    }
+
+    /// The log-sum-exp, rounded, and what the rounding lost.
+    package var logSumExpPair: (high: Float, low: Float) {
+        let high = logSumExp
+        return (high, high.isFinite ? Float((Double(max) - Double(high)) + WideFunctions.log(sum)) : 0)
+    }
+
+    /// What part of `whole`, into which this state was merged, it is.
+    package func share(of whole: SoftmaxState) -> Double {
+        sum * WideFunctions.exp(Double(max) - Double(whole.max)) / whole.sum
+    }
+}
+
 extension Sequence where Element == SoftmaxState {
     /// All of them, merged in their order.
     public func merged() -> SoftmaxState { reduce(SoftmaxState()) { $0.merged(with: $1) } }

@@ -6,6 +6,7 @@ public protocol TensorElement: BitwiseCopyable, Sendable, Equatable {
 extension Float: TensorElement {}
 extension Double: TensorElement {}
 extension Int8: TensorElement {}
+extension Int32: TensorElement {}
 extension Int64: TensorElement {}
 extension Bool: TensorElement {
     public static var zero: Bool { false }

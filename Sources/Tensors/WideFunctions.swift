@@ -1,6 +1,6 @@
 /// exp and the natural logarithm in `Double`, in the contract's steps: each operation rounded, none of them contracted.
 package enum WideFunctions {
-    /// e^x for x ≤ 0, off by 2^-51 of itself; 0 below -700. With k = x / ln 2, rounded to an integer, and r = x - k ln
+    /// e^x for x ≤ 700, off by 2^-51 of itself; 0 below -700. With k = x / ln 2, rounded to an integer, and r = x - k ln
     /// 2, it is 2^k (1 + r (1 + r/2 (1 + r/3 (… (1 + r/13))))).
     package static func exp(_ x: Double) -> Double {
         if !(x >= -700) { return x.isNaN ? x : 0 }

@@ -20,7 +20,7 @@ package struct OperatorCase: Sendable {
     package static func all() throws(NormalizationError) -> [OperatorCase] {
         func of<Element: KernelElement>(_ type: Element.Type) throws(NormalizationError) -> [OperatorCase] {
             try residualGeometry(type) + segmentsAndNeighbourhoods(type) + conversions(type)
-                + softmaxes(type) + scores(type) + attention(type)
+                + softmaxes(type) + scores(type) + attention(type) + attentionLayouts(type)
         }
         return try of(Float.self) + of(BFloat16.self) + of(Float16.self)
     }

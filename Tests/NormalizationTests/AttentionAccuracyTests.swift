@@ -6,7 +6,7 @@ import Testing
 internal import Verification
 
 /// The formulas in their plain order: one batch entry and head, causal if wanted.
-private struct PlainAttention<Scalar: BinaryFloatingPoint> {
+struct PlainAttention<Scalar: BinaryFloatingPoint> {
     let query, key, value, gradient: [Scalar]
     let queries, keys, size: Int
     let isCausal: Bool

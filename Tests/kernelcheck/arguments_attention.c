@@ -95,6 +95,7 @@ static void check_shapes(check *c, board *b) {
     REFUSES(CK_UNKNOWN_ISA, run.isa = (ck_isa)64);
     REFUSES(CK_OK, a.batch = 0);
     REFUSES(CK_OK, a.queries = 0; a.query = NULL; a.output = NULL; a.log_sum_exp = NULL; a.workspace = NULL);
+    REFUSES(CK_OK, a.queries = 0; a.log_sum_exp_strides = (ck_strides){0});
     REFUSES(CK_OK, a.query_heads = 0);
     REFUSES(CK_OK, a.query_heads = a.key_heads = 0; a.key = NULL);
     ACCEPTS(a.query_strides = a.key_strides = a.value_strides = (ck_strides){0});
