@@ -46,6 +46,9 @@ void check_score_softmax(check *c);
 /// Attention against the contract's words.
 void check_attention(check *c);
 
+/// Products of matrices against the contract's words; by BLAS, where there is one, within a bound.
+void check_matmul(check *c);
+
 /// Calls in forked children.
 void check_forks(check *c);
 

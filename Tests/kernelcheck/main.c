@@ -40,6 +40,7 @@ static const family families[] = {
     {"csr_softmax", check_csr_softmax},
     {"score_softmax", check_score_softmax},
     {"attention", check_attention},
+    {"matmul", check_matmul},
     {"exp", check_exp},
     {"tanh", check_tanh},
     {"forks", check_forks},
