@@ -1,5 +1,5 @@
-// matmul_plan.h: how a product of matrices is cut into units of work, and what they need of memory. Results do not depend
-// on it, except on CK_PRODUCT_DEPTH.
+// matmul_plan.h: how a product of matrices is cut into units of work, and what they need of memory. Results do not
+// depend on it, except on CK_PRODUCT_DEPTH.
 
 #ifndef CK_MATMUL_PLAN_H
 #define CK_MATMUL_PLAN_H

@@ -32,7 +32,8 @@ static ck_status check_shapes(const ck_matmul_args *m) {
     CK_CHECK(ck_check_type(m->a_type));
     CK_CHECK(ck_check_type(m->b_type));
     CK_CHECK(ck_check_type(m->c_type));
-    if (m->batch < 0 || m->heads < 0 || m->b_heads < 0 || m->rows < 0 || m->columns < 0 || m->depth < 0) return CK_BAD_SHAPE;
+    if (m->batch < 0 || m->heads < 0 || m->b_heads < 0 || m->rows < 0 || m->columns < 0 || m->depth < 0)
+        return CK_BAD_SHAPE;
     if (m->heads > 0 && (m->b_heads == 0 || m->heads % m->b_heads != 0)) return CK_BAD_SHAPE;
     if (!ck_is_finite(m->scale)) return CK_BAD_PARAMETER;
     if (!has_work(m)) return CK_OK;
@@ -70,7 +71,8 @@ static int64_t threads_of(const ck_matmul_args *m, ck_run run) {
 
 /// Rows for about four units a thread, but of no fewer rows than four tiles.
 static int64_t rows_of_unit(const ck_matmul_args *m, int64_t of_row, int64_t most, int64_t threads) {
-    int64_t planes = m->batch * m->heads * of_row, size = threads == 1 ? most : m->rows * planes / (4 * threads) / 24 * 24;
+    int64_t planes = m->batch * m->heads * of_row,
+            size = threads == 1 ? most : m->rows * planes / (4 * threads) / 24 * 24;
     return least(m->rows, least(size < 24 ? 24 : size, most));
 }
 
@@ -110,7 +112,8 @@ typedef struct matmul_call {
 /// A thread's part of the units, in a space of its own.
 static void run_units(const void *context, int64_t begin, int64_t end) {
     const matmul_call *call = context;
-    float *space = (float *)call->args->workspace + atomic_fetch_add(call->next_space, 1) * ck_matmul_floats(&call->plan);
+    float *space =
+        (float *)call->args->workspace + atomic_fetch_add(call->next_space, 1) * ck_matmul_floats(&call->plan);
     call->table->matmul(call->args, &call->plan, begin, end, space);
 }
 

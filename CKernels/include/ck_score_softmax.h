@@ -39,8 +39,8 @@ typedef struct ck_score_softmax_args {
 /// Takes up to 260 KiB of stack.
 CK_API ck_status ck_score_softmax(const ck_score_softmax_args *args, ck_run run);
 
-/// The masked scores themselves, from the same arguments: y = s as it enters the softmax, -infinity for a key that takes no
-/// part, whatever stands there. y is needed; log_sum_exp and the mask's sinks are not used.
+/// The masked scores themselves, from the same arguments: y = s as it enters the softmax, -infinity for a key that
+/// takes no part, whatever stands there. y is needed; log_sum_exp and the mask's sinks are not used.
 CK_API ck_status ck_masked_scores(const ck_score_softmax_args *args, ck_run run);
 
 /// Arguments of `ck_score_softmax_backward`, from the output y of the forward pass. With q = e^(sink - log_sum_exp):

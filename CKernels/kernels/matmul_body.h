@@ -1,8 +1,8 @@
 // matmul_body.h: c = scale * a b for a range of units: up to CK_PRODUCT_ROWS rows by 64 columns of one matrix.
 //
-// A panel of b, 64 columns of a chain's terms, is packed and stays in the caches while the rows of the unit pass over it,
-// six at a time (product_tile.h). Rows of a are used where they lie if they are floats side by side. Bound: FMA ports; with
-// few rows reading b.
+// A panel of b, 64 columns of a chain's terms, is packed and stays in the caches while the rows of the unit pass over
+// it, six at a time (product_tile.h). Rows of a are used where they lie if they are floats side by side. Bound: FMA
+// ports; with few rows reading b.
 
 /// A panel that so few rows use is not worth a copy.
 #define FEW_ROWS 24
@@ -42,8 +42,10 @@ V_FN matmul_unit matmul_unit_of(const ck_matmul_args *m, const ck_matmul_plan *p
     int64_t row = number / plan->column_units % plan->row_units * plan->rows_per_unit;
     int64_t matrix = number / plan->column_units / plan->row_units, batch = matrix / m->heads, head = matrix % m->heads;
     int64_t b_head = head / (m->heads / m->b_heads);
-    strided_matrix a = {source_at((source){m->a, m->a_type}, strided(m->a_strides, batch, head, 0)), m->a_strides.row, 1};
-    strided_matrix b = {source_at((source){m->b, m->b_type}, strided(m->b_strides, batch, b_head, 0)), m->b_strides.row, 1};
+    strided_matrix a = {source_at((source){m->a, m->a_type}, strided(m->a_strides, batch, head, 0)), m->a_strides.row,
+                        1};
+    strided_matrix b = {source_at((source){m->b, m->b_type}, strided(m->b_strides, batch, b_head, 0)), m->b_strides.row,
+                        1};
     if (m->a_transposed) a = (strided_matrix){a.at, 1, a.row};
     if (m->b_transposed) b = (strided_matrix){b.at, 1, b.row};
     return (matmul_unit){

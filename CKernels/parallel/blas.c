@@ -1,8 +1,8 @@
 // blas.c: OpenBLAS, called from threads of ours.
 //
 // Its number of threads is one of the process. While calls of ours run it is 1, so that each of our threads computes by
-// itself; the first of them saves it and the last one puts it back. (OpenBLAS's count of a thread of its own is newer than
-// the versions of current distributions, and means the process there, too.)
+// itself; the first of them saves it and the last one puts it back. (OpenBLAS's count of a thread of its own is newer
+// than the versions of current distributions, and means the process there, too.)
 
 #include "parallel/blas.h"
 
@@ -38,9 +38,10 @@ void ck_blas_end(void) {
     pthread_mutex_unlock(&lock);
 }
 
-void ck_sgemm(int rows, int columns, int depth, float scale, ck_blas_matrix a, ck_blas_matrix b, float *c, int c_pitch) {
-    cblas_sgemm(ROW_MAJOR, a.transposed ? TRANSPOSED : PLAIN, b.transposed ? TRANSPOSED : PLAIN, rows, columns, depth, scale,
-                a.at, a.pitch, b.at, b.pitch, 0.0f, c, c_pitch);
+void ck_sgemm(int rows, int columns, int depth, float scale, ck_blas_matrix a, ck_blas_matrix b, float *c,
+              int c_pitch) {
+    cblas_sgemm(ROW_MAJOR, a.transposed ? TRANSPOSED : PLAIN, b.transposed ? TRANSPOSED : PLAIN, rows, columns, depth,
+                scale, a.at, a.pitch, b.at, b.pitch, 0.0f, c, c_pitch);
 }
 
 #else
@@ -49,7 +50,8 @@ const char *ck_blas(void) { return "none"; }
 int ck_has_blas(void) { return 0; }
 void ck_blas_begin(void) {}
 void ck_blas_end(void) {}
-void ck_sgemm(int rows, int columns, int depth, float scale, ck_blas_matrix a, ck_blas_matrix b, float *c, int c_pitch) {
+void ck_sgemm(int rows, int columns, int depth, float scale, ck_blas_matrix a, ck_blas_matrix b, float *c,
+              int c_pitch) {
     (void)rows, (void)columns, (void)depth, (void)scale, (void)a, (void)b, (void)c, (void)c_pitch;
 }
 

@@ -1,8 +1,8 @@
 internal import CKernels
 package import Tensors
 
-/// The door to `ck_matmul` and `ck_matmul_blas`: shapes have been checked, all tensors have the axes batch, heads, rows,
-/// columns.
+/// The door to `ck_matmul` and `ck_matmul_blas`: shapes have been checked, all tensors have the axes batch, heads,
+/// rows, columns.
 package struct MatmulKernels<A: KernelElement, B: KernelElement> {
     private let a: Tensor<A>, b: Tensor<B>
     private let isATransposed, isBTransposed: Bool

@@ -34,7 +34,7 @@ package enum ScoreSoftmaxKernels {
         return unsafe arguments
     }
 
-    /// `y` is not shared.
+    /// `y` may be `x` itself; it is not shared.
     package static func maskedScores<Element: KernelElement>(
         _ x: Tensor<Element>, scale: Float, mask: ScoreMask, output y: Tensor<Element>, run: KernelRun
     ) throws(NormalizationError) {

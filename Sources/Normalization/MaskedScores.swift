@@ -2,8 +2,8 @@ internal import KernelBridge
 internal import ReferenceKernels
 public import Tensors
 
-/// Scores as they enter the softmax: scaled, and changed by the mask in the order that AttentionMask states; -∞ where a key
-/// takes no part, whatever stands there.
+/// Scores as they enter the softmax: scaled, and changed by the mask in the order that AttentionMask states; -∞ where a
+/// key takes no part, whatever stands there.
 ///
 /// - Parameters:
 ///   - scores: [batch, heads, queries, keys], as ``scoreSoftmax(_:scale:mask:backend:)`` has them.
@@ -20,12 +20,32 @@ public func maskedScores<Element: KernelElement>(
 ) throws(NormalizationError) -> Tensor<Element> {
     let fitted = try ScoreMask(mask, for: scores.scoreShape(argument: "scores"))
     try validate(finite: scale, argument: "scale")
-    if let run = try backend.kernelRun() {
-        let y = Tensor<Element>(uninitializedLike: scores.shape)
-        try ScoreSoftmaxKernels.maskedScores(
-            scores.asScores(fitted.shape), scale: scale, mask: fitted, output: y.asScores(fitted.shape), run: run)
-        return y
+    guard let run = try backend.kernelRun() else {
+        let y = ScoreSoftmaxReference.maskedScores(scores.array.map(\.widened), scale: scale, mask: fitted)
+        return try Tensor(y.map(Element.init(rounding:)), shape: scores.shape)
     }
-    let y = ScoreSoftmaxReference.maskedScores(scores.array.map(\.widened), scale: scale, mask: fitted)
-    return try Tensor(y.map(Element.init(rounding:)), shape: scores.shape)
+    let y = Tensor<Element>(uninitializedLike: scores.shape)
+    try ScoreSoftmaxKernels.maskedScores(
+        scores.asScores(fitted.shape), scale: scale, mask: fitted, output: y.asScores(fitted.shape), run: run)
+    return y
+}
+
+/// As ``maskedScores(_:scale:mask:backend:)``, replacing `scores` by the result.
+///
+/// - Throws: `NormalizationError`, before `scores` is touched; also if their last axis is not contiguous.
+public func maskedScores<Element: KernelElement>(
+    inPlace scores: inout Tensor<Element>, scale: Float = 1, mask: AttentionMask = AttentionMask(),
+    backend: Backend = .automatic
+) throws(NormalizationError) {
+    let fitted = try ScoreMask(mask, for: scores.scoreShape(argument: "scores"))
+    try validate(finite: scale, argument: "scale")
+    guard scores.hasContiguousRows else { throw .rowsNotContiguous(argument: "scores", strides: scores.strides) }
+    if let run = try backend.kernelRun() {
+        scores.makeUnique()
+        let view = try scores.asScores(fitted.shape)
+        try ScoreSoftmaxKernels.maskedScores(view, scale: scale, mask: fitted, output: view, run: run)
+    } else {
+        let y = ScoreSoftmaxReference.maskedScores(scores.array.map(\.widened), scale: scale, mask: fitted)
+        scores.assign(y.map(Element.init(rounding:)))
+    }
 }

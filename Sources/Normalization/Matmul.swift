@@ -22,20 +22,21 @@ public enum MatrixProducts: Hashable, Sendable {
 /// ```
 ///
 /// - Parameters:
-///   - a: [batch, heads, rows, depth], or without leading axes, which are 1 then. Any strides: a transpose costs no copy.
+///   - a: [batch, heads, rows, depth], or without leading axes, which are 1 then. Any strides: a transpose costs no
+///     copy.
 ///   - b: [batch, bHeads, depth, columns], likewise. heads is a multiple of bHeads: as many matrices `a` as that says,
-///     which follow each other, meet the same `b`, as queries meet keys in grouped attention. Without leading axes, or with
-///     a batch of 1, it is shared by all.
+///     which follow each other, meet the same `b`, as queries meet keys in grouped attention. Without leading axes, or
+///     with a batch of 1, it is shared by all.
 ///   - scale: What sums are multiplied by.
 ///   - products: Who computes it.
 ///   - backend: As whom; the result of `.oneAnswer` has the same bits for all of them.
 /// - Returns: [batch, heads, rows, columns], with as many axes as `a`.
-/// - Throws: `NormalizationError` for shapes that do not fit, a scale that is not finite, products or a backend that are
-///   not here.
+/// - Throws: `NormalizationError` for shapes that do not fit, a scale that is not finite, products or a backend that
+///   are not here.
 ///
 /// Precision: float32, rounded once for the smaller types. Up to a depth of 512 a sum is one chain of fused
-/// multiply-adds; longer ones are sums of such chains, and so less wrong than a plain loop. A row's bits do not depend on
-/// the rows beside it.
+/// multiply-adds; longer ones are sums of such chains, and so less wrong than a plain loop. A row's bits do not depend
+/// on the rows beside it.
 public func matmul<A: KernelElement, B: KernelElement>(
     _ a: Tensor<A>, _ b: Tensor<B>, scale: Float = 1, products: MatrixProducts = .oneAnswer,
     backend: Backend = .automatic

@@ -1,4 +1,5 @@
-/// Products of matrices in plain Swift, with the bits of the C kernels. Matrices are dense: [batch, heads, rows, columns].
+/// Products of matrices in plain Swift, with the bits of the C kernels. Matrices are dense: [batch, heads, rows,
+/// columns].
 package enum MatmulReference {
     package struct Shape {
         package let batch, heads, bHeads, rows, columns, depth: Int

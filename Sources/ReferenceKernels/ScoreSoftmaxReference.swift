@@ -1,6 +1,7 @@
 package import Tensors
 
-/// Softmax of masked scores in plain Swift, with the bits of the C kernels. Rows are dense: [batch, heads, queries, keys].
+/// Softmax of masked scores in plain Swift, with the bits of the C kernels. Rows are dense: [batch, heads, queries,
+/// keys].
 package enum ScoreSoftmaxReference {
     package struct Output {
         package var y: [Float] = []

@@ -29,6 +29,7 @@ extension Tensor {
         }
         let rows = try transposed(shape.rank - 3, shape.rank - 2)
         let extents = rows.shape.extents
-        return try rows.reshaped(to: Shape(extents.dropLast(2) + [extents[extents.count - 2] * extents[extents.count - 1]]))
+        return try rows.reshaped(
+            to: Shape(extents.dropLast(2) + [extents[extents.count - 2] * extents[extents.count - 1]]))
     }
 }

@@ -55,7 +55,8 @@ package struct AccuracyPage: Sendable {
 
             ## Attention
 
-            Errors are beside the largest element here, and at most twice those of the naive evaluation.
+            Errors are beside the largest element here, and at most twice those of a naive evaluation of the same
+            formulas.
 
             \(text(attention.tables))
 

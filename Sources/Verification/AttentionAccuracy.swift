@@ -2,12 +2,12 @@ internal import Foundation
 internal import Normalization
 
 /// How far attention and its gradients are from float64, beside a naive evaluation in float32: every sum from left to
-/// right, e^(s - max) with a correctly rounded exponential, a quotient.
+/// right, e^(s - max) with a correctly rounded exponential, a quotient; the gradients by the same formulas as here.
 package struct AttentionAccuracy: Sendable {
     package let drawn, real: AccuracyTable
 
-    /// An error may be twice that of the naive evaluation, since sums over blocks are rounded at other places; or four half
-    /// units in the last place, where that one has few roundings, or luck.
+    /// An error may be twice that of the naive evaluation, since sums over blocks are rounded at other places; or four
+    /// half units in the last place, where that one has few roundings, or luck.
     private static let bound: @Sendable (AccuracyTable.Cell) -> Double = { max(2 * $0.naiveError, 4 * 0x1p-24) }
 
     /// Measures all of it.
@@ -28,7 +28,8 @@ package struct AttentionAccuracy: Sendable {
                 """, data: "result, scores",
             rows: measured[0][0].indices.flatMap { part in
                 zip(kinds, measured).map { kind, sizes in
-                    AccuracyTable.Row("\(sizes[0][part].name), \(kind.data)", sizes.map { $0[part].cell }, bound: Self.bound)
+                    AccuracyTable.Row(
+                        "\(sizes[0][part].name), \(kind.data)", sizes.map { $0[part].cell }, bound: Self.bound)
                 }
             })
         let lengths = try MiniLMActivations().sentenceLengths

@@ -57,6 +57,12 @@ internal import Verification
         try expectSameBits(p.solve(.softcapped).scores.array, capped.array, "softcapped")
         let masked = try maskedScores(scaled, mask: p.mask)
         #expect(masked.array.contains(-.infinity))
+        var (given, shared) = (scaled, scaled)
+        try maskedScores(inPlace: &given, mask: p.mask)
+        expectSameBits(given.array, masked.array, "in place")
+        expectSameBits(shared.array, scaled.array, "what shared its memory")
+        try maskedScores(inPlace: &shared, mask: p.mask, backend: .reference)
+        expectSameBits(shared.array, masked.array, "in place, reference")
         try expectSameBits(p.solve(.masked).scores.array, masked.array, "masked")
         try expectSameBits(
             p.solve(.probabilities).scores.array, scoreSoftmax(scaled, mask: p.mask).array, "probabilities")
@@ -117,7 +123,8 @@ internal import Verification
         }
     }
 
-    /// By BLAS scores are off by roundings of other orders of their sums, and so probabilities by as much of themselves.
+    /// By BLAS scores are off by roundings of other orders of their sums, and so probabilities by as much of
+    /// themselves.
     @Test(arguments: MatrixProducts.available.filter { $0 == .blas })
     func byBLAS(products: MatrixProducts) throws {
         for parts in [[], .causal, .all, [.softcap, .bias]] as [MaskParts] {
@@ -149,9 +156,14 @@ internal import Verification
                 try attentionWithScores(query: p.query, key: p.key, value: p.value, products: .blas)
             }
         }
-        expectError(.invalidShape, "scores") { () throws(NormalizationError) in try maskedScores(Tensor<Float>([1, 2])) }
+        expectError(.invalidShape, "scores") { () throws(NormalizationError) in try maskedScores(Tensor<Float>([1, 2]))
+        }
         expectError(.invalidParameter, "scale") { () throws(NormalizationError) in
             try maskedScores(p.query, scale: .infinity)
+        }
+        var turned = try p.query.transposed(2, 3)
+        expectError(.unsupportedLayout, "scores") { () throws(NormalizationError) in
+            try maskedScores(inPlace: &turned)
         }
     }
 }

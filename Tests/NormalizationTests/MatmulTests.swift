@@ -1,5 +1,5 @@
-// Products of matrices through the public function: bits against the reference for every backend, views, shared matrices,
-// BLAS within a bound, errors.
+// Products of matrices through the public function: bits against the reference for every backend, views, shared
+// matrices, BLAS within a bound, errors.
 
 internal import Normalization
 import Testing
@@ -28,7 +28,8 @@ internal import Verification
 
     @Test(
         arguments: TestedSizes.thinned(
-            [(1, 1, 1), (6, 64, 16), (7, 65, 17), (25, 128, 512), (24, 64, 513), (3, 70, 1100), (200, 33, 40)], debugStep: 3))
+            [(1, 1, 1), (6, 64, 16), (7, 65, 17), (25, 128, 512), (24, 64, 513), (3, 70, 1100), (200, 33, 40)],
+            debugStep: 3))
     func shapes(rows: Int, columns: Int, depth: Int) throws {
         let (a, b) = (try drawn([rows, depth]), try drawn([depth, columns], seed: 4))
         try expectOneAnswer(a, b)
@@ -90,7 +91,9 @@ internal import Verification
             }
             return
         }
-        func magnitudes(_ x: Tensor<Float>) throws -> Tensor<Float> { try Tensor(x.array.map { abs($0) }, shape: x.shape) }
+        func magnitudes(_ x: Tensor<Float>) throws -> Tensor<Float> {
+            try Tensor(x.array.map { abs($0) }, shape: x.shape)
+        }
         let bounds = try matmul(magnitudes(a), magnitudes(b)).array.map { $0 * 2 * 51 * 0x1p-24 }
         let ours = try matmul(a, b).array
         for threads in TestedBackends.threadCounts {

@@ -1,12 +1,13 @@
-// ONNX's operator Attention, opset 23 to 25, evaluated plainly from its public specification: no code of this package but
-// tensors. https://onnx.ai/onnx/operators/onnx__Attention.html, with what opset 25 adds (windows, onnx/onnx#8108) and what
-// was corrected in place: softcap before the mask (#7867), modes in the order of steps (#7913), causality counted from the
-// keys before the queries, and zeros for a query that sees no key (#8068).
+// ONNX's operator Attention, opset 23 to 25, evaluated plainly from its public specification: no code of this package
+// but tensors. https://onnx.ai/onnx/operators/onnx__Attention.html, with what opset 25 adds (windows, onnx/onnx#8108)
+// and what was corrected in place: softcap before the mask (#7867), modes in the order of steps (#7913), causality
+// counted from the keys before the queries, and zeros for a query that sees no key (#8068).
 
 internal import Normalization
 
 struct ONNXAttention {
-    /// [batch, heads, rows, size], or [batch, rows, heads · size] with numbers of heads. K and V are the new keys and values.
+    /// [batch, heads, rows, size], or [batch, rows, heads · size] with numbers of heads. K and V are the new keys and
+    /// values.
     var q, k, v: Tensor<Float>
     var qHeads: Int?, kvHeads: Int?
     /// [batch, heads, past rows, size].

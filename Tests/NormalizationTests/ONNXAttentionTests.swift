@@ -2,8 +2,8 @@
 // float64.
 //
 // What differs on purpose, and how a caller gets the operator's:
-// - `causal()` puts the last query at the last key (bottom right). The operator counts from the keys in its cache, and from
-//   none without one (top left for lengths that differ): `causal(offset:)`; with padded lengths `queryOffsets`.
+// - `causal()` puts the last query at the last key (bottom right). The operator counts from the keys in its cache, and
+//   from none without one (top left for lengths that differ): `causal(offset:)`; with padded lengths `queryOffsets`.
 // - Masks have an element for every key. The operator takes the rest of a shorter one for "takes no part".
 // - Softmax is float32 for every storage type (softmax_precision), matrices of scores are float32, too.
 // - Probabilities of a query that sees no key are 0, like its output. The operator's text leaves them open.
@@ -21,7 +21,8 @@ struct ONNXCase: CustomTestStringConvertible {
     var testDescription: String { name }
 
     init(
-        _ name: String, batch: Int = 2, heads: Int = 3, keyHeads: Int = 3, queries: Int = 4, keys: Int = 6, size: Int = 8,
+        _ name: String, batch: Int = 2, heads: Int = 3, keyHeads: Int = 3, queries: Int = 4, keys: Int = 6,
+        size: Int = 8,
         valueSize: Int = 8, past: Int = 0, threeAxes: Bool = false,
         _ change: (inout ONNXAttention, inout RandomNumbers) throws -> Void = { _, _ in }
     ) throws {
@@ -31,7 +32,8 @@ struct ONNXCase: CustomTestStringConvertible {
             try drawn(threeAxes ? [batch, rows, heads * size] : [batch, heads, rows, size])
         }
         var attention = ONNXAttention(
-            q: try rows(heads, queries, size), k: try rows(keyHeads, keys, size), v: try rows(keyHeads, keys, valueSize))
+            q: try rows(heads, queries, size), k: try rows(keyHeads, keys, size), v: try rows(keyHeads, keys, valueSize)
+        )
         if threeAxes { (attention.qHeads, attention.kvHeads) = (heads, keyHeads) }
         if past > 0 {
             attention.pastKey = try drawn([batch, keyHeads, past, size])
@@ -49,13 +51,16 @@ struct ONNXCase: CustomTestStringConvertible {
     /// A boolean mask in which every query sees the first key.
     static func boolean(_ shape: Shape, _ random: inout RandomNumbers) throws -> Tensor<Bool> {
         let keys = shape[shape.rank - 1]
-        return try Tensor(random.normals(shape.elementCount ?? 0).enumerated().map { $0 % keys == 0 || $1 < 0.4 }, shape: shape)
+        return try Tensor(
+            random.normals(shape.elementCount ?? 0).enumerated().map { $0 % keys == 0 || $1 < 0.4 }, shape: shape)
     }
 
     /// An additive mask with some -∞.
     static func additive(_ shape: Shape, _ random: inout RandomNumbers) throws -> Tensor<Float> {
         let keys = shape[shape.rank - 1]
-        let numbers = random.normals(shape.elementCount ?? 0).enumerated().map { $0 % keys > 0 && $1 > 0.9 ? -.infinity : $1 }
+        let numbers = random.normals(shape.elementCount ?? 0).enumerated().map {
+            $0 % keys > 0 && $1 > 0.9 ? -.infinity : $1
+        }
         return try Tensor(numbers, shape: shape)
     }
 
@@ -78,7 +83,9 @@ struct ONNXCase: CustomTestStringConvertible {
 
     private static var masks: [ONNXCase] {
         get throws {
-            let shapes: [Shape] = [[6], [4, 6], [3, 4, 6], [1, 4, 6], [2, 3, 4, 6], [2, 1, 4, 6], [1, 3, 1, 6], [2, 1, 1, 6]]
+            let shapes: [Shape] = [
+                [6], [4, 6], [3, 4, 6], [1, 4, 6], [2, 3, 4, 6], [2, 1, 4, 6], [1, 3, 1, 6], [2, 1, 1, 6],
+            ]
             return try shapes.flatMap { shape in
                 [
                     try ONNXCase("boolean mask \(shape)", { $0.booleanMask = try boolean(shape, &$1) }),
@@ -98,7 +105,8 @@ struct ONNXCase: CustomTestStringConvertible {
                     $0.additiveMask = try additive([4, 11], &$1)
                 },
                 ONNXCase("a mask of fewer keys", { $0.booleanMask = try boolean([4, 4], &$1) }),
-                ONNXCase("an additive mask of fewer keys", past: 3, { $0.additiveMask = try additive([2, 1, 4, 5], &$1) }),
+                ONNXCase(
+                    "an additive mask of fewer keys", past: 3, { $0.additiveMask = try additive([2, 1, 4, 5], &$1) }),
                 ONNXCase("queries without keys") { a, _ in
                     a.booleanMask = try Tensor((0..<24).map { $0 / 6 != 2 && $0 % 6 < 4 }, shape: [4, 6])
                 },
@@ -122,13 +130,17 @@ struct ONNXCase: CustomTestStringConvertible {
                 ONNXCase("causal with past", keys: 4, past: 9, { a, _ in a.isCausal = true }),
                 ONNXCase("causal step of decoding", queries: 1, keys: 1, past: 12, { a, _ in a.isCausal = true }),
                 ONNXCase("padded lengths", keys: 12, { a, _ in a.nonpadLengths = [7, 12] }),
-                ONNXCase("padded lengths and a softcap", keys: 12, { a, _ in (a.nonpadLengths, a.softcap) = ([7, 3], 1) }),
-                ONNXCase("padded lengths, causal", keys: 12, { a, _ in (a.nonpadLengths, a.isCausal) = ([4, 11], true) }),
+                ONNXCase(
+                    "padded lengths and a softcap", keys: 12, { a, _ in (a.nonpadLengths, a.softcap) = ([7, 3], 1) }),
+                ONNXCase(
+                    "padded lengths, causal", keys: 12, { a, _ in (a.nonpadLengths, a.isCausal) = ([4, 11], true) }),
                 ONNXCase("padded lengths and a mask", keys: 12) {
                     $0.nonpadLengths = [9, 5]
                     $0.additiveMask = try additive([2, 3, 4, 12], &$1)
                 },
-                ONNXCase("padded lengths below the queries", keys: 12, { a, _ in (a.nonpadLengths, a.isCausal) = ([0, 2], true) }),
+                ONNXCase(
+                    "padded lengths below the queries", keys: 12,
+                    { a, _ in (a.nonpadLengths, a.isCausal) = ([0, 2], true) }),
                 windowed("left", left: 2, right: -1), windowed("right", left: -1, right: 1),
                 windowed("both", left: 1, right: 2), windowed("itself", left: 0, right: 0),
                 windowed("left, causal", left: 2, right: 0, isCausal: true),
@@ -272,13 +284,15 @@ struct ONNXCase: CustomTestStringConvertible {
             for (mode, scores) in AttentionScores.allCases.enumerated() {
                 let given = try call.solve(use.attention, scores, products)
                 expect(given.y, naive.y, exact.y, rounding: 8 * 0x1p-24, "\(use.name), Y")
-                expect(given.scores, naive.scores[mode], exact.scores[mode], rounding: 8 * 0x1p-24, "\(use.name), mode \(mode)")
+                expect(
+                    given.scores, naive.scores[mode], exact.scores[mode], rounding: 8 * 0x1p-24,
+                    "\(use.name), mode \(mode)")
             }
         }
     }
 
-    /// Inputs of 16 bits: the operator's result for the numbers that they hold, rounded once more (bfloat16 products may
-    /// round their weights to bfloat16, too).
+    /// Inputs of 16 bits: the operator's result for the numbers that they hold, rounded once more (bfloat16 products
+    /// may round their weights to bfloat16, too).
     @Test(arguments: ONNXCase.all.filter { ["four axes", "grouped heads", "a softcap", "long"].contains($0.name) })
     func smallerTypes(use: ONNXCase) throws {
         func check<Element: KernelElement>(_ type: Element.Type, rounding: Double) throws {
@@ -287,7 +301,8 @@ struct ONNXCase: CustomTestStringConvertible {
             (a.q, a.k, a.v) = (stored(a.q).widened(), stored(a.k).widened(), stored(a.v).widened())
             let call = try Call(a)
             let y = try attention(
-                query: stored(call.query), key: stored(call.key), value: stored(call.value), scale: a.scale, mask: call.mask)
+                query: stored(call.query), key: stored(call.key), value: stored(call.value), scale: a.scale,
+                mask: call.mask)
             expect(y.widened().array, naive(a).y, judge(a).y, rounding: rounding, "\(use.name), \(type)")
         }
         try check(BFloat16.self, rounding: 2 * 0x1p-8)

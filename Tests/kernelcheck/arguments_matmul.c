@@ -20,11 +20,11 @@ static ck_matmul_args right_args(const board *b) {
         .depth = DEPTH,
         .scale = 0.5f,
         .a = f,
-        .a_strides = {HEADS * ROWS * ROW, ROWS *ROW, ROW},
+        .a_strides = {HEADS * ROWS * ROW, ROWS * ROW, ROW},
         .b = f + PLACE,
-        .b_strides = {B_HEADS * DEPTH * ROW, DEPTH *ROW, ROW},
+        .b_strides = {B_HEADS * DEPTH * ROW, DEPTH * ROW, ROW},
         .c = f + 2 * PLACE,
-        .c_strides = {HEADS * ROWS * ROW, ROWS *ROW, ROW},
+        .c_strides = {HEADS * ROWS * ROW, ROWS * ROW, ROW},
         .workspace = f + 3 * PLACE,
     };
     a.workspace_size = ck_matmul_workspace(&a, (ck_run){CK_ISA_AUTO, 1});
@@ -37,9 +37,9 @@ static ck_matmul_args right_args(const board *b) {
 #define BLAS_REFUSES(status, ...) CHANGED(board_refuses(c, b, enter_matmul_blas, &a, run, status), __VA_ARGS__)
 
 /// What both refuse.
-#define BOTH_REFUSE(status, ...)         \
-    do {                                 \
-        REFUSES(status, __VA_ARGS__);    \
+#define BOTH_REFUSE(status, ...)           \
+    do {                                   \
+        REFUSES(status, __VA_ARGS__);      \
         BLAS_REFUSES(status, __VA_ARGS__); \
     } while (0)
 

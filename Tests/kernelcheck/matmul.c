@@ -152,17 +152,20 @@ static ck_matmul_args call_args(const matmul_problem *p, matrix a, matrix b, mat
 static void begin(check *c, matmul_problem *p, const int64_t shape[3], int blas) {
     check_begin(c);
     draw(c, p, shape, blas);
-    check_describe(c, "%s: %s%s x %s%s to %s, batch %" PRId64 ", heads %" PRId64 " of %" PRId64 ", %" PRId64 " x %" PRId64
-                   " x %" PRId64, blas ? "BLAS" : "ours", type_name(p->a.type), p->a_transposed ? "'" : "",
-                   type_name(p->b.type), p->b_transposed ? "'" : "", type_name(p->c.type), p->batch, p->heads, p->b_heads,
-                   p->rows, p->columns, p->depth);
+    check_describe(c,
+                   "%s: %s%s x %s%s to %s, batch %" PRId64 ", heads %" PRId64 " of %" PRId64 ", %" PRId64 " x %" PRId64
+                   " x %" PRId64,
+                   blas ? "BLAS" : "ours", type_name(p->a.type), p->a_transposed ? "'" : "", type_name(p->b.type),
+                   p->b_transposed ? "'" : "", type_name(p->c.type), p->batch, p->heads, p->b_heads, p->rows,
+                   p->columns, p->depth);
 }
 
 static void compare(check *c, matmul_problem *p, const int64_t shape[3]) {
     static const int64_t threads[] = {1, 1, 2, 3, 8};
     begin(c, p, shape, 0);
     solve(p, NULL);
-    matrix a = place_tensor(c, p, A, &p->a, 1), b = place_tensor(c, p, B, &p->b, 1), y = place_tensor(c, p, C, &p->c, 0);
+    matrix a = place_tensor(c, p, A, &p->a, 1), b = place_tensor(c, p, B, &p->b, 1),
+           y = place_tensor(c, p, C, &p->c, 0);
     ck_matmul_args args = call_args(p, a, b, y);
     ck_run run = {c->isa, (int32_t)random_choice(&c->random, threads, 5)};
     args.workspace_size = ck_matmul_workspace(&args, run);
@@ -180,7 +183,8 @@ static void compare(check *c, matmul_problem *p, const int64_t shape[3]) {
 static void compare_blas(check *c, matmul_problem *p, const int64_t shape[3], float *bound) {
     begin(c, p, shape, 1);
     solve(p, bound);
-    matrix a = place_tensor(c, p, A, &p->a, 1), b = place_tensor(c, p, B, &p->b, 1), y = place_tensor(c, p, C, &p->c, 0);
+    matrix a = place_tensor(c, p, A, &p->a, 1), b = place_tensor(c, p, B, &p->b, 1),
+           y = place_tensor(c, p, C, &p->c, 0);
     ck_matmul_args args = call_args(p, a, b, y);
     ck_run run = {c->isa, 1 + (int32_t)random_below(&c->random, 3)};
     int is_linked = strcmp(ck_inspect().blas, "none") != 0;
@@ -210,8 +214,8 @@ static void tensor_free(tensor *t) {
 }
 
 void check_matmul(check *c) {
-    static const int64_t special[][3] = {{1, 1, 0},     {7, 70, 0},    {193, 65, 3}, {400, 64, 17}, {24, 128, 512}, {25, 128, 513},
-                                         {3, 129, 1500}, {90, 30, 1025}, {1, 1000, 64}, {200, 130, 33}};
+    static const int64_t special[][3] = {{1, 1, 0},      {7, 70, 0},     {193, 65, 3},   {400, 64, 17}, {24, 128, 512},
+                                         {25, 128, 513}, {3, 129, 1500}, {90, 30, 1025}, {1, 1000, 64}, {200, 130, 33}};
     matmul_problem p = {.a = tensor_make(), .b = tensor_make(), .c = tensor_make(), .scratch = malloc(4 * ELEMENTS)};
     float *bound = malloc(4 * ELEMENTS);
     if (!p.scratch || !bound) exit(2);

@@ -179,8 +179,7 @@ static void compare_range(check *c, score_problem *p, const score_memory *m, int
     check_describe(c, "%s, keys %" PRId64 " of %" PRId64 " ... %" PRId64 " alone, masks %d", type_name(p->type), keys,
                    from, to, kinds);
     ck_mask mask = p->mask;
-    if (mask.bias)
-        mask.bias = only_keys(&m->mask.bias, p->stored_bias, type_size(mask.bias_type), from, to, at_end);
+    if (mask.bias) mask.bias = only_keys(&m->mask.bias, p->stored_bias, type_size(mask.bias_type), from, to, at_end);
     if (mask.boolean) mask.boolean = only_keys(&m->mask.boolean, p->boolean, 1, from, to, at_end);
     matrix y = place(c, &m->home[Y], p->type, 1, keys);
     ck_score_softmax_args args = {1, 1, 1, keys, p->type, p->scale, .y = y.base, .mask = mask};
