@@ -55,8 +55,7 @@ package struct AccuracyPage: Sendable {
 
             ## Attention
 
-            Errors are beside the largest element here, and at most twice those of a naive evaluation of the same
-            formulas.
+            Errors are beside the largest element here, and at most twice those of the naive evaluation.
 
             \(text(attention.tables))
 

@@ -1,7 +1,5 @@
 /// The textbook: attention of one batch entry and head and its gradients, in the order of the formulas, with the
-/// exponential of the caller. In `Double` it is the judge of accuracy, in `Float` what it is compared with. What a row
-/// takes from the gradients of its weights is the product of its output and that one's gradient, as it is everywhere
-/// that keeps no weights.
+/// exponential of the caller. In `Double` it is the judge of accuracy, in `Float` what it is compared with.
 struct PlainAttention<Scalar: BinaryFloatingPoint> {
     /// Rows of `size` elements.
     let query, key, value, gradient: [Scalar]
@@ -46,14 +44,13 @@ struct PlainAttention<Scalar: BinaryFloatingPoint> {
             let e = s.map { exp($0 - most) }
             let sum = e.reduce(0, +)
             let p = e.map { $0 / sum }
+            let dp = (0..<seen).map { dot(gradient, i, value, $0) }
+            let delta = zip(p, dp).reduce(0) { $0 + $1.0 * $1.1 }
             r.logSumExp.append(most + log(sum))
             for j in 0..<seen {
-                for d in 0..<size { r.output[i * size + d] += p[j] * value[j * size + d] }
-            }
-            let delta = dot(gradient, i, r.output, i)
-            for j in 0..<seen {
-                let ds = p[j] * (dot(gradient, i, value, j) - delta) * scale
+                let ds = p[j] * (dp[j] - delta) * scale
                 for d in 0..<size {
+                    r.output[i * size + d] += p[j] * value[j * size + d]
                     r.query[i * size + d] += ds * key[j * size + d]
                     r.key[j * size + d] += ds * query[i * size + d]
                     r.value[j * size + d] += p[j] * gradient[i * size + d]

@@ -23,11 +23,12 @@ internal import Verification
                 ("dquery", gradients.query, stage.queryGradient), ("dkey", gradients.key, stage.keyGradient),
                 ("dvalue", gradients.value, stage.valueGradient),
             ]
+            let bound = try #require(measured.bound)
             #expect(all.map(\.0) == measured.cells.map(\.head) && stage.name == measured.data)
             for ((name, given, truth), cell) in zip(all, measured.cells) {
                 #expect(given.shape == truth.shape)
                 let error = AccuracyTable.worstError(given.array, truth.array, columns: truth.count)
-                #expect(error <= 2 * cell.naiveError, "\(stage.name), \(name): \(error), naively \(cell.naiveError)")
+                #expect(error <= bound(cell), "\(stage.name), \(name): \(error), naively \(cell.naiveError)")
             }
             for (sentence, length) in lengths.enumerated() where length < 24 {
                 for gradient in [gradients.key, gradients.value] {
