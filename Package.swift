@@ -57,7 +57,8 @@ let package = Package(
             name: "Verification",
             dependencies: ["Normalization", "ReferenceKernels"],
             resources: [
-                .copy("Resources/minilm_layer_norm.safetensors"), .copy("Resources/minilm_scores.safetensors"),
+                .copy("Resources/minilm_attention.safetensors"), .copy("Resources/minilm_layer_norm.safetensors"),
+                .copy("Resources/minilm_scores.safetensors"),
             ],
             swiftSettings: safe
         ),

@@ -38,6 +38,7 @@ def check_sources() -> None:
     c = files("CKernels", ".c", ".h")
     only_in(r"\b_mm\d*_\w+\(|\bv\w+q_[fsu]32\(|\b__m(256|512)", r"CKernels/vector/.*", c, "intrinsics outside vector/")
     only_in(r"GOMP_|\bomp_\w+\(|dispatch_apply", r"CKernels/parallel/blocks\.c", c, "threads outside parallel/blocks.c")
+    only_in(r"\b(cblas|openblas)_\w+\(", r"CKernels/parallel/blas\.c", c, "BLAS outside parallel/blas.c")
     only_in(r"__builtin_cpu_|__get_cpuid", r"CKernels/dispatch/cpu_features\.c", c, "asks the CPU outside cpu_features.c")
     only_in(r"\bgetenv\(", r"CKernels/dispatch/select\.c", c, "reads the environment outside select.c")
     only_in(r"\b(malloc|calloc|realloc|free|printf|fprintf|puts|abort|exit|assert)\(", r"(?!)", c,

@@ -3,14 +3,8 @@
 #include "ck_inspect.h"
 
 #include "dispatch/select.h"
+#include "parallel/blas.h"
 #include "parallel/blocks.h"
-
-#ifdef CK_OPENBLAS
-char *openblas_get_config(void);
-static const char *blas(void) { return openblas_get_config(); }
-#else
-static const char *blas(void) { return "none"; }
-#endif
 
 ck_inspection ck_inspect(void) {
     return (ck_inspection){
@@ -21,7 +15,7 @@ ck_inspection ck_inspect(void) {
         .threading = ck_threading(),
         .max_threads = ck_max_threads(),
         .last_cache = ck_last_cache(),
-        .blas = blas(),
+        .blas = ck_blas(),
     };
 }
 
@@ -57,6 +51,7 @@ const char *ck_status_text(ck_status status) {
     case CK_BAD_PARAMETER: return "a number is NaN, infinite or outside its range";
     case CK_BAD_OFFSETS: return "offsets do not begin at 0, decrease, or do not end at the count";
     case CK_BAD_LENGTHS: return "a length is negative or more than there are keys";
+    case CK_BLAS_UNAVAILABLE: return "this build links no BLAS";
     }
     return "not a status of this library";
 }

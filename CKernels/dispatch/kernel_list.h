@@ -11,6 +11,7 @@
 #include "ck_attention.h"
 #include "ck_csr_norm.h"
 #include "ck_csr_softmax.h"
+#include "ck_matmul.h"
 #include "ck_moments_backward.h"
 #include "ck_norm.h"
 #include "ck_norm_second_order.h"
@@ -19,6 +20,7 @@
 #include "ck_softmax.h"
 #include "dispatch/attention_plan.h"
 #include "dispatch/channel_region.h"
+#include "dispatch/matmul_plan.h"
 #include "dispatch/score_sums.h"
 
 #define CK_KERNELS(KERNEL)                                                                                    \
@@ -63,6 +65,7 @@
                                  int streaming))                                                              \
     KERNEL(merge_softmax_states, (const ck_softmax_state *parts, int64_t count, ck_softmax_state *result))    \
     KERNEL(score_softmax, (const ck_score_softmax_args *args, int64_t begin, int64_t end, int streaming))     \
+    KERNEL(masked_scores, (const ck_score_softmax_args *args, int64_t begin, int64_t end))                    \
     KERNEL(score_softmax_backward, (const ck_score_softmax_backward_args *args, const ck_score_sums *sums,    \
                                     int64_t begin, int64_t end))                                              \
     KERNEL(attention, (const ck_attention_args *args, const ck_attention_plan *plan, int64_t begin,           \
@@ -77,6 +80,8 @@
     KERNEL(attention_bias_backward, (const ck_attention_backward_args *args,                                  \
                                      const ck_attention_gradient_plan *plan, int64_t begin, int64_t end,      \
                                      float *space))                                                           \
+    KERNEL(matmul, (const ck_matmul_args *args, const ck_matmul_plan *plan, int64_t begin, int64_t end,       \
+                    float *space))                                                                            \
     KERNEL(exp_1ulp, (const float *x, float *y, int64_t count, int streaming))                                \
     KERNEL(tanh_2ulp, (const float *x, float *y, int64_t count, int streaming))                               \
     KERNEL(limit_copy, (const float *source, const float *second, float *destination, int64_t count,          \

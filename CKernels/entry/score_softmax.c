@@ -1,4 +1,4 @@
-// score_softmax.c: ck_score_softmax: check, pick the table, cut the rows into blocks, run.
+// score_softmax.c: ck_score_softmax, ck_masked_scores: check, pick the table, cut the rows into blocks, run.
 
 #include "ck_score_softmax.h"
 
@@ -85,5 +85,23 @@ ck_status ck_score_softmax(const ck_score_softmax_args *args, ck_run run) {
     call.streaming = args->y && args->y != args->x && bytes > ck_cached_bytes(call.blocks, bytes, run.threads) &&
                      ck_is_grid_line_aligned(output_of(args));
     ck_run_blocks(call.blocks, bytes, run.threads, run_rows, &call);
+    return CK_OK;
+}
+
+static void run_scores(const void *context, int64_t begin, int64_t end) {
+    const score_call *call = context;
+    call->table->masked_scores(call->args, begin, end);
+}
+
+ck_status ck_masked_scores(const ck_score_softmax_args *args, ck_run run) {
+    if (!args) return CK_NULL_POINTER;
+    ck_score_softmax_args scores = *args;
+    scores.log_sum_exp = NULL;
+    scores.mask.sinks = NULL;
+    score_call call = {.args = &scores};
+    CK_CHECK(check(&scores, &call.rows));
+    CK_CHECK(ck_check_threads(run));
+    CK_CHECK(ck_select(run.isa, &call.table));
+    ck_run_blocks(call.rows, 2 * call.rows * args->keys * ck_size_of(args->type), run.threads, run_scores, &call);
     return CK_OK;
 }

@@ -38,6 +38,7 @@ typedef enum ck_status {
     CK_BAD_PARAMETER,        ///< a number that is NaN, infinite or outside its range
     CK_BAD_OFFSETS,          ///< offsets do not begin at 0, decrease, or do not end at the count
     CK_BAD_LENGTHS,          ///< a length that is negative or more than there are keys
+    CK_BLAS_UNAVAILABLE,     ///< this build links no BLAS
 } ck_status;
 
 /// One sentence for a status; never NULL, also for values that are not a ck_status.

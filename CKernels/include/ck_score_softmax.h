@@ -1,4 +1,5 @@
-/// ck_score_softmax.h: the softmax of attention scores under a mask, forward and backward; float32, bfloat16, float16.
+/// ck_score_softmax.h: the softmax of attention scores under a mask, forward and backward, and the masked scores alone;
+/// float32, bfloat16, float16.
 ///
 ///     s = scale * x, as ck_mask.h changes it,     y[j] = e^s[j] / (e^sink + sum_k e^s[k])
 ///     log_sum_exp = ln(e^sink + sum_k e^s[k])     over the keys that take part; no sink: e^sink is 0
@@ -37,6 +38,10 @@ typedef struct ck_score_softmax_args {
 
 /// Takes up to 272 KiB of stack.
 CK_API ck_status ck_score_softmax(const ck_score_softmax_args *args, ck_run run);
+
+/// The masked scores themselves, from the same arguments: y = s as it enters the softmax, -infinity for a key that
+/// takes no part, whatever stands there. y is needed; log_sum_exp and the mask's sinks are not used.
+CK_API ck_status ck_masked_scores(const ck_score_softmax_args *args, ck_run run);
 
 /// Arguments of `ck_score_softmax_backward`, from the output y of the forward pass. With q = e^(sink - log_sum_exp):
 ///

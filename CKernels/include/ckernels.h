@@ -16,6 +16,7 @@
 #include "ck_orthogonal_add.h"
 #include "ck_segment_norm.h"
 #include "ck_mask.h"
+#include "ck_matmul.h"
 #include "ck_moments.h"
 #include "ck_moments_backward.h"
 #include "ck_score_softmax.h"

@@ -47,6 +47,7 @@
 #include "kernels/csr_softmax_backward_body.h"
 #include "kernels/score_rows.h"
 #include "kernels/score_softmax_body.h"
+#include "kernels/masked_scores_body.h"
 #include "kernels/score_softmax_backward_body.h"
 #include "kernels/product_tile.h"
 #include "kernels/attention_state.h"
@@ -54,6 +55,7 @@
 #include "kernels/attention_body.h"
 #include "kernels/attention_backward_body.h"
 #include "kernels/attention_bias_backward_body.h"
+#include "kernels/matmul_body.h"
 #include "kernels/functions_body.h"
 #include "kernels/limits_body.h"
 

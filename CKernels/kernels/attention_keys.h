@@ -29,8 +29,8 @@ typedef struct float_rows {
     int is_paired;                // two rows in one: product_tile.h
 } float_rows;
 
-/// Up to 16 rows from `first` on: to[64 d + r] is element d of row r, +0 where there is none.
-V_FN void turn_16_rows(const row_source *s, int64_t first, int64_t count, float *to, ck_type type) {
+/// Up to 16 rows from `first` on: to[pitch d + r] is element d of row r, +0 where there is none.
+V_FN void turn_16_rows(const row_source *s, int64_t first, int64_t count, float *to, ck_type type, int64_t pitch) {
     const float *rows[16], *widened_rows[16];
     float widened[16 * 16];
     for (int r = 0; r < 16; r++) {
@@ -40,11 +40,11 @@ V_FN void turn_16_rows(const row_source *s, int64_t first, int64_t count, float 
     for (int64_t d = 0; d < s->width; d += 16) {
         int64_t left = s->width - d;
         if (type == CK_F32 && left >= 16) {
-            v_turn(rows, d, to + d * BLOCK, BLOCK);
+            v_turn(rows, d, to + d * pitch, pitch);
             continue;
         }
         for (int r = 0; r < 16; r++) v_store(widened + 16 * r, read_left((source){rows[r], type}, d, left));
-        v_turn(widened_rows, 0, to + d * BLOCK, BLOCK);
+        v_turn(widened_rows, 0, to + d * pitch, pitch);
     }
 }
 
@@ -52,11 +52,11 @@ V_FN void turn_16_rows(const row_source *s, int64_t first, int64_t count, float 
 V_SLOW void CK_JOIN(turn_rows, CK_SUFFIX)(const row_source *s, int64_t first, int64_t count, float *to) {
     for (int64_t k = 0; k < BLOCK; k += 16, to += 16) {
         if (s->at.type == CK_F32)
-            turn_16_rows(s, first + k, count - k, to, CK_F32);
+            turn_16_rows(s, first + k, count - k, to, CK_F32, BLOCK);
         else if (s->at.type == CK_BF16)
-            turn_16_rows(s, first + k, count - k, to, CK_BF16);
+            turn_16_rows(s, first + k, count - k, to, CK_BF16, BLOCK);
         else
-            turn_16_rows(s, first + k, count - k, to, CK_F16);
+            turn_16_rows(s, first + k, count - k, to, CK_F16, BLOCK);
     }
 }
 

@@ -9,6 +9,15 @@ package enum ScoreSoftmaxKernels {
         _ x: Tensor<Element>, scale: Float, mask: ScoreMask, output y: Tensor<Element>, logSumExp: Tensor<Float>?,
         run: KernelRun
     ) throws(NormalizationError) {
+        var arguments = unsafe arguments(x, scale: scale, mask: mask, output: y)
+        unsafe arguments.log_sum_exp = logSumExp.map { unsafe $0.mutablePointer }
+        try check(unsafe ck_score_softmax(&arguments, run.run))
+    }
+
+    /// Valid while the tensors and the mask live.
+    private static func arguments<Element: KernelElement>(
+        _ x: Tensor<Element>, scale: Float, mask: ScoreMask, output y: Tensor<Element>
+    ) -> ck_score_softmax_args {
         let shape = mask.shape
         var arguments = unsafe ck_score_softmax_args()
         unsafe arguments.batch = Int64(shape.batch)
@@ -21,9 +30,16 @@ package enum ScoreSoftmaxKernels {
         unsafe arguments.x_strides = x.scoreStrides
         unsafe arguments.y = UnsafeMutableRawPointer(y.mutablePointer)
         unsafe arguments.y_strides = y.scoreStrides
-        unsafe arguments.log_sum_exp = logSumExp.map { unsafe $0.mutablePointer }
         unsafe arguments.mask = mask.kernelMask
-        try check(unsafe ck_score_softmax(&arguments, run.run))
+        return unsafe arguments
+    }
+
+    /// `y` may be `x` itself; it is not shared.
+    package static func maskedScores<Element: KernelElement>(
+        _ x: Tensor<Element>, scale: Float, mask: ScoreMask, output y: Tensor<Element>, run: KernelRun
+    ) throws(NormalizationError) {
+        var arguments = unsafe arguments(x, scale: scale, mask: mask, output: y)
+        try check(unsafe ck_masked_scores(&arguments, run.run))
     }
 
     /// Where gradients go; none is shared, and those of parameters are contiguous.

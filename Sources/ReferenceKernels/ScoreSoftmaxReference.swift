@@ -1,6 +1,7 @@
 package import Tensors
 
-/// Softmax of masked scores in plain Swift, with the bits of the C kernels. Rows are dense: [batch, heads, queries, keys].
+/// Softmax of masked scores in plain Swift, with the bits of the C kernels. Rows are dense: [batch, heads, queries,
+/// keys].
 package enum ScoreSoftmaxReference {
     package struct Output {
         package var y: [Float] = []
@@ -9,14 +10,19 @@ package enum ScoreSoftmaxReference {
 
     package static func forward(_ x: [Float], scale: Float, mask: ScoreMask) -> Output {
         var output = Output()
+        let scores = maskedScores(x, scale: scale, mask: mask)
         for (number, row) in mask.rows().enumerated() {
-            let first = number * row.keys
-            let scores = (0..<row.keys).map { row.score(scale * x[first + $0], $0) }
-            let (y, logSumExp) = softmax(scores, sink: row.sink)
+            let (y, logSumExp) = softmax(Array(scores[number * row.keys..<(number + 1) * row.keys]), sink: row.sink)
             output.y += y
             output.logSumExp.append(logSumExp)
         }
         return output
+    }
+
+    package static func maskedScores(_ x: [Float], scale: Float, mask: ScoreMask) -> [Float] {
+        mask.rows().enumerated().flatMap { number, row in
+            (0..<row.keys).map { row.score(scale * x[number * row.keys + $0], $0) }
+        }
     }
 
     /// e^s / (e^sink + sum(e^s)) and ln of what is below the fraction.

@@ -30,6 +30,8 @@ public struct NormalizationError: Error, Hashable, Sendable {
         case invalidThreadCount
         /// This build or this machine does not have the instruction set.
         case unavailableInstructionSet
+        /// This build links no BLAS.
+        case unavailableBLAS
         /// The kernel library refused the call for a reason that this module does not check itself.
         case kernelRefused
     }

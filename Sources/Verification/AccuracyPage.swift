@@ -3,12 +3,14 @@ package struct AccuracyPage: Sendable {
     package let layerNorm: LayerNormAccuracy
     package let rowFamily: RowFamilyAccuracy
     package let channelNorm: ChannelNormAccuracy
+    package let attention: AttentionAccuracy
 
     /// Measures all of it.
     package init() throws {
         layerNorm = try LayerNormAccuracy()
         rowFamily = try RowFamilyAccuracy()
         channelNorm = try ChannelNormAccuracy()
+        attention = try AttentionAccuracy()
     }
 
     package var text: String {
@@ -50,6 +52,12 @@ package struct AccuracyPage: Sendable {
             ## Batch, group and instance normalization
 
             \(text(channelNorm.tables))
+
+            ## Attention
+
+            Errors are beside the largest element here, and at most twice those of the naive evaluation.
+
+            \(text(attention.tables))
 
             """
     }

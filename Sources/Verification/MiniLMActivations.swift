@@ -67,7 +67,7 @@ package struct MiniLMActivations {
         }
     }
 
-    private static func file(_ name: String) throws -> SafeTensors {
+    static func file(_ name: String) throws -> SafeTensors {
         guard let url = Bundle.module.url(forResource: name, withExtension: "safetensors") else {
             throw CocoaError(.fileNoSuchFile)
         }

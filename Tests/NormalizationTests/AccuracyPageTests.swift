@@ -28,6 +28,8 @@ enum MeasuredAccuracy {
 
     @Test func channelNorms() throws { try expectBounds(MeasuredAccuracy.page.get().channelNorm.tables) }
 
+    @Test func attentions() throws { try expectBounds(MeasuredAccuracy.page.get().attention.tables) }
+
     /// The tables have data that a naive evaluation fails on: offsets, scales, sums that their storage cannot hold.
     @Test func naiveEvaluationsFail() throws {
         let page = try MeasuredAccuracy.page.get()

@@ -11,8 +11,8 @@
 static void check_texts(check *c) {
     check_begin(c);
     check_describe(c, "texts");
-    for (int a = CK_OK; a <= CK_BAD_LENGTHS; a++)
-        for (int b = a + 1; b <= CK_BAD_LENGTHS + 1; b++)
+    for (int a = CK_OK; a <= CK_BLAS_UNAVAILABLE; a++)
+        for (int b = a + 1; b <= CK_BLAS_UNAVAILABLE + 1; b++)
             check_that(c, strcmp(ck_status_text((ck_status)a), ck_status_text((ck_status)b)) != 0,
                        "two statuses, one text");
     for (int a = CK_ISA_AUTO; a <= CK_ISA_NEON; a++)
@@ -55,5 +55,6 @@ void check_arguments(check *c) {
     check_score_softmax_arguments(c, &b);
     check_attention_arguments(c, &b);
     check_attention_backward_arguments(c, &b);
+    check_matmul_arguments(c, &b);
     board_free(&b);
 }

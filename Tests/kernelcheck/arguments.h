@@ -17,6 +17,7 @@ void check_csr_softmax_arguments(check *c, board *b);
 void check_score_softmax_arguments(check *c, board *b);
 void check_attention_arguments(check *c, board *b);
 void check_attention_backward_arguments(check *c, board *b);
+void check_matmul_arguments(check *c, board *b);
 
 /// Makes a right call into another by statements on `a` (of type `type`) and `run`, which also describe
 /// the case, then gives the verdict, an expression. Each operator's file shortens this to REFUSES and ACCEPTS.

@@ -53,6 +53,9 @@ void check_attention_backward(check *c);
 /// How much stack calls take.
 void check_stack(check *c);
 
+/// Products of matrices against the contract's words; by BLAS, where there is one, within a bound.
+void check_matmul(check *c);
+
 /// Calls in forked children.
 void check_forks(check *c);
 

@@ -42,6 +42,7 @@ static const family families[] = {
     {"score_softmax", check_score_softmax},
     {"attention", check_attention},
     {"attention_backward", check_attention_backward},
+    {"matmul", check_matmul},
     {"exp", check_exp},
     {"tanh", check_tanh},
     {"stack", check_stack},

@@ -74,6 +74,25 @@ static void compare_forward(check *c, const score_problem *p, const score_memory
     if (!in_place) expect_rows(c, "x", m, p, x, p->stored_x, x_layout);
 }
 
+/// The scores without the softmax. `m->gradient` holds them meanwhile.
+static void compare_scores(check *c, const score_problem *p, const score_memory *m, ck_run run) {
+    int in_place = random_below(&c->random, 3) == 0;
+    ck_strides x_layout = score_layout(c, p), y_layout = in_place ? x_layout : score_layout(c, p);
+    matrix x = place_rows(c, m, X, p, p->stored_x, x_layout);
+    matrix y = in_place ? x : place_rows(c, m, Y, p, NULL, y_layout);
+    ck_score_softmax_args args = {p->batch, p->heads, p->queries, p->keys, p->type, p->scale, .x = x.base, .y = y.base};
+    args.x_strides = times(x_layout, x.stride);
+    args.y_strides = times(y_layout, y.stride);
+    args.mask = place_mask(c, &m->mask, p);
+    if (!check_call(c, enter_masked_scores, &args, run, CK_OK)) return;
+    for (int64_t row = 0; row < score_problem_rows(p); row++) {
+        contract_score_row r = score_problem_row(p, row);
+        for (int64_t j = 0; j < p->keys; j++)
+            type_set_bits(p->type, m->gradient, row * p->keys + j, type_round(p->type, contract_score(&r, j)));
+    }
+    expect_rows(c, "scores", m, p, y, m->gradient, y_layout);
+}
+
 static void compare_backward(check *c, const score_problem *p, const score_memory *m, ck_run run) {
     int in_place = (int)random_below(&c->random, 4);                                  // 0: dx is dy; 1: dx is y
     int apart = (int)random_below(&c->random, 9), rows = (int)score_problem_rows(p);  // 8: no dbias
@@ -137,6 +156,7 @@ static void compare(check *c, score_problem *p, const score_memory *m, const int
                    type_name(p->type), p->batch, p->heads, p->queries, p->keys, kinds, p->mask.offset,
                    p->mask.window_left, p->mask.window_right, run.threads);
     compare_forward(c, p, m, run);
+    compare_scores(c, p, m, run);
     compare_backward(c, p, m, run);
 }
 
@@ -159,13 +179,13 @@ static void compare_range(check *c, score_problem *p, const score_memory *m, int
     check_describe(c, "%s, keys %" PRId64 " of %" PRId64 " ... %" PRId64 " alone, masks %d", type_name(p->type), keys,
                    from, to, kinds);
     ck_mask mask = p->mask;
-    if (mask.bias)
-        mask.bias = only_keys(&m->mask.bias, p->stored_bias, type_size(mask.bias_type), from, to, at_end);
+    if (mask.bias) mask.bias = only_keys(&m->mask.bias, p->stored_bias, type_size(mask.bias_type), from, to, at_end);
     if (mask.boolean) mask.boolean = only_keys(&m->mask.boolean, p->boolean, 1, from, to, at_end);
     matrix y = place(c, &m->home[Y], p->type, 1, keys);
     ck_score_softmax_args args = {1, 1, 1, keys, p->type, p->scale, .y = y.base, .mask = mask};
     args.x = only_keys(&m->home[X], p->stored_x, size, from, to, at_end);
     if (check_call(c, enter_score_softmax, &args, (ck_run){c->isa, 1}, CK_OK)) matrix_expect(c, "y", y, p->stored_y);
+    check_call(c, enter_masked_scores, &args, (ck_run){c->isa, 1}, CK_OK);
     matrix dx = place(c, &m->home[DX], p->type, 1, keys);
     ck_score_softmax_backward_args back = {1, 1, 1, keys, p->type, p->scale, .x = args.x, .dx = dx.base, .mask = mask};
     back.dy = only_keys(&m->home[DY], p->stored_dy, size, from, to, at_end);
