@@ -7,10 +7,12 @@ package enum AttentionReference {
         package let keyHeads, headSize, valueSize: Int
         package let scale: Float
         package let mask: ScoreMask
+        package let dropout: Dropout?
+        package let firstQuery: Int
 
         package init(
             query: [Float], key: [Float], value: [Float], keyHeads: Int, headSize: Int, valueSize: Int, scale: Float,
-            mask: ScoreMask
+            mask: ScoreMask, dropout: Dropout?, firstQuery: Int
         ) {
             self.query = query
             self.key = key
@@ -20,6 +22,8 @@ package enum AttentionReference {
             self.valueSize = valueSize
             self.scale = scale
             self.mask = mask
+            self.dropout = dropout
+            self.firstQuery = firstQuery
         }
 
         /// The number of a key's row, for the query in row `row` of all.
@@ -28,6 +32,15 @@ package enum AttentionReference {
             let (batch, head) = (plane / mask.shape.heads, plane % mask.shape.heads)
             return (batch * keyHeads + head * keyHeads / mask.shape.heads) * mask.shape.keys + key
         }
+
+        /// Whether dropout keeps the key for the query in row `row` of all: rows count 2^32 for each head.
+        func keeps(row: Int, key: Int) -> Bool {
+            let (plane, query) = row.quotientAndRemainder(dividingBy: mask.shape.queries)
+            return dropout?.keeps(row: plane << 32 + firstQuery + query, column: key) ?? true
+        }
+
+        /// Of what is kept.
+        var keptScale: Float { 1 / (1 - (dropout?.probability ?? 0)) }
 
         /// The product of query and key, scaled.
         func scaledScore(row: Int, key keyRow: Int) -> Float { scale * dot(query, row, key, keyRow, headSize) }
@@ -55,7 +68,7 @@ package enum AttentionReference {
             var state = states(of: row, scores, input).reduce(AttentionSums(columns: input.valueSize)) {
                 $0.merged(with: $1)
             }
-            let (output, high, low) = state.finish(sink: scores.sink)
+            let (output, high, low) = state.finish(sink: scores.sink, keptScale: input.keptScale)
             result.output += output
             result.logSumExp.append(high)
             result.logSumExpLow.append(low)
@@ -75,7 +88,9 @@ package enum AttentionReference {
                     guard keys.contains(key) else { return -.infinity }
                     return scores.score(input.scaledScore(row: row, key: input.keyRow(key, ofRow: row)), key)
                 }
-                sums.add(block, count: min(64, scores.keys - first)) { key, column in
+                sums.add(block, count: min(64, scores.keys - first)) {
+                    input.keeps(row: row, key: first + $0)
+                } values: { key, column in
                     input.value[input.keyRow(first + key, ofRow: row) * input.valueSize + column]
                 }
             }
@@ -129,13 +144,15 @@ struct AttentionSums {
         for column in weighted.indices { weighted[column] *= ratio }
     }
 
-    /// A block of 64 keys, of which `count` are there.
-    mutating func add(_ scores: [Float], count: Int, values: (_ key: Int, _ column: Int) -> Float) {
+    /// A block of 64 keys, of which `count` are there. All are summed; the values of those that are kept are weighted.
+    mutating func add(
+        _ scores: [Float], count: Int, keeps: (_ key: Int) -> Bool, values: (_ key: Int, _ column: Int) -> Float
+    ) {
         let largest = scores.reduce(most) { $1 > $0 ? $1 : $0 }
         if largest > most { raise(to: largest) }
         let e = scores.map(weight)
         for lane in 0..<16 { sum[lane] += (e[lane] + e[lane + 32]) + (e[lane + 16] + e[lane + 48]) }
-        for (key, e) in e[..<count].enumerated() where e != 0 {
+        for (key, e) in e[..<count].enumerated() where e != 0 && keeps(key) {
             for column in weighted.indices { weighted[column].addProduct(e, values(key, column)) }
         }
     }
@@ -150,7 +167,7 @@ struct AttentionSums {
     }
 
     /// The output, and the logarithm of the sum in two parts.
-    mutating func finish(sink: Float) -> (output: [Float], logSumExp: Float, low: Float) {
+    mutating func finish(sink: Float, keptScale: Float) -> (output: [Float], logSumExp: Float, low: Float) {
         if sink > most { raise(to: sink) }
         var width = 8
         while width > 0 {
@@ -159,7 +176,7 @@ struct AttentionSums {
         }
         let total = sum[0] + (sink == -.infinity ? 0 : weight(sink))
         if total == 0 { return (weighted.map { _ in 0 }, -.infinity, 0) }
-        let output = weighted.map { $0 / total + 0 }
+        let output = weighted.map { $0 / total * keptScale + 0 }
         if total.isNaN { return (output, .nan, 0) }
         let log = Double(anchor) + Double(power) * 0x1.62e42fefa39efp-1 + WideFunctions.log(Double(total))
         let high = Float(log)
