@@ -193,15 +193,15 @@ int64_t ck_attention_worth(const ck_attention_args *a) {
     return bytes < 0x1p60 ? (int64_t)bytes : (int64_t)1 << 60;
 }
 
-int64_t ck_attention_threads(const ck_attention_args *a, ck_run run) {
+int64_t ck_attention_threads(int64_t worth, ck_run run) {
     int64_t threads = run.threads > 0 ? run.threads : ck_max_threads();
-    return ck_is_shared(INT64_MAX, ck_attention_worth(a), run.threads) ? threads : 1;
+    return ck_is_shared(INT64_MAX, worth, run.threads) ? threads : 1;
 }
 
 size_t ck_attention_workspace(const ck_attention_args *args, ck_run run) {
     int shares_chunks;
     if (!args || ck_check_attention_numbers(args) != CK_OK || run.threads < 0 || !has_work(args)) return 0;
-    int64_t threads = ck_attention_threads(args, run);
+    int64_t threads = ck_attention_threads(ck_attention_worth(args), run);
     ck_attention_plan plan = plan_of(args, threads, &shares_chunks);
     int64_t floats = workspace_floats(args, &plan, threads, shares_chunks);
     return floats < 0 ? 0 : (size_t)floats * sizeof(float);
@@ -238,7 +238,7 @@ ck_status ck_attention(const ck_attention_args *args, ck_run run) {
     if (!has_work(args) || ck_attention_rows(args) == 0) return CK_OK;
 
     int shares_chunks;
-    int64_t threads = ck_attention_threads(args, run);
+    int64_t threads = ck_attention_threads(ck_attention_worth(args), run);
     call.plan = plan_of(args, threads, &shares_chunks);
     int64_t floats = workspace_floats(args, &call.plan, threads, shares_chunks);
     if (floats < 0) return CK_SIZE_OVERFLOW;

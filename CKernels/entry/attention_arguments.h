@@ -27,7 +27,7 @@ ck_grid ck_key_grid(const ck_attention_args *a, const void *base, int64_t cols, 
 /// Bytes of memory traffic that take as long as attention of this shape, for the choice of threads.
 int64_t ck_attention_worth(const ck_attention_args *a);
 
-/// Threads that may work on a call.
-int64_t ck_attention_threads(const ck_attention_args *a, ck_run run);
+/// Threads that may work on a call of this worth; workspace is for as many.
+int64_t ck_attention_threads(int64_t worth, ck_run run);
 
 #endif

@@ -145,7 +145,7 @@ static size_t workspace_bytes(const gradient_args *b, const ck_attention_gradien
 
 size_t ck_attention_backward_workspace(const gradient_args *args, ck_run run) {
     if (!args || ck_check_attention_numbers(&args->forward) != CK_OK || run.threads < 0 || !has_work(args)) return 0;
-    int64_t threads = ck_attention_threads(&args->forward, run);
+    int64_t threads = ck_attention_threads(2 * ck_attention_worth(&args->forward), run);
     ck_attention_gradient_plan plan = plan_of(args, threads);
     return workspace_bytes(args, &plan, threads);
 }
@@ -193,7 +193,7 @@ ck_status ck_attention_backward(const gradient_args *args, ck_run run) {
     CK_CHECK(ck_select(run.isa, &call.table));
     if (!has_work(args)) return CK_OK;
 
-    int64_t threads = ck_attention_threads(&args->forward, run), worth = 2 * ck_attention_worth(&args->forward);
+    int64_t worth = 2 * ck_attention_worth(&args->forward), threads = ck_attention_threads(worth, run);
     call.plan = plan_of(args, threads);
     size_t bytes = workspace_bytes(args, &call.plan, threads);
     CK_CHECK(check_memory(args, grids, bytes));

@@ -9,10 +9,12 @@ package struct AttentionKernels<Element: KernelElement, KeyElement: KernelElemen
     private let places: AttentionPlaces
     private let scale: Float
     private let mask: ScoreMask
+    private let dropout: Dropout?
+    private let firstQuery: Int
 
     package init(
         query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, queryLayout: BatchLayout,
-        keyLayout: BatchLayout, scale: Float, mask: ScoreMask
+        keyLayout: BatchLayout, scale: Float, mask: ScoreMask, dropout: Dropout?, firstQuery: Int
     ) {
         self.query = query
         self.key = key
@@ -20,6 +22,8 @@ package struct AttentionKernels<Element: KernelElement, KeyElement: KernelElemen
         places = AttentionPlaces(queries: queryLayout, keys: keyLayout)
         self.scale = scale
         self.mask = mask
+        self.dropout = dropout
+        self.firstQuery = firstQuery
     }
 
     /// Valid while the tensors live.
@@ -51,6 +55,9 @@ package struct AttentionKernels<Element: KernelElement, KeyElement: KernelElemen
         let (heads, queries) = (Int64(query.shape[1]), Int64(query.shape[2]))
         unsafe arguments.log_sum_exp_strides = ck_strides(batch: heads * queries, head: queries, row: 1)
         unsafe places.set(in: &arguments, pages: key.shape[0])
+        unsafe arguments.dropout = dropout?.probability ?? 0
+        unsafe arguments.seed = dropout?.seed ?? 0
+        unsafe arguments.first_query = Int64(firstQuery)
         return unsafe arguments
     }
 
@@ -66,22 +73,47 @@ package struct AttentionKernels<Element: KernelElement, KeyElement: KernelElemen
         try check(unsafe ck_attention(&arguments, run.run))
     }
 
-    /// Gradients are dense and not shared.
+    /// Where gradients go, dense and not shared; those of the mask's parameters are nil where they are not wanted.
+    package struct Gradients {
+        let query: Tensor<Element>
+        let key, value: Tensor<KeyElement>
+        let bias, slopes, sinks: Tensor<Float>?
+
+        package init(
+            query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, bias: Tensor<Float>?,
+            slopes: Tensor<Float>?, sinks: Tensor<Float>?
+        ) {
+            self.query = query
+            self.key = key
+            self.value = value
+            self.bias = bias
+            self.slopes = slopes
+            self.sinks = sinks
+        }
+    }
+
     package func backward(
         _ outputGradient: Tensor<Element>, output: Tensor<Element>, logSumExp: Tensor<Float>,
-        logSumExpLow: Tensor<Float>, dquery: Tensor<Element>, dkey: Tensor<KeyElement>, dvalue: Tensor<KeyElement>,
-        run: KernelRun
+        logSumExpLow: Tensor<Float>, into gradients: Gradients, run: KernelRun
     ) throws(NormalizationError) {
         var arguments = unsafe ck_attention_backward_args()
         unsafe arguments.forward = self.arguments(output: output, logSumExp: logSumExp, logSumExpLow: logSumExpLow)
         unsafe arguments.doutput = UnsafeRawPointer(outputGradient.pointer)
         unsafe arguments.doutput_strides = outputGradient.scoreStrides
-        unsafe arguments.dquery = UnsafeMutableRawPointer(dquery.mutablePointer)
-        unsafe arguments.dquery_strides = dquery.scoreStrides
-        unsafe arguments.dkey = UnsafeMutableRawPointer(dkey.mutablePointer)
-        unsafe arguments.dkey_strides = dkey.scoreStrides
-        unsafe arguments.dvalue = UnsafeMutableRawPointer(dvalue.mutablePointer)
-        unsafe arguments.dvalue_strides = dvalue.scoreStrides
+        unsafe arguments.dquery = UnsafeMutableRawPointer(gradients.query.mutablePointer)
+        unsafe arguments.dquery_strides = gradients.query.scoreStrides
+        unsafe arguments.dkey = UnsafeMutableRawPointer(gradients.key.mutablePointer)
+        unsafe arguments.dkey_strides = gradients.key.scoreStrides
+        unsafe arguments.dvalue = UnsafeMutableRawPointer(gradients.value.mutablePointer)
+        unsafe arguments.dvalue_strides = gradients.value.scoreStrides
+        unsafe arguments.dbias = gradients.bias.map { unsafe $0.mutablePointer }
+        if let bias = gradients.bias {
+            unsafe arguments.dbias_strides = try bias.broadcast(
+                to: mask.shape.scores, wholeRows: true, argument: "mask.bias"
+            ).scoreStrides
+        }
+        unsafe arguments.dslopes = gradients.slopes.map { unsafe $0.mutablePointer }
+        unsafe arguments.dsinks = gradients.sinks.map { unsafe $0.mutablePointer }
         let bytes = unsafe ck_attention_backward_workspace(&arguments, run.run)
         let workspace = Tensor<Float>(uninitializedLike: [bytes / MemoryLayout<Float>.stride])
         unsafe arguments.workspace = UnsafeMutableRawPointer(workspace.mutablePointer)

@@ -14,7 +14,7 @@ public struct AttentionStatistics: Sendable {
 ///
 /// ```
 /// s      = scale * query · keyᵀ, changed by the mask in the order that AttentionMask states
-/// output = exp(s) · value / (exp(sink) + sum(exp(s)))       over the keys that take part; without sinks exp(sink) is 0
+/// output = dropout(exp(s) / (exp(sink) + sum(exp(s)))) · value      over the keys that take part; without sinks exp(sink) is 0
 /// ```
 ///
 /// - Parameters:
@@ -26,10 +26,14 @@ public struct AttentionStatistics: Sendable {
 ///   - value: [batch, keyHeads, keys, valueSize]; valueSize is at most 512.
 ///   - scale: nil: 1 / sqrt(headSize).
 ///   - mask: Which keys a query sees, and what is added to their scores; its heads are the query heads.
+///   - dropout: Of the probabilities, or nil. Which ones are dropped depends on the seed, the batch entry, the query head, the
+///     numbers of query and key alone.
+///   - firstQuery: The number of query 0 in the whole sequence, for dropout: queries that come in several calls are then
+///     dropped as in one. Numbers are less than 2^32.
 ///   - backend: Who computes; the result has the same bits for all of them.
 /// - Returns: [batch, queryHeads, queries, valueSize], with as many axes as `query`.
 /// - Throws: `NormalizationError` for shapes that do not fit, a scale that is not finite, a part of the mask that does
-///   not fit, or a backend that is not here.
+///   not fit, a firstQuery out of range, or a backend that is not here.
 ///
 /// Precision: float32 throughout, rounded once for the smaller types; where all tensors are bfloat16, the weights exp(s)
 /// are rounded to it before they meet the values. A row's bits do not depend on the rows beside
@@ -39,30 +43,35 @@ public struct AttentionStatistics: Sendable {
 /// Source of the method: online softmax (Milakov and Gimelshein, 2018), FlashAttention (Dao et al., 2022).
 public func attention<Element: KernelElement, KeyElement: KernelElement>(
     query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, scale: Float? = nil,
-    mask: AttentionMask = AttentionMask(), backend: Backend = .automatic
+    mask: AttentionMask = AttentionMask(), dropout: Dropout? = nil, firstQuery: Int = 0, backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
-    try AttentionCall(query: query, key: key, value: value, scale: scale, mask: mask).output(backend: backend)
+    try AttentionCall(
+        query: query, key: key, value: value, scale: scale, mask: mask, dropout: dropout, firstQuery: firstQuery
+    ).output(backend: backend)
 }
 
-/// As ``attention(query:key:value:scale:mask:backend:)``, into an existing tensor.
+/// As ``attention(query:key:value:scale:mask:dropout:firstQuery:backend:)``, into an existing tensor.
 ///
 /// - Throws: `NormalizationError`, before `output` is touched; also if it has another shape or its last axis is not
 ///   contiguous.
 public func attention<Element: KernelElement, KeyElement: KernelElement>(
     query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, scale: Float? = nil,
-    mask: AttentionMask = AttentionMask(), into output: inout Tensor<Element>, backend: Backend = .automatic
+    mask: AttentionMask = AttentionMask(), dropout: Dropout? = nil, firstQuery: Int = 0,
+    into output: inout Tensor<Element>, backend: Backend = .automatic
 ) throws(NormalizationError) {
-    try AttentionCall(query: query, key: key, value: value, scale: scale, mask: mask)
-        .write(into: &output, backend: backend)
+    try AttentionCall(
+        query: query, key: key, value: value, scale: scale, mask: mask, dropout: dropout, firstQuery: firstQuery
+    ).write(into: &output, backend: backend)
 }
 
-/// As ``attention(query:key:value:scale:mask:backend:)``, and what ``attentionBackward`` needs.
+/// As ``attention(query:key:value:scale:mask:dropout:firstQuery:backend:)``, and what ``attentionBackward`` needs.
 public func attentionWithStatistics<Element: KernelElement, KeyElement: KernelElement>(
     query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, scale: Float? = nil,
-    mask: AttentionMask = AttentionMask(), backend: Backend = .automatic
+    mask: AttentionMask = AttentionMask(), dropout: Dropout? = nil, firstQuery: Int = 0, backend: Backend = .automatic
 ) throws(NormalizationError) -> (output: Tensor<Element>, statistics: AttentionStatistics) {
-    try AttentionCall(query: query, key: key, value: value, scale: scale, mask: mask)
-        .outputWithStatistics(backend: backend)
+    try AttentionCall(
+        query: query, key: key, value: value, scale: scale, mask: mask, dropout: dropout, firstQuery: firstQuery
+    ).outputWithStatistics(backend: backend)
 }
 
 /// Arguments that fit each other, as tensors of four axes.
@@ -72,11 +81,14 @@ struct AttentionCall<Element: KernelElement, KeyElement: KernelElement> {
     let queryLayout, keyLayout: BatchLayout
     let scale: Float
     let mask: ScoreMask
+    let dropout: Dropout?
+    let firstQuery: Int
     /// With as many axes as the query was given.
     let outputShape, rowShape: Shape
 
     init(
-        query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, scale: Float?, mask: AttentionMask
+        query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, scale: Float?, mask: AttentionMask,
+        dropout: Dropout? = nil, firstQuery: Int = 0
     ) throws(NormalizationError) {
         let four = try query.withFourAxes(argument: "query")
         let (keys, values) = (try key.withFourAxes(argument: "key"), try value.withFourAxes(argument: "value"))
@@ -86,14 +98,15 @@ struct AttentionCall<Element: KernelElement, KeyElement: KernelElement> {
         try self.init(
             query: four, key: keys, value: values, queryLayout: .padded, keyLayout: .padded,
             scores: ScoreShape(batch: q[0], heads: q[1], queries: q[2], keys: k[2]), rows: query.shape, scale: scale,
-            mask: mask)
+            mask: mask, dropout: dropout, firstQuery: firstQuery)
     }
 
     /// Tensors have four axes, in their layouts, and fit each other but for the number of heads. `rows` is the shape in
     /// which the query was given.
     init(
         query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, queryLayout: BatchLayout,
-        keyLayout: BatchLayout, scores: ScoreShape, rows: Shape, scale: Float?, mask: AttentionMask
+        keyLayout: BatchLayout, scores: ScoreShape, rows: Shape, scale: Float?, mask: AttentionMask,
+        dropout: Dropout? = nil, firstQuery: Int = 0
     ) throws(NormalizationError) {
         (self.query, self.key, self.value) = (query, key, value)
         (self.queryLayout, self.keyLayout) = (queryLayout, keyLayout)
@@ -109,6 +122,12 @@ struct AttentionCall<Element: KernelElement, KeyElement: KernelElement> {
         }
         self.scale = scale ?? 1 / Float(q[3]).squareRoot()
         try validate(finite: self.scale, argument: "scale")
+        guard (0...1 << 32 - scores.queries).contains(firstQuery) else {
+            throw NormalizationError(
+                .invalidParameter, argument: "firstQuery", expected: "0 ... 2^32 - queries", given: "\(firstQuery)")
+        }
+        self.dropout = dropout
+        self.firstQuery = firstQuery
         self.mask = try ScoreMask(mask, for: scores)
         rowShape = Shape(Array(rows.extents.dropLast()))
         outputShape = Shape(rowShape.extents + [v[3]])

@@ -46,6 +46,20 @@ extension AttentionCall {
         }
     }
 
+    /// Gradients to be filled; with `parameters` also for those parts of the mask that there are.
+    func gradients(
+        like query: Tensor<Element>, _ key: Tensor<KeyElement>, _ value: Tensor<KeyElement>, parameters: Bool
+    ) throws(NormalizationError) -> AttentionGradients<Element, KeyElement> {
+        func zeros(_ shape: Shape?) throws(NormalizationError) -> Tensor<Float>? {
+            guard parameters, let shape else { return nil }
+            return try Tensor(repeating: 0, shape: shape)
+        }
+        return AttentionGradients(
+            query: Tensor(uninitializedLike: query.shape), key: Tensor(uninitializedLike: key.shape),
+            value: Tensor(uninitializedLike: value.shape), bias: try zeros(mask.biasShape),
+            slopes: try zeros(mask.slopes?.shape), sinks: try zeros(mask.sinks?.shape))
+    }
+
     /// `gradients` are dense and not shared.
     func backward(
         _ outputGradient: Tensor<Element>, output: Tensor<Element>, statistics: AttentionStatistics,
@@ -59,9 +73,13 @@ extension AttentionCall {
         if let run = try backend.kernelRun() {
             try kernels.backward(
                 outputGradient, output: output, logSumExp: statistics.logSumExp,
-                logSumExpLow: statistics.logSumExpLow, dquery: gradients.query.withFourAxes(argument: "query"),
-                dkey: gradients.key.withFourAxes(argument: "key"),
-                dvalue: gradients.value.withFourAxes(argument: "value"), run: run)
+                logSumExpLow: statistics.logSumExpLow,
+                into: AttentionKernels.Gradients(
+                    query: gradients.query.withFourAxes(argument: "query"),
+                    key: gradients.key.withFourAxes(argument: "key"),
+                    value: gradients.value.withFourAxes(argument: "value"), bias: gradients.bias,
+                    slopes: gradients.slopes, sinks: gradients.sinks),
+                run: run)
         } else {
             let saved = AttentionReference.Output(
                 output: try padded(queries: output),
@@ -72,13 +90,16 @@ extension AttentionCall {
             gradients.query.assign(try unpadded(queries: result.query, columns: query.shape[3]))
             gradients.key.assign(try unpadded(keys: result.key, columns: key.shape[3]))
             gradients.value.assign(try unpadded(keys: result.value, columns: value.shape[3]))
+            gradients.bias?.assign(result.bias)
+            gradients.slopes?.assign(result.slopes)
+            gradients.sinks?.assign(result.sinks)
         }
     }
 
     private var kernels: AttentionKernels<Element, KeyElement> {
         AttentionKernels(
             query: query, key: key, value: value, queryLayout: queryLayout, keyLayout: keyLayout, scale: scale,
-            mask: mask)
+            mask: mask, dropout: dropout, firstQuery: firstQuery)
     }
 }
 
@@ -89,7 +110,8 @@ extension AttentionCall {
         AttentionReference.Input(
             query: try padded(queries: query), key: try padded(keys: key), value: try padded(keys: value),
             keyHeads: key.shape[1], headSize: query.shape[3], valueSize: value.shape[3], scale: scale, mask: mask,
-            roundsWeights: Element.storageType == .bfloat16 && KeyElement.storageType == .bfloat16)
+            roundsWeights: Element.storageType == .bfloat16 && KeyElement.storageType == .bfloat16, dropout: dropout,
+            firstQuery: firstQuery)
     }
 
     private func padded(queries x: Tensor<Element>) throws(NormalizationError) -> [Float] {

@@ -16,7 +16,7 @@ public enum AttentionScores: Hashable, Sendable, CaseIterable {
 /// Attention, and the matrix of its scores.
 ///
 /// - Parameters:
-///   - query, key, value, scale, mask, backend: As ``attention(query:key:value:scale:mask:backend:)`` has them.
+///   - query, key, value, scale, mask, backend: As ``attention(query:key:value:scale:mask:dropout:firstQuery:backend:)`` has them.
 ///   - scores: Which matrix.
 ///   - products: Who computes the products. `.oneAnswer`: the output has the bits of attention, which is computed apart
 ///     from the matrix; so asking for the matrix does not change it. `.blas`: scores by sgemm, their softmax, the

@@ -16,7 +16,7 @@ public import Tensors
 /// ```
 ///
 /// Sinks belong to one of the shards. For gradients each process calls
-/// ``attentionBackward(_:query:key:value:output:statistics:scale:mask:backend:)`` with its shard and the output and
+/// ``attentionBackward(_:query:key:value:output:statistics:scale:mask:dropout:firstQuery:parameters:backend:)`` with its shard and the output and
 /// statistics of the whole: the gradients of its keys and values are then right, those of the queries are sums over the
 /// shards.
 ///
@@ -102,10 +102,10 @@ public struct AttentionState: Sendable {
 /// The state of attention over some of the keys, for instance a shard of them.
 ///
 /// - Parameters:
-///   - query: As for ``attention(query:key:value:scale:mask:backend:)``, and so `key`, `value`, `scale` and `backend`.
+///   - query: As for ``attention(query:key:value:scale:mask:dropout:firstQuery:backend:)``, and so `key`, `value`, `scale` and `backend`.
 ///   - mask: Likewise. Positions count from the first key that is given here: for queries from number `firstQuery` and
 ///     keys from number `firstKey` on, it is `causal(offset: firstQuery - firstKey)`.
-/// - Returns: The state. Its output is that of ``attention(query:key:value:scale:mask:backend:)`` for the query as
+/// - Returns: The state. Its output is that of ``attention(query:key:value:scale:mask:dropout:firstQuery:backend:)`` for the query as
 ///   floats.
 /// - Throws: `NormalizationError` as there.
 public func attentionState<Element: KernelElement, KeyElement: KernelElement>(

@@ -2,7 +2,7 @@
 
 public import Tensors
 
-/// ``attention(query:key:value:scale:mask:backend:)`` over the keys and values of a cache.
+/// ``attention(query:key:value:scale:mask:dropout:firstQuery:backend:)`` over the keys and values of a cache.
 ///
 /// The queries are those of the last rows of each entry: append the rows first, then ask. Whether a sequence comes as a
 /// whole, in chunks or token by token, and in which kind of cache, its outputs have the same bits.

@@ -2,7 +2,7 @@
 
 public import Tensors
 
-/// ``attention(query:key:value:scale:mask:backend:)`` of sequences of different lengths, packed one after the other:
+/// ``attention(query:key:value:scale:mask:dropout:firstQuery:backend:)`` of sequences of different lengths, packed one after the other:
 /// queries of an entry see the keys of that entry.
 ///
 /// ```swift
@@ -22,6 +22,7 @@ public import Tensors
 ///   - mask: Its batch entries are those of the offsets, and positions and lengths count from each entry's own key 0. If
 ///     it does not say where query 0 stands, that is so that the last query of each entry stands at its last key. Bias
 ///     and boolean mask broadcast to [batch, queryHeads, queries, keys] with the largest number of queries and of keys.
+///   - dropout: Drops weights after they are summed, nil none: as in the function above, each entry by itself.
 ///   - backend: Who computes; the result has the same bits for all of them.
 /// - Returns: [queryHeads, queries of all entries, valueSize], with as many axes as `query`.
 /// - Throws: `NormalizationError` for shapes that do not fit, offsets that end elsewhere than the rows or count other
@@ -31,54 +32,54 @@ public import Tensors
 public func attention<Element: KernelElement, KeyElement: KernelElement>(
     query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, queryOffsets: SegmentOffsets,
     keyOffsets: SegmentOffsets, scale: Float? = nil, mask: AttentionMask = AttentionMask(),
-    backend: Backend = .automatic
+    dropout: Dropout? = nil, backend: Backend = .automatic
 ) throws(NormalizationError) -> Tensor<Element> {
     try AttentionCall(
         query: query, key: key, value: value, queryOffsets: queryOffsets, keyOffsets: keyOffsets, scale: scale,
-        mask: mask
+        mask: mask, dropout: dropout
     ).output(backend: backend)
 }
 
-/// As ``attention(query:key:value:queryOffsets:keyOffsets:scale:mask:backend:)``, into an existing tensor.
+/// As ``attention(query:key:value:queryOffsets:keyOffsets:scale:mask:dropout:backend:)``, into an existing tensor.
 ///
 /// - Throws: `NormalizationError`, before `output` is touched; also if it has another shape or its last axis is not
 ///   contiguous.
 public func attention<Element: KernelElement, KeyElement: KernelElement>(
     query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, queryOffsets: SegmentOffsets,
     keyOffsets: SegmentOffsets, scale: Float? = nil, mask: AttentionMask = AttentionMask(),
-    into output: inout Tensor<Element>, backend: Backend = .automatic
+    dropout: Dropout? = nil, into output: inout Tensor<Element>, backend: Backend = .automatic
 ) throws(NormalizationError) {
     try AttentionCall(
         query: query, key: key, value: value, queryOffsets: queryOffsets, keyOffsets: keyOffsets, scale: scale,
-        mask: mask
+        mask: mask, dropout: dropout
     ).write(into: &output, backend: backend)
 }
 
-/// As ``attention(query:key:value:queryOffsets:keyOffsets:scale:mask:backend:)``, and what its backward pass needs:
+/// As ``attention(query:key:value:queryOffsets:keyOffsets:scale:mask:dropout:backend:)``, and what its backward pass needs:
 /// statistics of [queryHeads, queries of all entries].
 public func attentionWithStatistics<Element: KernelElement, KeyElement: KernelElement>(
     query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, queryOffsets: SegmentOffsets,
     keyOffsets: SegmentOffsets, scale: Float? = nil, mask: AttentionMask = AttentionMask(),
-    backend: Backend = .automatic
+    dropout: Dropout? = nil, backend: Backend = .automatic
 ) throws(NormalizationError) -> (output: Tensor<Element>, statistics: AttentionStatistics) {
     try AttentionCall(
         query: query, key: key, value: value, queryOffsets: queryOffsets, keyOffsets: keyOffsets, scale: scale,
-        mask: mask
+        mask: mask, dropout: dropout
     ).outputWithStatistics(backend: backend)
 }
 
-/// The pullback of ``attention(query:key:value:queryOffsets:keyOffsets:scale:mask:backend:)``: that of each entry as
-/// ``attentionBackward(_:query:key:value:output:statistics:scale:mask:backend:)`` states it.
+/// The pullback of ``attention(query:key:value:queryOffsets:keyOffsets:scale:mask:dropout:backend:)``: that of each entry as
+/// ``attentionBackward(_:query:key:value:output:statistics:scale:mask:dropout:firstQuery:parameters:backend:)`` states it.
 public func attentionBackward<Element: KernelElement, KeyElement: KernelElement>(
     _ outputGradient: Tensor<Element>, query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>,
     queryOffsets: SegmentOffsets, keyOffsets: SegmentOffsets, output: Tensor<Element>,
     statistics: AttentionStatistics, scale: Float? = nil, mask: AttentionMask = AttentionMask(),
-    backend: Backend = .automatic
+    dropout: Dropout? = nil, parameters: Bool = true, backend: Backend = .automatic
 ) throws(NormalizationError) -> AttentionGradients<Element, KeyElement> {
     let call = try AttentionCall(
         query: query, key: key, value: value, queryOffsets: queryOffsets, keyOffsets: keyOffsets, scale: scale,
-        mask: mask)
-    var gradients = AttentionGradients(like: query, key, value)
+        mask: mask, dropout: dropout)
+    var gradients = try call.gradients(like: query, key, value, parameters: parameters)
     try call.backward(outputGradient, output: output, statistics: statistics, into: &gradients, backend: backend)
     return gradients
 }
@@ -86,7 +87,7 @@ public func attentionBackward<Element: KernelElement, KeyElement: KernelElement>
 extension AttentionCall {
     fileprivate init(
         query: Tensor<Element>, key: Tensor<KeyElement>, value: Tensor<KeyElement>, queryOffsets: SegmentOffsets,
-        keyOffsets: SegmentOffsets, scale: Float?, mask: AttentionMask
+        keyOffsets: SegmentOffsets, scale: Float?, mask: AttentionMask, dropout: Dropout?
     ) throws(NormalizationError) {
         let queries = try query.withFourAxes(argument: "query")
         let (keys, values) = (try key.withFourAxes(argument: "key"), try value.withFourAxes(argument: "value"))
@@ -101,7 +102,7 @@ extension AttentionCall {
             query: queries, key: keys, value: values, queryLayout: .packed(queryOffsets),
             keyLayout: .packed(keyOffsets),
             scores: ScoreShape(heads: q[1], queryCounts: queryOffsets.widths, keyCounts: keyOffsets.widths),
-            rows: query.shape, scale: scale, mask: mask)
+            rows: query.shape, scale: scale, mask: mask, dropout: dropout)
     }
 }
 

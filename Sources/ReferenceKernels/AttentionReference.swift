@@ -9,10 +9,12 @@ package enum AttentionReference {
         package let mask: ScoreMask
         /// Weights are rounded to bfloat16 before they meet the values: where all tensors are of that type.
         package let roundsWeights: Bool
+        package let dropout: Dropout?
+        package let firstQuery: Int
 
         package init(
             query: [Float], key: [Float], value: [Float], keyHeads: Int, headSize: Int, valueSize: Int, scale: Float,
-            mask: ScoreMask, roundsWeights: Bool
+            mask: ScoreMask, roundsWeights: Bool, dropout: Dropout?, firstQuery: Int
         ) {
             self.query = query
             self.key = key
@@ -23,6 +25,8 @@ package enum AttentionReference {
             self.scale = scale
             self.mask = mask
             self.roundsWeights = roundsWeights
+            self.dropout = dropout
+            self.firstQuery = firstQuery
         }
 
         /// The number of a key's row, for the query in row `row` of all.
@@ -31,6 +35,15 @@ package enum AttentionReference {
             let (batch, head) = (plane / mask.shape.heads, plane % mask.shape.heads)
             return (batch * keyHeads + head * keyHeads / mask.shape.heads) * mask.shape.keys + key
         }
+
+        /// Whether dropout keeps the key for the query in row `row` of all: rows count 2^32 for each head.
+        func keeps(row: Int, key: Int) -> Bool {
+            let (plane, query) = row.quotientAndRemainder(dividingBy: mask.shape.queries)
+            return dropout?.keeps(row: plane << 32 + firstQuery + query, column: key) ?? true
+        }
+
+        /// Of what is kept.
+        var keptScale: Float { 1 / (1 - (dropout?.probability ?? 0)) }
 
         /// The product of query and key, scaled.
         func scaledScore(row: Int, key keyRow: Int) -> Float { scale * dot(query, row, key, keyRow, headSize) }
@@ -55,10 +68,10 @@ package enum AttentionReference {
     package static func forward(_ input: Input) -> Output {
         var result = Output(output: [], logSumExp: [], logSumExpLow: [])
         for (row, scores) in input.mask.rows().enumerated() {
-            var state = states(of: row, scores, input).reduce(AttentionSums(columns: input.valueSize, roundsWeights: input.roundsWeights)) {
+            var state = states(of: row, scores, input).reduce(AttentionSums(for: input)) {
                 $0.merged(with: $1)
             }
-            let (output, high, low) = state.finish(sink: scores.sink)
+            let (output, high, low) = state.finish(sink: scores.sink, keptScale: input.keptScale)
             result.output += output
             result.logSumExp.append(high)
             result.logSumExpLow.append(low)
@@ -71,14 +84,16 @@ package enum AttentionReference {
         let range = scores.range
         if range.isEmpty { return [] }
         return (range.lowerBound / AttentionSums.chunk...(range.upperBound - 1) / AttentionSums.chunk).map { chunk in
-            var sums = AttentionSums(columns: input.valueSize, roundsWeights: input.roundsWeights)
+            var sums = AttentionSums(for: input)
             let keys = range.clamped(to: chunk * AttentionSums.chunk..<(chunk + 1) * AttentionSums.chunk)
             for first in stride(from: keys.lowerBound / 64 * 64, to: keys.upperBound, by: 64) {
                 let block = (first..<first + 64).map { key -> Float in
                     guard keys.contains(key) else { return -.infinity }
                     return scores.score(input.scaledScore(row: row, key: input.keyRow(key, ofRow: row)), key)
                 }
-                sums.add(block, count: min(64, scores.keys - first)) { key, column in
+                sums.add(block, count: min(64, scores.keys - first)) {
+                    input.keeps(row: row, key: first + $0)
+                } values: { key, column in
                     input.value[input.keyRow(first + key, ofRow: row) * input.valueSize + column]
                 }
             }
@@ -100,9 +115,9 @@ struct AttentionSums {
     /// With rounding: the sum of unrounded weights.
     private var unrounded: [Float]?
 
-    init(columns: Int, roundsWeights: Bool) {
-        weighted = [Float](repeating: 0, count: columns)
-        unrounded = roundsWeights ? sum : nil
+    init(for input: AttentionReference.Input) {
+        weighted = [Float](repeating: 0, count: input.valueSize)
+        unrounded = input.roundsWeights ? sum : nil
     }
 
     /// So far below the largest score a key weighs nothing.
@@ -140,14 +155,16 @@ struct AttentionSums {
         for column in weighted.indices { weighted[column] *= ratio }
     }
 
-    /// A block of 64 keys, of which `count` are there.
-    mutating func add(_ scores: [Float], count: Int, values: (_ key: Int, _ column: Int) -> Float) {
+    /// A block of 64 keys, of which `count` are there. All are summed; the values of those that are kept are weighted.
+    mutating func add(
+        _ scores: [Float], count: Int, keeps: (_ key: Int) -> Bool, values: (_ key: Int, _ column: Int) -> Float
+    ) {
         let largest = scores.reduce(most) { $1 > $0 ? $1 : $0 }
         if largest > most { raise(to: largest) }
         let e = scores.map(weight)
         func sum(_ e: [Float], lane: Int) -> Float { (e[lane] + e[lane + 32]) + (e[lane + 16] + e[lane + 48]) }
         func addProducts(of e: [Float], to sums: inout [Float]) {
-            for (key, e) in e[..<count].enumerated() where e != 0 {
+            for (key, e) in e[..<count].enumerated() where e != 0 && keeps(key) {
                 for column in sums.indices { sums[column].addProduct(e, values(key, column)) }
             }
         }
@@ -187,12 +204,12 @@ struct AttentionSums {
     }
 
     /// The output, and the logarithm of the sum in two parts.
-    mutating func finish(sink: Float) -> (output: [Float], logSumExp: Float, low: Float) {
+    mutating func finish(sink: Float, keptScale: Float) -> (output: [Float], logSumExp: Float, low: Float) {
         if sink > most { raise(to: sink) }
         let sinkWeight = sink == -.infinity ? 0 : weight(sink)
         let total = Self.folded(sum) + sinkWeight, unrounded = Self.folded(unrounded ?? sum) + sinkWeight
         if total == 0 { return (weighted.map { _ in 0 }, -.infinity, 0) }
-        let output = weighted.map { $0 / total + 0 }
+        let output = weighted.map { $0 / total * keptScale + 0 }
         if total.isNaN { return (output, .nan, 0) }
         let log = Double(anchor) + Double(power) * 0x1.62e42fefa39efp-1 + WideFunctions.log(Double(unrounded))
         let high = Float(log)

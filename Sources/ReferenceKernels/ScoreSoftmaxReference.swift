@@ -91,7 +91,7 @@ package enum ScoreSoftmaxReference {
         return sums.total
     }
 
-    private static func overHeads(_ rows: [Float], _ shape: ScoreShape) -> [Float] {
+    static func overHeads(_ rows: [Float], _ shape: ScoreShape) -> [Float] {
         (0..<shape.heads).map { head in
             var sum = LaneSum<Float>()
             for batch in 0..<shape.batch {
@@ -102,7 +102,7 @@ package enum ScoreSoftmaxReference {
     }
 
     /// Sums over the axes that the bias shares, in blocks of rows that are merged in order.
-    private static func biasGradient(_ ds: [Float], biasShape: Shape, shape: ScoreShape) -> [Float] {
+    static func biasGradient(_ ds: [Float], biasShape: Shape, shape: ScoreShape) -> [Float] {
         let extents = [shape.batch, shape.heads, shape.queries]
         let given = [Int](repeating: 1, count: 4 - biasShape.rank) + biasShape.extents
         let apart = (0..<3).map { given[$0] == extents[$0] ? extents[$0] : 1 }

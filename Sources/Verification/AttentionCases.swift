@@ -29,7 +29,7 @@ package struct AttentionExtents: Sendable {
 extension OperatorCase {
     package static func attention<Element: KernelElement, KeyElement: KernelElement>(
         _ type: Element.Type, keys keyType: KeyElement.Type, _ parts: MaskParts, _ e: AttentionExtents,
-        spread: Float = 1, seed: UInt64 = 1
+        spread: Float = 1, dropout: Dropout? = nil, seed: UInt64 = 1
     ) throws(NormalizationError) -> OperatorCase {
         var random = RandomNumbers(seed: seed)
         func drawn<T: KernelElement>(_ shape: Shape) throws(NormalizationError) -> Tensor<T> {
@@ -44,15 +44,17 @@ extension OperatorCase {
         let mask = try AttentionMask.drawn(
             parts, Float.self, batch: e.batch, heads: heads, queries: e.queries, keys: e.keys, random: &random)
         let data = "\(Element.storageType) and \(KeyElement.storageType) \(e), masks \(parts.rawValue)"
+            + (dropout.map { ", dropout \($0.probability)" } ?? "")
         return OperatorCase("attention", data) { backend throws(NormalizationError) in
             let (output, statistics) = try attentionWithStatistics(
-                query: query, key: key, value: value, mask: mask, backend: backend)
+                query: query, key: key, value: value, mask: mask, dropout: dropout, firstQuery: 7, backend: backend)
             let gradients = try attentionBackward(
                 gradient, query: query, key: key, value: value, output: output, statistics: statistics, mask: mask,
-                backend: backend)
+                dropout: dropout, firstQuery: 7, backend: backend)
             return [
                 output.floats, statistics.logSumExp.array, statistics.logSumExpLow.array, gradients.query.floats,
-                gradients.key.floats, gradients.value.floats,
+                gradients.key.floats, gradients.value.floats, gradients.bias?.array ?? [],
+                gradients.slopes?.array ?? [], gradients.sinks?.array ?? [],
             ]
         }
     }
@@ -61,7 +63,10 @@ extension OperatorCase {
         var cases: [OperatorCase] = []
         for parts in [[], .causal, .all, [.softcap, .bias], [.boolean, .sinks]] as [MaskParts] {
             cases.append(try attention(type, keys: type, parts, AttentionExtents(queries: 30, keys: 70)))
-            cases.append(try attention(type, keys: Float.self, parts, AttentionExtents(group: 3, queries: 2, keys: 600)))
+            cases.append(
+                try attention(
+                    type, keys: Float.self, parts, AttentionExtents(group: 3, queries: 2, keys: 600),
+                    dropout: Dropout(probability: 0.2, seed: 5)))
         }
         return cases
     }
