@@ -1,6 +1,7 @@
 // peer_ckernels.c: CKernels as a peer of the harness that times other libraries (README.md beside this file).
 
 #include <ckernels.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -88,12 +89,63 @@ static void softmax_backward(const struct peer_args *a, ck_type type) {
     expect_ok(ck_softmax_backward(&args, run()));
 }
 
+/// p: x y mask. The mask has as many rows as columns, which all heads share.
+static void masked_softmax(const struct peer_args *a, ck_type type) {
+    int64_t n = a->cols;
+    ck_score_softmax_args args = {
+        .batch = 1, .heads = a->rows / n, .queries = n, .keys = n, .type = type, .scale = 0.125f, .x = a->p[0],
+        .x_strides = {0, n * n, n}, .y = a->p[1], .y_strides = {0, n * n, n},
+        .mask = {.bias = a->p[2], .bias_type = CK_F32, .bias_strides = {0, 0, n}},
+    };
+    expect_ok(ck_score_softmax(&args, run()));
+}
+
+static ck_strides dense(int64_t heads, int64_t rows, int64_t columns) {
+    return (ck_strides){heads * rows * columns, rows * columns, columns};
+}
+
+/// p: q k v o.
+static ck_attention_args attention_args(const struct peer_args *a, ck_type type, void *output, float *log_sum_exp) {
+    return (ck_attention_args){
+        .batch = a->B, .query_heads = a->H, .key_heads = a->HK, .queries = a->L, .keys = a->S, .head_size = a->D,
+        .value_size = a->D, .type = type, .key_type = type, .query = a->p[0], .key = a->p[1], .value = a->p[2],
+        .query_strides = dense(a->H, a->L, a->D), .key_strides = dense(a->HK, a->S, a->D),
+        .value_strides = dense(a->HK, a->S, a->D), .scale = 1 / sqrtf((float)a->D),
+        .mask = {.causal = a->causal != 0, .offset = a->S - a->L}, .output = output,
+        .output_strides = dense(a->H, a->L, a->D), .log_sum_exp = log_sum_exp,
+        .log_sum_exp_strides = {a->H * a->L, a->L, 1},
+    };
+}
+
+static void attention(const struct peer_args *a, ck_type type) {
+    ck_attention_args args = attention_args(a, type, a->p[3], NULL);
+    args.workspace_size = ck_attention_workspace(&args, run());
+    args.workspace = scratch(args.workspace_size);
+    expect_ok(ck_attention(&args, run()));
+}
+
+/// p: q k v do dq dk dv o lse.
+static void attention_backward(const struct peer_args *a, ck_type type) {
+    ck_strides query = dense(a->H, a->L, a->D), key = dense(a->HK, a->S, a->D);
+    ck_attention_backward_args args = {
+        .forward = attention_args(a, type, a->p[7], a->p[8]), .doutput = a->p[3], .doutput_strides = query,
+        .dquery = a->p[4], .dquery_strides = query, .dkey = a->p[5], .dkey_strides = key, .dvalue = a->p[6],
+        .dvalue_strides = key,
+    };
+    args.workspace_size = ck_attention_backward_workspace(&args, run());
+    args.workspace = scratch(args.workspace_size);
+    expect_ok(ck_attention_backward(&args, run()));
+}
+
 #define FOR_TYPE(name, type)                                                                           \
     void peer_ln_##name(const struct peer_args *a) { norm(a, type, ck_layer_norm, 1, 0); }             \
     void peer_rms_##name(const struct peer_args *a) { norm(a, type, ck_rms_norm, 0, 0); }              \
     void peer_addln_##name(const struct peer_args *a) { norm(a, type, ck_layer_norm, 1, 1); }          \
     void peer_addrms_##name(const struct peer_args *a) { norm(a, type, ck_rms_norm, 0, 1); }           \
     void peer_lnbwd_##name(const struct peer_args *a) { norm_backward(a, type); }                      \
+    void peer_softmask_##name(const struct peer_args *a) { masked_softmax(a, type); }                  \
+    void peer_sdpa_##name(const struct peer_args *a) { attention(a, type); }                           \
+    void peer_sdpabwd_##name(const struct peer_args *a) { attention_backward(a, type); }               \
     void peer_softmax_##name(const struct peer_args *a) { softmax(a, type); }                          \
     void peer_softmaxbwd_##name(const struct peer_args *a) { softmax_backward(a, type); }
 FOR_TYPE(f32, CK_F32)
