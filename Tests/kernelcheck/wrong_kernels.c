@@ -19,14 +19,14 @@ CK_TARGET_BEGIN("avx2,fma,f16c")
 V_FN int makes(check_mistake mistake) { return chosen_mistake == mistake; }
 
 /// The last bit of lane 3 of what was stored, in the type it was stored as.
-#define SPOIL_LANE(p, n, bits)                                        \
-    do {                                                              \
-        if (makes(MISTAKE_one_lane) && (n) > 3) {                     \
-            bits lane_;                                               \
-            memcpy(&lane_, (p) + 3, sizeof lane_);                    \
-            lane_ ^= 1;                                               \
-            memcpy((p) + 3, &lane_, sizeof lane_);                    \
-        }                                                             \
+#define SPOIL_LANE(p, n, bits)                     \
+    do {                                           \
+        if (makes(MISTAKE_one_lane) && (n) > 3) {  \
+            bits lane_;                            \
+            memcpy(&lane_, (p) + 3, sizeof lane_); \
+            lane_ ^= 1;                            \
+            memcpy((p) + 3, &lane_, sizeof lane_); \
+        }                                          \
     } while (0)
 
 /// Lanes that an incomplete store writes.

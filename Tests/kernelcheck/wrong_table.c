@@ -1,9 +1,12 @@
-// wrong_table.c: the library's choice of a table of kernels, with a wrong table in place of AVX2's (or NEON's): the right
-// one but for the kernels that make the chosen mistake.
+// wrong_table.c: the library's choice of a table of kernels, with a wrong table in place of AVX2's (or NEON's): the
+// right one but for the kernels that make the chosen mistake. Merges of states run portable's kernels whatever the
+// instruction set: these are replaced there, too.
 
 #include "dispatch/kernel_table.h"
 
-static ck_kernel_table wrong_table;
+static ck_kernel_table wrong_table, merging_table;
+static const ck_kernel_table *portable_table(void) { return &ck_table_portable; }
+#define ck_table_portable merging_table
 #if CK_X86
 #define right_table ck_table_avx2
 static const ck_kernel_table *the_right_one(void) { return &right_table; }
@@ -24,10 +27,9 @@ check_mistake chosen_mistake;
 /// Built from a vocabulary with the mistake: wrong_kernels.c.
 extern const ck_kernel_table ck_table_wrong;
 
-static const char *const mistake_names[] = {
-    "none",
+static const char *const mistake_names[] = {"none",
 #define NAME(name) #name,
-    CHECK_MISTAKES(NAME)
+                                            CHECK_MISTAKES(NAME)
 #undef NAME
 };
 enum { MISTAKES = sizeof mistake_names / sizeof *mistake_names };
@@ -80,14 +82,20 @@ static void deep_softmax(const ck_softmax_args *args, int64_t begin, int64_t end
 /// Replaces the kernels of this name, or all of them, by those of `wrong`; how many.
 static int replace_kernels(const char *name, const ck_kernel_table *wrong) {
     int replaced = 0;
-#define REPLACE(member, parameters)                \
-    if (!name || strcmp(name, #member) == 0) {     \
-        wrong_table.member = wrong->member;        \
-        replaced++;                                \
+#define REPLACE(member, parameters)            \
+    if (!name || strcmp(name, #member) == 0) { \
+        wrong_table.member = wrong->member;    \
+        replaced++;                            \
     }
     CK_KERNELS(REPLACE)
 #undef REPLACE
     return replaced;
+}
+
+static void take_over_merges(void) {
+    merging_table.merge_moments = wrong_table.merge_moments;
+    merging_table.merge_gradient_moments = wrong_table.merge_gradient_moments;
+    merging_table.merge_softmax_states = wrong_table.merge_softmax_states;
 }
 
 /// Names that mean nothing end the program: nothing would be wrong, and nothing shown.
@@ -95,6 +103,7 @@ __attribute__((constructor)) static void make_mistake(void) {
     const char *mistake = getenv("KERNELCHECK_MISTAKE"), *kernel = getenv("KERNELCHECK_KERNEL");
     int replaced = 1, chosen = 0;
     wrong_table = *the_right_one();
+    merging_table = *portable_table();
     while (chosen < MISTAKES && strcmp(mistake ? mistake : "none", mistake_names[chosen]) != 0) chosen++;
     chosen_mistake = (check_mistake)chosen;
     switch (chosen_mistake) {
@@ -110,6 +119,7 @@ __attribute__((constructor)) static void make_mistake(void) {
     case MISTAKE_kept_overlap: break;
     default: replaced = replace_kernels(kernel, &ck_table_wrong);
     }
+    take_over_merges();
     if (chosen < MISTAKES && replaced > 0) return;
     fprintf(stderr, "kernelcheck_wrong: no such mistake or kernel\n");
     exit(2);
