@@ -100,6 +100,7 @@ int main(int count, char **words) {
         fprintf(stderr, "usage: threadcheck [--callers N] [--rounds N] [--busy]\n");
         return 2;
     }
+    setvbuf(stdout, NULL, _IOLBF, 0);
     if (busy) return measure_busy();
 
     static caller all[MOST_CALLERS];
