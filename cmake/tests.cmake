@@ -1,6 +1,10 @@
-# tests.cmake: what ctest runs: kernelcheck, every public header alone, and consumers of the package.
+# tests.cmake: what ctest runs: kernelcheck, threadcheck, every public header alone, and consumers of the package.
 
 get_filename_component(tests "${CMAKE_CURRENT_SOURCE_DIR}/../Tests" ABSOLUTE)
+add_subdirectory("${tests}/threadcheck" threadcheck)
+if(CK_TSAN)
+  return()
+endif()
 add_subdirectory("${tests}/kernelcheck" kernelcheck)
 
 # Headers are compiled by the strictest standard they claim: C11, and C++11 if there is a compiler.

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /// Failures of one family on one instruction set that are printed.
 enum { PRINTED = 8 };
@@ -31,6 +32,9 @@ void check_fail(check *c, const char *format, ...) {
     vprintf(format, arguments);
     printf("\n         in %s\n", c->describes);
     va_end(arguments);
+    if (!c->ends_at_failure) return;
+    fflush(stdout);
+    _exit(0);
 }
 
 int check_call(check *c, entry_point entry, const void *args, ck_run run, ck_status expected) {

@@ -1,6 +1,9 @@
-// forks.c: the family forks: a call in a forked child comes back, with the same bits, whether or not the
-// parent had a team of threads before. (GNU's OpenMP runtime would wait forever for the parent's threads.)
+// forks.c: the family forks: a call in a forked child comes back, with the same bits, whether or not the parent had a
+// team of threads before, or has one at work. (GNU's OpenMP runtime would wait forever for the parent's threads.)
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,6 +42,31 @@ static void check_child(check *c, const norm_problem *p, const void *expected, c
     check_that(c, waited && WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child has other bits");
 }
 
+/// A thread that makes calls by teams until it is told to stop.
+typedef struct caller {
+    check *check;
+    const norm_problem *problem;
+    void *y;
+    atomic_int stops;
+} caller;
+
+static void *keep_calling(void *argument) {
+    caller *other = argument;
+    while (!atomic_load(&other->stops) && run(other->check, other->problem, other->y, 2) == CK_OK) {
+    }
+    return NULL;
+}
+
+static void check_beside_calls(check *c, const norm_problem *p, const void *expected) {
+    caller other = {c, p, malloc(ROWS * COLS * sizeof(float)), 0};
+    pthread_t thread;
+    if (!other.y || pthread_create(&thread, NULL, keep_calling, &other) != 0) exit(2);
+    for (int k = 0; k < 20; k++) check_child(c, p, expected, "while another thread calls");
+    atomic_store(&other.stops, 1);
+    pthread_join(thread, NULL);
+    free(other.y);
+}
+
 void check_forks(check *c) {
     norm_problem p = norm_problem_make(ROWS, COLS, ROWS * COLS, 0);
     void *expected = p.array[NORM_DX];
@@ -48,5 +76,6 @@ void check_forks(check *c) {
     check_child(c, &p, expected, "before any team");
     check_that(c, has_bits(c, &p, expected), "a team has other bits");
     check_child(c, &p, expected, "after a team");
+    check_beside_calls(c, &p, expected);
     norm_problem_free(&p);
 }

@@ -1,8 +1,8 @@
 // main.c: kernelcheck: every family of checks on every instruction set that this machine has.
 //
-//     kernelcheck [--seed N] [--isa NAME] [--family NAME] [--quick | --exhaustive] [--list]
+//     kernelcheck [--seed N] [--isa NAME] [--family NAME] [--quick | --exhaustive] [--first] [--list]
 //
-// --exhaustive takes every float there is, where a family checks a function of one number: some minutes each.
+// --first ends a family at its first failure. --exhaustive takes every float there is, where a family checks a function of one number: some minutes each.
 // To check a new operator, write its family in a file of its own, declare it in families.h and add it
 // to the table below. The exit code is 0 if nothing failed, 1 if something did, 2 for a bad command line.
 
@@ -53,11 +53,12 @@ enum { FAMILIES = sizeof families / sizeof *families };
 typedef struct options {
     uint64_t seed;
     const char *isa, *family;
-    int quick, exhaustive, list;
+    int quick, exhaustive, first, list;
 } options;
 
 static int usage(void) {
-    fprintf(stderr, "usage: kernelcheck [--seed N] [--isa NAME] [--family NAME] [--quick | --exhaustive] [--list]\n");
+    fprintf(stderr, "usage: kernelcheck [--seed N] [--isa NAME] [--family NAME] [--quick | --exhaustive] [--first] "
+                    "[--list]\n");
     return 2;
 }
 
@@ -68,6 +69,8 @@ static int parse(int count, char **words, options *o) {
             o->quick = 1;
         else if (strcmp(word, "--exhaustive") == 0)
             o->exhaustive = 1;
+        else if (strcmp(word, "--first") == 0)
+            o->first = 1;
         else if (strcmp(word, "--list") == 0)
             o->list = 1;
         else if (!value)
@@ -103,7 +106,12 @@ static int list(ck_inspection machine) {
 
 /// Runs one family on one instruction set; whether it passed.
 static int run(const family *f, ck_isa isa, const options *o) {
-    check start = {.family = f->name, .isa = isa, .seed = o->seed, .quick = o->quick, .exhaustive = o->exhaustive};
+    check start = {.family = f->name,
+                   .isa = isa,
+                   .seed = o->seed,
+                   .quick = o->quick,
+                   .exhaustive = o->exhaustive,
+                   .ends_at_failure = o->first};
     check c = check_in_process(start, f->function);
     printf("%-22s %-9s %8" PRId64 " comparisons", f->name, ck_isa_name(isa), c.comparisons);
     if (c.failures > 0) printf(", %" PRId64 " FAILURES", c.failures);

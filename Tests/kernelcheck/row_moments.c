@@ -1,5 +1,5 @@
 // row_moments.c: the family row_moments: ck_row_moments and ck_normalize_rows on one instruction set against the
-// contract's words, and what they refuse.
+// contract's words, merged moments, and what the entry points refuse.
 
 #include <inttypes.h>
 #include <math.h>
@@ -78,6 +78,23 @@ static void compare(check *c, rows_memory *m, ck_type type, int64_t rows, int64_
     matrix_expect(c, "bias", bias, m->biases);
 }
 
+static void check_merging(check *c) {
+    ck_moments parts[5], result;
+    check_begin(c);
+    check_describe(c, "ck_moments_merge");
+    for (int repeat = 0; repeat < 200; repeat++) {
+        int64_t count = random_below(&c->random, 6);
+        ck_moments total = {0};
+        for (int64_t i = 0; i < count; i++) {
+            double spread = (double)random_uniform(&c->random);
+            parts[i] = (ck_moments){random_below(&c->random, 4), (double)random_normal(&c->random) * 1e6, spread * spread};
+            total = contract_merged(total, parts[i]);
+        }
+        check_that(c, ck_moments_merge(parts, count, &result) == CK_OK, "parts were refused");
+        check_moments(c, &result, &total, 1);
+    }
+}
+
 static ck_row_moments_args right_find(const board *b) {
     return (ck_row_moments_args){3, 5, CK_F32, b->floats, 7, (ck_moments *)(b->floats + PLACE)};
 }
@@ -144,6 +161,7 @@ void check_row_moments(check *c) {
             int64_t rows = 1 + random_below(&c->random, MAX_ROWS), most = MAX_ELEMENTS / widths[w];
             compare(c, &m, (ck_type)(repeat % 3), rows < most ? rows : most, widths[w]);
         }
+    check_merging(c);
     board b = board_make();
     check_refusals(c, &b);
     board_free(&b);
