@@ -2,6 +2,9 @@
 
 get_filename_component(tests "${CMAKE_CURRENT_SOURCE_DIR}/../Tests" ABSOLUTE)
 add_subdirectory("${tests}/kernelcheck" kernelcheck)
+if(CK_FUZZ)
+  add_subdirectory("${tests}/fuzz" fuzz)
+endif()
 
 # Headers are compiled by the strictest standard they claim: C11, and C++11 if there is a compiler.
 include(CheckLanguage)
