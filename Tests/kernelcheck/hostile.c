@@ -23,22 +23,19 @@ static void set_word(const hostile_area *a, int64_t i, int64_t value) {
 
 void fill_offsets(hostile_call *h, const hostile_area *a, int64_t parts, int64_t total, int even) {
     if (!is_to_fill(a)) return;
-    for (int64_t i = 0, at = 0; i <= parts; i++) {
-        set_word(a, i, i == parts ? total : at);
-        int64_t left = total - at;
-        if (even)
-            at += total / parts;
-        else if (left > 0)
-            at += draw_below(h, (left < 65536 ? left : 65535) + 1);
+    for (int64_t i = 0, at = 0; i < parts; i++) {
+        set_word(a, i, at);
+        at += even ? total / parts : draw_within(h, 0, total - at);
     }
+    set_word(a, parts, total);
     if (draw_hostile(h)) set_word(a, draw_below(h, parts + 1), draw_count(h, -1, total));
 }
 
 void fill_within(hostile_call *h, const hostile_area *a, int64_t least, int64_t most) {
     if (!is_to_fill(a)) return;
     int64_t count = hostile_reach(a);
-    for (int64_t i = 0; i < count; i++) set_word(a, i, least + draw_below(h, most - least + 1));
-    if (draw_hostile(h)) set_word(a, draw_below(h, count), draw_count(h, least - 1, most + 1));
+    for (int64_t i = 0; i < count; i++) set_word(a, i, draw_within(h, least, most));
+    if (draw_hostile(h)) set_word(a, draw_below(h, count), draw_count(h, -1, most));
 }
 
 void fill_moments(hostile_call *h, const hostile_area *a, int64_t count, int words) {

@@ -79,6 +79,9 @@ static inline int64_t count_and_one(int64_t count) { return count < INT64_MAX ? 
 /// 0 ..< count, from the next byte or two; 0 where none are left.
 int64_t draw_below(hostile_call *h, int64_t count);
 
+/// least ... most, or some of them.
+int64_t draw_within(hostile_call *h, int64_t least, int64_t most);
+
 /// Whether the next draw is to be hostile.
 int draw_hostile(hostile_call *h);
 

@@ -28,7 +28,7 @@ static void draw_pages(hostile_call *h, ck_pages *p, int64_t batch, int64_t keys
     p->count = draw_count(h, 1, 9);
     int64_t pages = p->page_size > 0 && keys > 0 ? keys / p->page_size + (keys % p->page_size != 0) : 0;
     fill_within(h, draw_matrix(h, "table", &p->table, &p->table_stride, TYPE_INDEX, batch, pages, READ, NULL), 0,
-                p->count - 1);
+                p->count > 0 ? p->count - 1 : 0);
 }
 
 static void set(int64_t extents[4], int64_t batch, int64_t heads, int64_t rows, int64_t cols) {

@@ -45,8 +45,13 @@ static int64_t outlandish(hostile_call *h) {
     return counts[draw_below(h, sizeof counts / sizeof *counts)];
 }
 
+int64_t draw_within(hostile_call *h, int64_t least, int64_t most) {
+    if (most <= least) return least;
+    return least + draw_below(h, most < INT32_MAX ? most - least + 1 : INT32_MAX);
+}
+
 int64_t draw_count(hostile_call *h, int64_t least, int64_t most) {
-    int64_t count = draw_hostile(h) ? outlandish(h) : least + draw_below(h, most - least + 1);
+    int64_t count = draw_hostile(h) ? outlandish(h) : draw_within(h, least, most);
     if (count > 1) h->work *= (double)count;
     return count;
 }
@@ -81,7 +86,7 @@ float draw_dropout(hostile_call *h) {
 /// Steps from one `reach` of elements to the next: often right behind it.
 static int64_t draw_stride(hostile_call *h, int64_t reach) {
     static const int64_t gaps[] = {0, 0, 0, 1, 3, 16};
-    if (draw_hostile(h)) return draw_below(h, 2) ? reach - 1 : outlandish(h);
+    if (draw_hostile(h)) return draw_below(h, 2) && reach > 0 ? reach - 1 : outlandish(h);
     return reach < 0 || reach > INT32_MAX ? reach : reach + gaps[draw_below(h, 6)];
 }
 
