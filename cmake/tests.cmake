@@ -6,6 +6,9 @@ if(CK_TSAN)
   return()
 endif()
 add_subdirectory("${tests}/kernelcheck" kernelcheck)
+if(CK_FUZZ)
+  add_subdirectory("${tests}/fuzz" fuzz)
+endif()
 
 # Headers are compiled by the strictest standard they claim: C11, and C++11 if there is a compiler.
 include(CheckLanguage)

@@ -51,6 +51,9 @@ static inline uintptr_t ck_area_bytes(ck_area a) {
     return ((uintptr_t)(a.rows - 1) * (uintptr_t)a.stride + (uintptr_t)a.length) * (uintptr_t)a.size;
 }
 
+/// Bytes from row to row. A single row may have any stride.
+static inline uintptr_t ck_area_pitch(ck_area a) { return (uintptr_t)a.stride * (uintptr_t)a.size; }
+
 /// A pointer to an area whose shape has been checked: there, aligned, and not wrapping around.
 static inline ck_status ck_check_pointer(ck_area a) {
     uintptr_t end;
@@ -68,8 +71,8 @@ static inline int ck_areas_overlap(ck_area a, ck_area b) {
     if (!a.base || !b.base || a.rows == 0 || b.rows == 0) return 0;
     uintptr_t a0 = (uintptr_t)a.base, b0 = (uintptr_t)b.base;
     if (a0 + ck_area_bytes(a) <= b0 || b0 + ck_area_bytes(b) <= a0) return 0;
-    uintptr_t pitch = (uintptr_t)(a.stride * a.size);
-    if (pitch != (uintptr_t)(b.stride * b.size)) return 1;
+    uintptr_t pitch = ck_area_pitch(a);
+    if (pitch != ck_area_pitch(b)) return 1;
     uintptr_t shift = b0 >= a0 ? (b0 - a0) % pitch : (pitch - (a0 - b0) % pitch) % pitch;
     return shift < (uintptr_t)(a.length * a.size) || shift + (uintptr_t)(b.length * b.size) > pitch;
 }
@@ -101,6 +104,6 @@ static inline int ck_is_finite(float a) { return a >= -0x1.fffffep127f && a <= 0
 static inline ck_status ck_check_threads(ck_run run) { return run.threads < 0 ? CK_BAD_THREADS : CK_OK; }
 
 /// Whether rows written there may use streaming stores: every one starts at a cache line.
-static inline int ck_is_line_aligned(ck_area a) { return (uintptr_t)a.base % 64 == 0 && a.stride * a.size % 64 == 0; }
+static inline int ck_is_line_aligned(ck_area a) { return (uintptr_t)a.base % 64 == 0 && ck_area_pitch(a) % 64 == 0; }
 
 #endif

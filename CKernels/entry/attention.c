@@ -30,10 +30,11 @@ ck_score_shape ck_attention_shape(const ck_attention_args *a) {
 
 ck_mask ck_attention_mask(const ck_attention_args *a) {
     ck_mask m = a->mask;
-    if (a->keys == 0) {
+    if (a->keys == 0 || a->queries == 0) {
         m.bias = NULL;
         m.boolean = NULL;
     }
+    if (a->queries == 0) m.lengths = NULL;
     return m;
 }
 
@@ -90,7 +91,7 @@ static ck_status check_pages(const ck_attention_args *a) {
     ck_grid table = table_grid(a);
     CK_CHECK(ck_check_grid(table));
     CK_CHECK(ck_check_pointer(ck_grid_area(table)));
-    for (int64_t b = 0; b < a->batch; b++)
+    for (int64_t b = 0; b < (p->table_stride ? a->batch : 1); b++)
         for (int64_t k = 0; k < table.cols; k++) {
             int32_t page = p->table[b * p->table_stride + k];
             if (page < 0 || page >= p->count) return CK_BAD_OFFSETS;

@@ -14,7 +14,7 @@ ck_status ck_check_attention_shapes(const ck_attention_args *a);
 
 ck_score_shape ck_attention_shape(const ck_attention_args *a);
 
-/// The mask as far as there are keys.
+/// The mask as far as there are keys and queries.
 ck_mask ck_attention_mask(const ck_attention_args *a);
 
 /// Of a query head in memory: of all batch entries if they are packed.

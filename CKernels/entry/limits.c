@@ -87,6 +87,7 @@ ck_status ck_limit_fma(int64_t steps, float *sink, ck_run run) {
     CK_CHECK(ck_check_pointer(ck_vector_area(sink, CK_F32, 1)));
     CK_CHECK(ck_check_threads(run));
     CK_CHECK(ck_select(run.isa, &call.table));
-    ck_run_blocks(run.threads > 1 ? run.threads : 1, 0, run.threads, run_fma, &call);
+    int64_t most = ck_most_threads(), blocks = run.threads < most ? run.threads : most;
+    ck_run_blocks(blocks > 1 ? blocks : 1, 0, run.threads, run_fma, &call);
     return CK_OK;
 }

@@ -9,11 +9,11 @@ static inline ck_area ck_offsets_area(const int64_t *offsets, int64_t segments) 
     return (ck_area){offsets, 1, segments + 1, segments + 1, (int64_t)sizeof *offsets};
 }
 
-/// Segments, at least one, and room for a statistic of each segment of each row.
+/// Segments, at least one, and room for their offsets and for a statistic of each segment of each row.
 static inline ck_status ck_check_statistics_shape(int64_t rows, int64_t segments) {
     int64_t bytes;
     if (segments <= 0) return CK_BAD_SHAPE;
-    if (segments == INT64_MAX || __builtin_mul_overflow(rows, segments, &bytes) || bytes > INT64_MAX / 8)
+    if (segments > INT64_MAX / 16 || __builtin_mul_overflow(rows, segments, &bytes) || bytes > INT64_MAX / 8)
         return CK_SIZE_OVERFLOW;
     return CK_OK;
 }

@@ -94,7 +94,8 @@ CK_API ck_status ck_attention(const ck_attention_args *args, ck_run run);
 /// nothing is added, whatever stands there. Pages are refused. Without batch entries or query heads nothing is done.
 typedef struct ck_attention_backward_args {
     ck_attention_args forward;  ///< as the forward pass had them; output, log_sum_exp (not NULL) and log_sum_exp_low
-                                ///< (or NULL) are what it wrote; its workspace is not used
+                                ///< (or NULL) are what it wrote: others give numbers that mean nothing, and not the
+                                ///< same on every instruction set; its workspace is not used
     const void *doutput;        ///< [batch, query_heads, queries, value_size], of forward.type
     ck_strides doutput_strides;
     void *dquery;               ///< as query, or NULL

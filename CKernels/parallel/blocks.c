@@ -96,13 +96,17 @@ int ck_is_shared(int64_t count, int64_t bytes, int32_t threads) {
     return wanted_threads(count, bytes, threads) > 1 && (threads > 0 || ck_max_threads() > 1);
 }
 
+int32_t ck_most_threads(void) {
+    int32_t cores = ck_max_threads();
+    return cores > 4 ? 4 * cores : 16;
+}
+
 /// Threads beyond the calling one for this call, taken from `helpers`.
 static int take_helpers(int64_t count, int64_t bytes, int32_t threads) {
     int64_t wanted = wanted_threads(count, bytes, threads);
     if (wanted == 1) return 0;
-    int cores = ck_max_threads();
-    int64_t most = 4 * cores > 16 ? 4 * cores : 16;  // runtimes end the process where they cannot start a thread
-    if (threads == 0) most = cores - atomic_load_explicit(&helpers, memory_order_relaxed);
+    int64_t most = ck_most_threads();
+    if (threads == 0) most = ck_max_threads() - atomic_load_explicit(&helpers, memory_order_relaxed);
     if (wanted > most) wanted = most;
     if (wanted <= 1) return 0;
     atomic_fetch_add_explicit(&helpers, (int)wanted - 1, memory_order_relaxed);

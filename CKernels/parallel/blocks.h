@@ -26,4 +26,7 @@ const char *ck_threading(void);
 /// What `threads = 0` may use at most.
 int32_t ck_max_threads(void);
 
+/// What any call may use at most: runtimes end the process where they cannot start a thread.
+int32_t ck_most_threads(void);
+
 #endif

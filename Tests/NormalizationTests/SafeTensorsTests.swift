@@ -94,6 +94,36 @@ internal import Verification
         #expect(throws: SafeTensorsError.wrongSize("a")) { try tensors.float("a") }
     }
 
+    /// Files of which some bytes are others, are missing or come twice are read, or are a typed error.
+    @Test func changedFilesAreReadOrRefused() {
+        var random = RandomNumbers(seed: 1)
+        let digits = Array("0123456789-.eE[]{}\",:\\u".utf8)
+        var read = 0
+        for _ in 0..<20_000 {
+            var bytes = Array(goodFile)
+            for _ in 0...Int(random.nextBits() % 4) where !bytes.isEmpty {
+                let bits = random.nextBits()
+                let place = Int(bits >> 32) % bytes.count
+                switch bits % 4 {
+                case 0: bytes[place] = UInt8(truncatingIfNeeded: bits >> 8)
+                case 1: bytes[place] = digits[Int(bits >> 8 & 0xff) % digits.count]
+                case 2: bytes.removeSubrange(place..<min(bytes.count, place + Int(bits >> 8 & 0xf)))
+                default: bytes.insert(contentsOf: bytes[place..<min(bytes.count, place + 8)], at: place)
+                }
+            }
+            do {
+                let tensors = try SafeTensors(Data(bytes))
+                read += 1
+                for name in ["a", "b"] {
+                    _ = try? tensors.float(name)
+                    _ = try tensors.double(name)
+                    _ = try tensors.bool(name)
+                }
+            } catch { #expect(error is SafeTensorsError, "\(error) for \(bytes)") }
+        }
+        #expect(read > 1_000 && read < 18_000, "\(read) of 20000 headers were read")
+    }
+
     @Test func emptyAndScalarTensors() throws {
         let header = """
             {"none":{"dtype":"F32","shape":[0,3],"data_offsets":[4,4]},"one":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}

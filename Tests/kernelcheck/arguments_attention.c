@@ -189,6 +189,7 @@ static void check_pages(check *c, board *b) {
     ACCEPTS(IN_PAGES; a.keys = 0; a.mask.lengths = NULL; a.pages.table = wrong);
     REFUSES(CK_OK, IN_PAGES; a.batch = 0);
     REFUSES(CK_BAD_SHAPE, IN_PAGES; a.key_offsets = packed_keys);
+    REFUSES(CK_BAD_STRIDE, IN_PAGES; a.pages.table_stride = 0; a.batch = (int64_t)1 << 40; a.output_strides.batch = 0);
     REFUSES(CK_BAD_SHAPE, IN_PAGES; a.pages.page_size = 0);
     REFUSES(CK_BAD_SHAPE, IN_PAGES; a.pages.count = -1);
     REFUSES(CK_BAD_OFFSETS, IN_PAGES; a.pages.count = 0);

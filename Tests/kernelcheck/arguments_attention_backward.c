@@ -100,6 +100,7 @@ static void check_shapes(check *c, board *b) {
     REFUSES(CK_OK, a.dquery = a.dkey = a.dvalue = NULL; a.dslopes = a.dsinks = NULL; a.forward.keys = 0);
     ACCEPTS(a.forward.keys = 0; a.dbias = AT_THE_END);
     ACCEPTS(a.forward.queries = 0; a.dbias = AT_THE_END);
+    ACCEPTS(a.forward.queries = 0; a.forward.mask.lengths = AT_THE_END);
     ACCEPTS(a.forward.queries = 0; a.dbias_strides = ((ck_strides){0}));
     ACCEPTS(a.forward.queries = a.forward.keys = 0; a.dkey = NULL);
     ACCEPTS(a.dbias_strides.batch = 0);

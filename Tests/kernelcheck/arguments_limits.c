@@ -17,6 +17,7 @@ enum { COUNT = 64 };
 #define READ_ACCEPTS(...) CHANGED_CALL(copy_args, RIGHT_COPY, board_accepts(c, b, enter_read, &a, run), __VA_ARGS__)
 #define FMA_REFUSES(status, ...) \
     CHANGED_CALL(fma_args, RIGHT_FMA, board_refuses(c, b, enter_fma, &a, run, status), __VA_ARGS__)
+#define FMA_ACCEPTS(...) CHANGED_CALL(fma_args, RIGHT_FMA, board_accepts(c, b, enter_fma, &a, run), __VA_ARGS__)
 
 void check_limits_arguments(check *c, board *b) {
     COPY_REFUSES(CK_NULL_POINTER, a.source = NULL);
@@ -55,4 +56,5 @@ void check_limits_arguments(check *c, board *b) {
     FMA_REFUSES(CK_BAD_SHAPE, a.steps = -1);
     FMA_REFUSES(CK_BAD_THREADS, run.threads = -1);
     FMA_REFUSES(CK_UNKNOWN_ISA, run.isa = (ck_isa)-1);
+    FMA_ACCEPTS(a.steps = 1000; run.threads = INT32_MAX);  // hours, if each of them were a thread
 }

@@ -217,6 +217,7 @@ static void check_cuts(check *c, board *b) {
     REFUSES(CK_BAD_SHAPE, a.segments = 0);
     REFUSES(CK_BAD_SHAPE, a.segments = -1);
     REFUSES(CK_SIZE_OVERFLOW, a.segments = INT64_MAX);
+    REFUSES(CK_SIZE_OVERFLOW, a.rows = 0; a.segments = (int64_t)1 << 62);
     REFUSES(CK_BAD_PARAMETER, a.weight_offset = NAN);
     REFUSES(CK_BAD_PARAMETER, a.weight_offset = INFINITY);
     REFUSES(CK_BAD_OFFSETS, a.shared = 1);
@@ -227,6 +228,7 @@ static void check_cuts(check *c, board *b) {
     CSR_REFUSES(CK_MISALIGNED_POINTER, a.offsets = MISALIGNED(cut));
     CSR_REFUSES(CK_BAD_SHAPE, a.nodes = 0);
     CSR_REFUSES(CK_SIZE_OVERFLOW, a.nodes = INT64_MAX);
+    CSR_REFUSES(CK_SIZE_OVERFLOW, a.heads = 0; a.nodes = (int64_t)1 << 62);
     CSR_REFUSES(CK_OK, a.heads = 0; a.x = NULL; a.y = NULL);
 }
 

@@ -61,6 +61,7 @@ static void check_forward(check *c, board *b) {
     REFUSES(CK_OK, a.rows = 0);
     REFUSES(CK_OK, a.rows = 0; a.x = NULL; a.y = NULL; a.log_sum_exp = NULL);
     ACCEPTS(a.y = (void *)a.x);
+    ACCEPTS(a.rows = 1; a.x_stride = a.y_stride = INT64_MAX);
     ACCEPTS(a.y = (float *)a.x + COLS; a.x_stride = a.y_stride = 2 * COLS);
     ACCEPTS(a.logarithmic = 1);
     ACCEPTS(a.type = CK_F16);

@@ -59,6 +59,9 @@ void check_matmul(check *c);
 /// Calls in forked children.
 void check_forks(check *c);
 
+/// Ten thousand calls of each operator with arguments that nobody should give.
+void check_hostile(check *c);
+
 /// What an entry point refuses, and what it must not.
 void check_arguments(check *c);
 

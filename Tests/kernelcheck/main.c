@@ -45,6 +45,7 @@ static const family families[] = {
     {"matmul", check_matmul},
     {"exp", check_exp},
     {"tanh", check_tanh},
+    {"hostile", check_hostile},
     {"stack", check_stack},
     {"forks", check_forks},
 };
