@@ -21,7 +21,7 @@ fuzz: ## Fuzz the C entry points until stopped, with a corpus in build/corpus
 	cmake -S cmake -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCK_FUZZ=ON -DCMAKE_C_FLAGS_RELEASE="-O1"
 	cmake --build build/fuzz --target fuzz
 	mkdir -p build/corpus
-	build/fuzz/fuzz/fuzz -max_len=768 build/corpus Tests/fuzz/corpus
+	build/fuzz/fuzz/fuzz -max_len=768 -len_control=0 build/corpus Tests/fuzz/corpus
 
 coverage: ## Lines of C and Swift that the tests reach
 	swift test --enable-code-coverage -Xcc -fprofile-instr-generate -Xcc -fcoverage-mapping

@@ -1,5 +1,6 @@
 // fuzz.c: libFuzzer over hostile.h: the first byte of an input names the operator, the second the instruction set, the
-// others are what its call is drawn from. A failure ends the process, as a crash would.
+// others are what its call is drawn from (`corpus` has an input of random bytes for each). A failure ends the process,
+// as a crash would.
 
 #include <stdio.h>
 #include <stdlib.h>
