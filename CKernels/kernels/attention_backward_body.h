@@ -2,17 +2,17 @@
 // batch entry and key head (rows as in attention_body.h).
 //
 //     P = e^(S - log_sum_exp),   dS = P * (kept dO V^T - delta)
-//     dV += kept P^T dO,   dK += dS^T Q,   dQ += dS K,   dslope += dS * distance,   dsink -= e^(sink - log_sum_exp) *
-//     delta
+//     dV += kept P^T dO,   dK += dS^T Q,   dQ += dS K
+//     dslope += dS * distance,   dsink -= e^(sink - log_sum_exp) * delta
 //
 // Blocks of 64 keys come in order, within each all blocks of 64 rows. Sums over keys are chains of fma in the order of
 // keys, sums over rows in the order of rows, so a unit may hold all of both, or all keys of some rows for dQ, or all
 // rows of some keys for dK and dV, with the same bits. Slopes and sinks get one number a row. Bound: FMA ports.
 
 typedef struct gradient_space {
-    float *scores, *slopes;  // 64 x 64: P and dS, of which the rows are rows; their derivative by the softcap
-    float *turned_scores,
-        *turned_slopes;  // the rows are keys; before they are turned: sums of a bias; dS before the softcap
+    // 64 x 64 each. Rows are rows: P; the derivative by the softcap, then dS with it. Rows are keys: the same turned;
+    // before that the sums of a bias, and dS without the softcap.
+    float *scores, *slopes, *turned_scores, *turned_slopes;
     float *bias_totals;  // 64 x 64
     float *turned_keys, *turned_values, *keys;
     float *queries, *outputs;           // 64 rows of query and of doutput
@@ -84,7 +84,7 @@ V_FN void multiply_block(float *c, int64_t c_pitch, const float *a, int64_t a_pi
     int is_careful = has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(b);
     for (int64_t i = 0; i < rows; i += TILE_ROWS) {
         int count = (int)lesser(TILE_ROWS, rows - i);
-        product p = {c + i * c_pitch, c_pitch, {0}, b->at, b->pitch, b->count, b->width, adds ? CONTINUED : REPLACED, 0, {0}};
+        product p = product_with(b, c + i * c_pitch, c_pitch, adds ? CONTINUED : REPLACED);
         for (int r = 0; r < count; r++) p.a[r] = a + (i + r) * a_pitch;
         if (is_careful)
             CK_JOIN(multiply_present, CK_SUFFIX)(&p, count);
@@ -93,11 +93,16 @@ V_FN void multiply_block(float *c, int64_t c_pitch, const float *a, int64_t a_pi
     }
 }
 
+/// s - log_sum_exp. Only a log_sum_exp that no forward pass wrote is far below a score; the bound is for its sake.
+V_FN vf below_sum(vf s, float sum, float sum_low) {
+    return v_at_most(v_sub(v_sub(s, v_set(sum)), v_set(sum_low)), v_set(NOTHING));
+}
+
 /// P of scores s in a row of this log_sum_exp; 0 where one of them is -infinity, even if the other is a NaN.
 V_FN vf probability(vf s, float sum, float sum_low) {
     exp_shift none = {v_zero(), v_set(-NOTHING), v_zero()};
     if (sum == -INFINITY) return v_zero();
-    vf p = v_weight(v_sub(v_sub(s, v_set(sum)), v_set(sum_low)), none);
+    vf p = v_weight(below_sum(s, sum, sum_low), none);
     return v_where_less(s, v_set(-0x1.fffffep127f), v_zero(), p);
 }
 
@@ -112,7 +117,7 @@ V_FN void probabilities(attention_gradient *g, int64_t r, int64_t j) {
     for (int k = 0; k < 4 && m->cap > 0.0f; k++) v_store(slopes + 16 * k, softcap_slope(s[k], v_set(m->inverse_cap)));
     mask_scores(s, m, j);
     V_UNROLL
-    for (int k = 0; k < 4; k++) x[k] = v_sub(v_sub(s[k], v_set(g->sum[r])), v_set(g->sum_low[r]));
+    for (int k = 0; k < 4; k++) x[k] = below_sum(s[k], g->sum[r], g->sum_low[r]);
     vf least = v_at_most(v_at_most(x[0], x[1]), v_at_most(x[2], x[3]));
     if (g->sum[r] > -INFINITY && are_above_low(least, none, 0.0f)) {
         V_UNROLL
@@ -202,16 +207,15 @@ V_FN void add_slopes(const attention_gradient *g, int64_t first, int64_t rows, i
         float *lanes = g->space.slope_lanes + 16 * (first + r), *ds = g->space.turned_slopes + r * BLOCK;
         vf t[4];
         for (int k = 0; k < 4; k++) t[k] = v_mul(v_load(ds + 16 * k), key_distances(j + 16 * k, g->mask[r].position));
-        v_store(lanes, v_add(v_load(lanes), v_add(v_add(t[0], t[2]), v_add(t[1], t[3]))));
+        add_lanes(lanes, v_add(v_add(t[0], t[2]), v_add(t[1], t[3])));
     }
 }
 
 /// The lanes of a chunk of keys join those of the chunks before it.
 V_FN void join_slopes(const attention_gradient *g) {
     for (int64_t i = 0; i < 16 * g->item.count; i += 16) {
-        float *lanes = g->space.slope_lanes + i, *totals = g->space.slope_totals + i;
-        v_store(totals, v_add(v_load(totals), v_load(lanes)));
-        v_store(lanes, v_zero());
+        add_lanes(g->space.slope_totals + i, v_load(g->space.slope_lanes + i));
+        v_store(g->space.slope_lanes + i, v_zero());
     }
 }
 

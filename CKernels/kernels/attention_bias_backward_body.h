@@ -27,9 +27,8 @@ V_FN bias_tile bias_tile_of(const ck_attention_gradient_plan *plan, int64_t n) {
 /// The sums of a block of rows join those of the blocks before it.
 V_FN void join_bias_sums(const attention_gradient *g, int64_t rows) {
     for (int64_t i = 0; i < rows * BLOCK; i += 16) {
-        float *sums = g->space.turned_scores + i, *totals = g->space.bias_totals + i;
-        v_store(totals, v_add(v_load(totals), v_load(sums)));
-        v_store(sums, v_zero());
+        add_lanes(g->space.bias_totals + i, v_load(g->space.turned_scores + i));
+        v_store(g->space.turned_scores + i, v_zero());
     }
 }
 
@@ -44,7 +43,7 @@ V_FN void add_bias_gradients(attention_gradient *g, bias_tile *t, int64_t number
         if (block != t->block) join_bias_sums(g, t->rows);
         t->block = block;
         float *sums = g->space.turned_scores + (is_shared ? 0 : r * BLOCK), *ds = g->space.turned_slopes + r * BLOCK;
-        for (int k = 0; k < BLOCK; k += 16) v_store(sums + k, v_add(v_load(sums + k), v_load(ds + k)));
+        for (int k = 0; k < BLOCK; k += 16) add_lanes(sums + k, v_load(ds + k));
     }
 }
 

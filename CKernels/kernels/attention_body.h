@@ -17,10 +17,10 @@ typedef struct attention_item {
     key_range range;        // of keys that some row takes part in
     row_source key, value;  // of the key head
     dropout dropout;
-    float *turned, *widened;  // room for a block of keys and of values
-    float_rows keys_turned, values;          // of the block
+    float *turned, *widened;                  // room for a block of keys and of values
+    float_rows keys_turned, values;           // of the block
     const float *paired_query[CK_ITEM_ROWS];  // where products may be of pairs
-    int is_paired;
+    int is_paired;                            // all queries are there in pairs
 } attention_item;
 
 typedef struct attention_place {
@@ -87,7 +87,7 @@ V_FN int weigh_row(const attention_item *item, attention_state *state, int64_t i
 V_FN void attend_tile(attention_item *item, attention_state *state, int64_t first, int rows, int64_t j) {
     _Alignas(64) float scores[TILE_ROWS * BLOCK];
     float_rows *keys = &item->keys_turned, *values = &item->values;
-    product p = {scores, BLOCK, {0}, keys->at, keys->pitch, keys->count, keys->width, REPLACED, keys->is_paired, {0}};
+    product p = product_with(keys, scores, BLOCK, REPLACED);
     for (int r = 0; r < rows; r++) p.a[r] = (keys->is_paired ? item->paired_query : item->query)[first + r];
     if (first == 0) p.ahead = rows_ahead(&item->key, j + BLOCK, item->range.to, 1);
     CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
@@ -95,8 +95,8 @@ V_FN void attend_tile(attention_item *item, attention_state *state, int64_t firs
     int has_zeros = 0;
     for (int r = 0; r < rows; r++) has_zeros |= weigh_row(item, state, first + r, scores + r * BLOCK, j);
 
-    p = (product){state->weighted + first * state->pitch, state->pitch, {0}, values->at, values->pitch, values->count,
-                  values->width, state->unrounded ? ADDED : CONTINUED, values->is_paired, {0}};
+    float *weighted = state->weighted + first * state->pitch;
+    p = product_with(values, weighted, state->pitch, state->unrounded ? ADDED : CONTINUED);
     for (int r = 0; r < rows; r++) p.a[r] = scores + r * BLOCK;
     for (int r = 0; r < rows && values->is_paired; r++) pair_row(scores + r * BLOCK, BLOCK, scores + r * BLOCK);
     if (first == 0) p.ahead = rows_ahead(&item->value, j + BLOCK, item->range.to, 0);
@@ -116,8 +116,10 @@ V_FN void attend_chunk(attention_item *item, attention_state *state, int64_t chu
         CK_JOIN(turn_rows, CK_SUFFIX)(&item->key, j, count, item->turned);
         item->keys_turned = (float_rows){item->turned, BLOCK, item->key.width, BLOCK, 1, 0};
         item->values = CK_JOIN(widen_rows, CK_SUFFIX)(&item->value, j, count, item->widened);
-        if (V_DOTS_PAIRS && item->is_paired) CK_JOIN(pair_rows, CK_SUFFIX)(&item->keys_turned, item->turned, LEAST_FACTOR);
-        if (V_DOTS_PAIRS && state->unrounded) CK_JOIN(pair_rows, CK_SUFFIX)(&item->values, item->widened, LEAST_VALUE);
+        if (V_DOTS_PAIRS && item->is_paired)
+            CK_JOIN(pair_rows, CK_SUFFIX)(&item->keys_turned, item->turned, LEAST_FACTOR);
+        if (V_DOTS_PAIRS && state->unrounded)
+            CK_JOIN(pair_rows, CK_SUFFIX)(&item->values, item->widened, LEAST_VALUE);
         for (int64_t i = 0; i < item->count; i += TILE_ROWS) {
             int rows = (int)lesser(TILE_ROWS, item->count - i);
             if (rows_meet(item, i, rows, j, count)) attend_tile(item, state, i, rows, j);

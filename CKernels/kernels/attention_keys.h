@@ -29,6 +29,20 @@ typedef struct float_rows {
     int is_paired;                // two rows in one: product_tile.h
 } float_rows;
 
+/// Into c: the product of rows that are yet to be named with these.
+V_FN product product_with(const float_rows *b, float *c, int64_t c_pitch, int to_sums) {
+    return (product){
+        .c = c,
+        .c_pitch = c_pitch,
+        .b = b->at,
+        .b_pitch = b->pitch,
+        .depth = b->count,
+        .columns = b->width,
+        .to_sums = to_sums,
+        .is_paired = b->is_paired,
+    };
+}
+
 /// Up to 16 rows from `first` on: to[pitch d + r] is element d of row r, +0 where there is none.
 V_FN void turn_16_rows(const row_source *s, int64_t first, int64_t count, float *to, ck_type type, int64_t pitch) {
     const float *rows[16], *widened_rows[16];

@@ -115,6 +115,6 @@ V_FN void state_merge(attention_state *s, attention_state *part, int64_t count) 
         add_lanes(s->sum + 16 * i, v_load(part->sum + 16 * i));
         if (s->unrounded) add_lanes(s->unrounded + 16 * i, v_load(part->unrounded + 16 * i));
         float *to = s->weighted + i * s->pitch, *from = part->weighted + i * s->pitch;
-        for (int64_t d = 0; d < s->pitch; d += 16) v_store(to + d, v_add(v_load(to + d), v_load(from + d)));
+        for (int64_t d = 0; d < s->pitch; d += 16) add_lanes(to + d, v_load(from + d));
     }
 }

@@ -59,12 +59,11 @@ V_FN matmul_unit matmul_unit_of(const ck_matmul_args *m, const ck_matmul_plan *p
 }
 
 /// The terms of one chain: sums[i][j] = (adds: sums[i][j] +) the chain.
-V_FN void multiply_chain(float_rows a, float_rows b, int64_t columns, float *sums, int adds) {
+V_FN void multiply_chain(float_rows a, float_rows b, float *sums, int adds) {
     for (int64_t i = 0; i < a.count; i += TILE_ROWS) {
         int rows = (int)lesser(TILE_ROWS, a.count - i);
-        float *to = sums + i * CK_PRODUCT_COLUMNS;
-        int way = adds ? ADDED : REPLACED;
-        product p = {to, CK_PRODUCT_COLUMNS, {0}, b.at, b.pitch, b.count, columns, way, 0, {0}};
+        float *c = sums + i * CK_PRODUCT_COLUMNS;
+        product p = product_with(&b, c, CK_PRODUCT_COLUMNS, adds ? ADDED : REPLACED);
         for (int r = 0; r < rows; r++) p.a[r] = a.at + (i + r) * a.pitch;
         CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
     }
@@ -83,7 +82,8 @@ CK_KERNEL(matmul)
             strided_matrix a = matrix_part(&u.a, 0, t), b = matrix_part(&u.b, t, 0);
             float_rows of_a = CK_JOIN(matrix_floats, CK_SUFFIX)(&a, u.rows, count, 1, space, plan->depth);
             float_rows of_b = CK_JOIN(matrix_floats, CK_SUFFIX)(&b, count, u.columns, stays, panel, CK_PRODUCT_COLUMNS);
-            multiply_chain(of_a, of_b, columns, sums, t > 0);
+            of_b.width = columns;
+            multiply_chain(of_a, of_b, sums, t > 0);
             t += CK_PRODUCT_DEPTH;
         } while (t < m->depth);
         for (int64_t i = 0; i < u.rows; i++)

@@ -53,7 +53,8 @@ extension AttentionReference {
         func probability(_ s: Float) -> Float {
             if s == -.infinity || output.logSumExp[row] == -.infinity { return 0 }
             let u = (s - output.logSumExp[row]) - output.logSumExpLow[row]
-            return AttentionSums.weight(u, anchor: 0, low: -AttentionSums.nothing, power: 0)
+            let most = AttentionSums.nothing  // for sums that no forward pass wrote
+            return AttentionSums.weight(u > most ? most : u, anchor: 0, low: -most, power: 0)
         }
         let share = probability(scores.sink)
         given.sinks[row] = share == 0 ? 0 : -share * delta

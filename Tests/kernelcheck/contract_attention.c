@@ -130,8 +130,10 @@ contract_logarithm contract_attention(const contract_attention_row *r, float *ou
 
 /// p of a score, or of the sink.
 static float probability(contract_logarithm l, float s) {
-    float u = (s - l.high) - l.low, k = contract_power(u);
+    float u = (s - l.high) - l.low;
     if (isnan(u) && s != -INFINITY) return u;
+    if (u > 86) u = 86;
+    float k = contract_power(u);
     return s == -INFINITY || u < -86 ? 0 : ldexpf(1 + contract_expm1(u, k), (int)k);
 }
 

@@ -164,7 +164,7 @@ HOSTILE_ENTRY(ck_matmul_blas)
 
 const hostile_operator hostile_attentions[] = {
     HOSTILE_OPERATOR(ck_attention, draw_attention),
-    {"ck_attention_backward", enter_ck_attention_backward, draw_backward, 1},  // its sums are no forward pass's
+    HOSTILE_OPERATOR(ck_attention_backward, draw_backward),
     HOSTILE_OPERATOR(ck_matmul, draw_matmul),
     {"ck_matmul_blas", enter_ck_matmul_blas, draw_blas, 1},
     HOSTILE_END,
