@@ -21,7 +21,7 @@ public import Tensors
 /// shards.
 ///
 /// Precision: a merge is computed in `Double` and rounds the output once: each adds 2⁻²⁴ of the output to its error. The
-/// shares are off by 2⁻³⁵ of themselves for scores up to 1e4, and by less than 2⁻²⁴ up to 1e7: this is what two floats
+/// shares are off by 2⁻³⁵ of themselves for scores up to 1e4, and by 2⁻²⁸ for scores of 1e6: this is what two floats
 /// keep of a logarithm. How keys are cut, and the order of more than two merges, show in the last bits. Source of the
 /// method: online softmax (Milakov and Gimelshein, 2018), Ring Attention (Liu et al., 2023).
 public struct AttentionState: Sendable {

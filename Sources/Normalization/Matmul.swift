@@ -35,8 +35,7 @@ public enum MatrixProducts: Hashable, Sendable {
 ///   are not here.
 ///
 /// Precision: float32, rounded once for the smaller types. Up to a depth of 512 a sum is one chain of fused
-/// multiply-adds; longer ones are sums of such chains, and so less wrong than a plain loop. A row's bits do not depend
-/// on the rows beside it.
+/// multiply-adds; longer ones are sums of such chains. A row's bits do not depend on the rows beside it.
 public func matmul<A: KernelElement, B: KernelElement>(
     _ a: Tensor<A>, _ b: Tensor<B>, scale: Float = 1, products: MatrixProducts = .oneAnswer,
     backend: Backend = .automatic

@@ -55,7 +55,9 @@ package struct AccuracyPage: Sendable {
 
             ## Attention
 
-            Errors are beside the largest element here, and at most twice those of the naive evaluation.
+            Errors are beside the largest element here. On drawn numbers they are at most twice those of the naive
+            evaluation; on real activations, where few elements decide, at most twice its error on the block where that
+            is larger (dquery of layer 5 is beyond twice its own).
 
             \(text(attention.tables))
 

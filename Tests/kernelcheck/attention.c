@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "attention_entry.h"
-#include "attention_memory.h"
+#include "attention_shapes.h"
 #include "families.h"
 
 static matrix give_workspace(check *c, const guarded *home, ck_attention_args *args, ck_run run) {
@@ -173,30 +173,13 @@ static void compare_range(check *c, attention_problem *p, const attention_memory
 }
 
 static void compare_all(check *c, attention_problem *p, const attention_memory *m) {
-    static const int64_t sizes[] = {64, 65, 80, 112, 128, 129, 192, 256, 320, 511, 512};
-    static const int64_t many[] = {127, 128, 511, 512, 513, 575, 577, 1024, 1025, 1100, 1600};
-    int repeats = c->quick ? 1 : 6;
-    for (int64_t n = 0; n <= 70 * repeats; n++) {  // as many queries as keys, fewer, more
-        int64_t keys = n % 71, queries[] = {keys > 0 ? keys : 1, 1 + keys / 3, 1 + random_below(&c->random, 70)};
-        int kinds = (int)random_below(&c->random, ALL_KINDS + 1);
-        attention_shape s = attention_shape_draw(c, 1 + n % 2, queries[n % 3], keys, kinds);
-        if (n % 3 == 2 || c->quick) s.query_heads = s.key_heads;
-        compare(c, p, m, s);
-    }
-    for (int n = 0; n < (ALL_KINDS + 1) * repeats; n++)
-        compare(c, p, m,
-                attention_shape_draw(c, 1 + n % 3, 1 + random_below(&c->random, 5), 10 + n * 7 % 131, n & ALL_KINDS));
-    for (int n = 0; n < 11 * repeats; n++) {
-        attention_shape s = attention_shape_draw(c, 1, 1 + n * 5 % 14, 1 + random_below(&c->random, 80), 0);
-        s.head_size = sizes[n % 11];
-        s.value_size = sizes[(n * 3 + n / 11) % 11];
-        compare(c, p, m, s);
-    }
+    int repeats = attention_repeats(c);
+    attention_compare_shapes(c, p, m, compare);
     for (int n = 0; n < 55 * repeats; n++) {  // few queries, so that threads share their chunks
         int kinds = (int)random_below(&c->random, ALL_KINDS + 1);
         if (n % 3 > 0) kinds &= MASK_BIAS | MASK_SLOPES | MASK_SINKS;  // all keys take part
-        compare(c, p, m,
-                attention_shape_draw(c, 1, 1 + random_below(&c->random, n % 4 == 0 ? 9 : 2), many[n % 11], kinds));
+        int64_t queries = 1 + random_below(&c->random, n % 4 == 0 ? 9 : 2);
+        compare(c, p, m, attention_shape_draw(c, 1, queries, attention_many_keys[n % 11], kinds));
     }
     for (int n = 0; n < 80 * repeats; n++) {
         attention_shape s = attention_shape_draw(c, 1, 1, 1 + random_below(&c->random, n % 4 == 0 ? 700 : 150), 0);

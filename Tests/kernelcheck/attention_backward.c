@@ -3,7 +3,7 @@
 // and thread counts; between guard pages.
 
 #include "attention_entry.h"
-#include "attention_memory.h"
+#include "attention_shapes.h"
 #include "families.h"
 
 /// Where the gradients of a call lie; NULL: not wanted.
@@ -114,32 +114,14 @@ static void compare(check *c, attention_problem *p, const attention_memory *m, a
 }
 
 static void compare_all(check *c, attention_problem *p, const attention_memory *m) {
-    static const int64_t sizes[] = {64, 65, 80, 112, 128, 129, 192, 256, 320, 511, 512};
-    static const int64_t many[] = {127, 128, 511, 512, 513, 575, 577, 1024, 1025, 1100, 1600};
-    int repeats = c->quick ? 1 : 6;
-    for (int64_t n = 0; n <= 70 * repeats; n++) {  // as many queries as keys, fewer, more
-        int64_t keys = n % 71, queries[] = {keys > 0 ? keys : 1, 1 + keys / 3, 1 + random_below(&c->random, 70)};
-        int kinds = (int)random_below(&c->random, ALL_KINDS + 1);
-        attention_shape s = attention_shape_draw(c, 1 + n % 2, queries[n % 3], keys, kinds);
-        if (n % 3 == 2 || c->quick) s.query_heads = s.key_heads;
-        compare(c, p, m, s);
-    }
-    for (int n = 0; n < (ALL_KINDS + 1) * repeats; n++)
-        compare(c, p, m,
-                attention_shape_draw(c, 1 + n % 3, 1 + random_below(&c->random, 5), 10 + n * 7 % 131, n & ALL_KINDS));
-    for (int n = 0; n < 11 * repeats; n++) {
-        attention_shape s = attention_shape_draw(c, 1, 1 + n * 5 % 14, 1 + random_below(&c->random, 80), 0);
-        s.head_size = sizes[n % 11];
-        s.value_size = sizes[(n * 3 + n / 11) % 11];
-        compare(c, p, m, s);
-    }
+    int repeats = attention_repeats(c);
+    attention_compare_shapes(c, p, m, compare);
     for (int n = 0; n < 11 * repeats; n++) {  // several chunks of keys
         int kinds = (int)random_below(&c->random, ALL_KINDS + 1);
-        compare(c, p, m,
-                attention_shape_draw(c, 1, 1 + random_below(&c->random, n % 4 == 0 ? 9 : 2), many[n % 11], kinds));
+        int64_t queries = 1 + random_below(&c->random, n % 4 == 0 ? 9 : 2);
+        compare(c, p, m, attention_shape_draw(c, 1, queries, attention_many_keys[n % 11], kinds));
     }
-    for (int n = 0; n < 12 * repeats;
-         n++) {  // enough rows for several blocks of rows in a sum, and of queries in a plane
+    for (int n = 0; n < 12 * repeats; n++) {  // several blocks of rows in a sum, and of queries in a plane
         int kinds = (int)random_below(&c->random, ALL_KINDS + 1);
         attention_shape s =
             attention_shape_draw(c, 1 + n % 8, 1 + random_below(&c->random, n % 3 == 0 ? 160 : 20), 1 + n % 30, kinds);
