@@ -1,5 +1,6 @@
 // swift-tools-version: 6.2
-// One library product, Normalization. Everything else serves it and costs a consumer nothing.
+// Two library products: Normalization, and NormalizationDiagnostics on top of it. Everything else serves them and costs a
+// consumer nothing.
 
 import Foundation
 import PackageDescription
@@ -18,7 +19,8 @@ let package = Package(
     name: "swift-normalization",
     platforms: [.macOS(.v15)],
     products: [
-        .library(name: "Normalization", targets: ["Normalization"])
+        .library(name: "Normalization", targets: ["Normalization"]),
+        .library(name: "NormalizationDiagnostics", targets: ["NormalizationDiagnostics"]),
     ],
     traits: [
         .trait(name: "OpenMP", description: "Threads on Linux by the OpenMP runtime; without it calls are serial."),
@@ -26,7 +28,8 @@ let package = Package(
         .default(enabledTraits: ["OpenMP"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
     ],
     targets: [
         .target(
@@ -62,10 +65,21 @@ let package = Package(
             ],
             swiftSettings: safe
         ),
+        .target(name: "NormalizationDiagnostics", dependencies: ["Normalization"], swiftSettings: safe),
+        .target(name: "TrainingKit", dependencies: ["Normalization", "ReferenceKernels"], swiftSettings: safe),
+        .target(name: "Plots", swiftSettings: safe),
+        .target(
+            name: "Studies",
+            dependencies: [
+                "Normalization", "NormalizationDiagnostics", "Plots", "ReferenceKernels", "TrainingKit",
+                .product(name: "Mustache", package: "swift-mustache"),
+            ],
+            swiftSettings: safe
+        ),
         .executableTarget(
             name: "normalize",
             dependencies: [
-                "KernelBridge", "Normalization", "Verification",
+                "KernelBridge", "Normalization", "Studies", "Verification",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: safe
@@ -81,6 +95,12 @@ let package = Package(
             swiftSettings: safe
         ),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: safe),
+        .testTarget(
+            name: "DiagnosticsTests",
+            dependencies: ["NormalizationDiagnostics", "ReferenceKernels"],
+            swiftSettings: safe
+        ),
+        .testTarget(name: "StudiesTests", dependencies: ["Plots", "Studies", "TrainingKit"], swiftSettings: safe),
         .testTarget(
             name: "NormalizationTests",
             dependencies: ["Normalization", "ReferenceKernels", "Verification"],

@@ -1,0 +1,3 @@
+// A client imports NormalizationDiagnostics alone.
+
+@_exported public import Normalization
