@@ -21,10 +21,11 @@
 #include "dispatch/attention_plan.h"
 #include "dispatch/channel_region.h"
 #include "dispatch/matmul_plan.h"
+#include "dispatch/reach.h"
 #include "dispatch/score_sums.h"
 
 #define CK_KERNELS(KERNEL)                                                                                    \
-    KERNEL(norm, (const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, int streaming))       \
+    KERNEL(norm, (const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, ck_reach reach))      \
     KERNEL(norm_backward, (const ck_norm_backward_args *args, int is_centred, int64_t begin, int64_t end,     \
                            float *sums, int64_t pitch, int streaming))                                        \
     KERNEL(norm_double_backward, (const ck_norm_double_backward_args *args, int is_centred, int64_t begin,    \

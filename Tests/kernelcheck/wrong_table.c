@@ -43,19 +43,19 @@ CK_KERNELS(IDLE)
 #define ENTRY(name, parameters) .name = idle_##name,
 static const ck_kernel_table idle_table = {CK_KERNELS(ENTRY)};
 
-static void norm_without_last_row(const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, int streaming) {
-    the_right_one()->norm(args, is_centred, begin, end - 1, streaming);
+static void norm_without_last_row(const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, ck_reach reach) {
+    the_right_one()->norm(args, is_centred, begin, end - 1, reach);
 }
 
 static void norm_of_another_epsilon(const ck_norm_args *args, int is_centred, int64_t begin, int64_t end,
-                                    int streaming) {
+                                    ck_reach reach) {
     ck_norm_args wrong = *args;
     wrong.epsilon *= 1.001f;
-    the_right_one()->norm(&wrong, is_centred, begin, end, streaming);
+    the_right_one()->norm(&wrong, is_centred, begin, end, reach);
 }
 
-static void norm_by_thread(const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, int streaming) {
-    the_right_one()->norm(args, is_centred, begin, end, streaming);
+static void norm_by_thread(const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, ck_reach reach) {
+    the_right_one()->norm(args, is_centred, begin, end, reach);
     int64_t size = args->type == CK_F32 ? 4 : 2;
     if (begin > 0 && begin < end && args->y) ((char *)args->y)[begin * args->y_stride * size] ^= 1;
 }
