@@ -41,8 +41,8 @@
 //   v_copy_sign(a, b)         a with the sign of b
 //   v_scale_by_power(a, k)    a * 2^k, rounded once, for an integer |k| <= 252 and an |a| from 2^-100 to 2^100 or 0;
 //                             NaN where a is one, whatever k is
-//   v_raise_exponent(a, k)    a * 2^k for an integer k, if a and that are normal numbers; NaN where a and k are NaN
-//   V_SCALES_AT_ONCE          1 if v_scale_by_power takes no longer than v_raise_exponent
+//   v_power_of_two(a)         2^n where a is 3 * 2^22 + 127 + n, for integers -126 <= n <= 127: bits 23 places to the left
+//   V_SCALES_AT_ONCE          1 if v_scale_by_power takes no longer than that and a multiplication
 //   v_pair_bf16(a, b)         in each lane the bfloat16 numbers a (upper half) and b (lower half); a and b are such
 //   v_swap_pairs(a)           lanes as pairs: upper and lower half trade places
 //   v_dot_pairs(a, b, c)      lanes of a and b as pairs: fma of the lower ones onto fma of the upper ones onto c, while

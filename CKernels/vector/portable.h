@@ -182,8 +182,8 @@ V_FN vf v_scale_by_power(vf a, vf k) {
     }
     return a;
 }
-V_FN vf v_raise_exponent(vf a, vf k) {
-    EACH_LANE a.lane[l] *= s_power_of_two(k.lane[l] == k.lane[l] ? (int32_t)k.lane[l] : 0);
+V_FN vf v_power_of_two(vf a) {
+    EACH_LANE a.lane[l] = s_float(s_bits(a.lane[l]) << 23);
     return a;
 }
 V_FN vf v_fma(vf a, vf b, vf c) {
