@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import Foundation
 internal import Normalization
 internal import Studies
 internal import Verification
@@ -50,7 +49,7 @@ struct StudyCommand: ParsableCommand {
         }
 
         func run() throws {
-            let progress = Progress()
+            let progress = ProgressLine()
             let studies = StudyCatalogue.all.filter { all || names.contains($0.name) }
             let conditions = RunConditions(
                 machine: Machine.description, date: Machine.date, mode: full ? .full : .quick, backend: backend)

@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test(arguments: [true, false]) func anyDataGivesARange(_ isLogarithmic: Bool) {
-        for values in [[], [.nan], [0], [-1], [3], [3, 3], [.infinity, 2], [-5, 5], [1e-300, 1e300], [0, 1e-320]] as [[Double]] {
+        for values in [[], [.nan], [0], [-1], [3], [3, 3], [.infinity, 2], [-5, 5], [1e-300, 1e300], [0, .leastNonzeroMagnitude]] as [[Double]] {
             let scale = AxisScale(Axis("x", log: isLogarithmic), values: values, padding: 0.05)
             #expect(scale.range.lowerBound < scale.range.upperBound, "\(values)")
             #expect(scale.range.lowerBound.isFinite && scale.range.upperBound.isFinite)
@@ -49,7 +49,7 @@ import Testing
     @Test(arguments: [
         (0, "0"), (-0.0, "0"), (1234, "1234"), (0.5, "0.5"), (1 / 3, "0.3333"), (-2.5e-9, "−2.5×10⁻⁹"), (1e-12, "10⁻¹²"),
         (1e6, "10⁶"), (123456.7, "123457"), (99999.99, "100000"), (9.99999e-4, "0.001"), (.nan, "NaN"),
-        (-.infinity, "−∞"), (1e300, "10³⁰⁰"), (5e-324, "4.941×10⁻³²⁴"),
+        (-.infinity, "−∞"), (1e300, "10³⁰⁰"), (.leastNonzeroMagnitude, "4.941×10⁻³²⁴"),
     ] as [(Double, String)]) func areShort(_ value: Double, _ text: String) {
         #expect(NumberText.short(value) == text)
     }
@@ -125,7 +125,10 @@ import Testing
         #expect(svg.contains("overflow=\"hidden\""))
     }
 
-    private func height(of svg: String) -> Substring? { svg.split(separator: "viewBox=\"0 0 420 ").last?.prefix { $0 != "\"" } }
+    private func height(of svg: String) -> Double {
+        let height = svg.split(separator: "viewBox=\"0 0 420 ").last?.prefix { $0 != "\"" }
+        return height.flatMap { Double($0) } ?? .nan
+    }
 }
 
 private final class TextCollector: NSObject, XMLParserDelegate {

@@ -1,7 +1,7 @@
 internal import Foundation
 
 /// A line on a terminal that says how far a run is; nothing where standard error is a file.
-package struct Progress: Sendable {
+package struct ProgressLine: Sendable {
     private let isTerminal = isatty(STDERR_FILENO) == 1
 
     package init() {}
