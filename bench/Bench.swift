@@ -21,7 +21,7 @@ struct Bench: ParsableCommand {
     @Flag(help: "Fewer and shorter samples, smaller shapes.") var quick = false
 
     func run() throws {
-        let progress = Progress()
+        let progress = ProgressLine()
         var report = Report()
         print("\(report.machine); \(report.threading); \(report.date)")
         try verify(progress)
@@ -51,7 +51,7 @@ struct Bench: ParsableCommand {
     }
 
     /// A wrong kernel is not timed.
-    private func verify(_ progress: Progress) throws {
+    private func verify(_ progress: ProgressLine) throws {
         let rows = try LayerNormVerification.verify(try LayerNormVerification.realCases()) { input in
             progress.show("checking \(input.name)")
         }

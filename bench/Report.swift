@@ -30,11 +30,8 @@ struct Report: Codable {
     init() {
         version = KernelLibrary.version
         threading = KernelLibrary.threading
-        date = Date.now.formatted(.iso8601)
-        let cpu = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-        let model = cpu.split(separator: "\n").first { $0.hasPrefix("model name") }
-        let name = model?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown CPU"
-        machine = "\(name), \(ProcessInfo.processInfo.activeProcessorCount) cores, \(InstructionSet.chosen.rawValue)"
+        date = Machine.date
+        machine = Machine.description
     }
 
     func write(to path: String) throws {
@@ -82,15 +79,4 @@ extension ResultRow {
 extension Timing {
     /// Half the distance between the quartiles.
     fileprivate var spreadText: String { String(format: "±%.0f %%", 50 * spread) }
-}
-
-/// A line on a terminal that says how far the run is; nothing where standard error is a file.
-struct Progress {
-    private let isTerminal = isatty(STDERR_FILENO) == 1
-
-    func show(_ text: String) {
-        if isTerminal { FileHandle.standardError.write(Data("\r\u{1b}[K\(text)".utf8)) }
-    }
-
-    func clear() { show("") }
 }

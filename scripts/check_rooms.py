@@ -36,6 +36,15 @@ def only_in(pattern: str, allowed: str, paths: list[Path], what: str) -> None:
             breaches.append(f"{name}: {what}")
 
 
+# Rooms on top of the public API, and the rooms that each may not know.
+STUDY_ROOMS = {
+    "NormalizationDiagnostics": "Plots|Studies|TrainingKit|ReferenceKernels",
+    "Plots": "Normalization|NormalizationDiagnostics|Studies|TrainingKit",
+    "TrainingKit": "NormalizationDiagnostics|Plots|Studies",
+    "Studies": "ArgumentParser",
+}
+
+
 def check_sources() -> None:
     c = files("CKernels", ".c", ".h")
     only_in(r"\b_mm\d*_\w+\(|\bv\w+q_[fsu]32\(|\b__m(256|512)", r"CKernels/vector/.*", c, "intrinsics outside vector/")
@@ -49,8 +58,13 @@ def check_sources() -> None:
     swift = files("Sources", ".swift") + files("bench", ".swift")
     only_in(r"\bimport CKernels\b", r"Sources/KernelBridge/.*", swift, "imports CKernels outside KernelBridge")
     only_in(r"\bunsafe\b", r"Sources/(KernelBridge/.*|Tensors/AlignedStorage\.swift)", swift, "`unsafe` outside its rooms")
-    only_in(r"\bimport Foundation\b", r"(Sources/(Verification|normalize|TrainingKit|Plots|Studies)|bench)/.*", swift,
+    only_in(r"\bimport Foundation\b",
+            r"(Sources/(NormalizationDiagnostics|Plots|Studies|TrainingKit|Verification|normalize)|bench)/.*", swift,
             "Foundation in the library")
+    studies = [p for p in swift if p.relative_to(ROOT).parts[1] in STUDY_ROOMS]
+    only_in(r"\bimport (KernelBridge|Verification)\b", r"(?!)", studies, "goes around the public API to the kernels")
+    for room, others in STUDY_ROOMS.items():
+        only_in(rf"\bimport ({others})\b", r"(?!)", files(f"Sources/{room}", ".swift"), "imports a room above its own")
 
     for path in c + swift + files("Tests", ".c", ".h", ".swift") + files("scripts", ".py") + files("bench", ".py"):
         name = path.relative_to(ROOT)
