@@ -8,19 +8,23 @@ internal import Foundation
 /// f(c) = (sqrt(1 - c²) + c (π - arccos c)) / π
 /// ```
 ///
-/// f(c) > c below 1: each such layer moves inputs towards each other, whatever norm keeps their energies. Near 1, with
-/// δ = 1 - c, `1 - f(c) = δ - (2 sqrt(2) / (3π)) δ^1.5`, so that δ after l layers is `(9π² / 2) / l²`.
-/// Source: Cho and Saul, "Kernel Methods for Deep Learning", 2009.
+/// f(c) > c below 1: each such layer moves inputs towards each other, whatever norm keeps their energies. Computed from
+/// the distance δ = 1 - c, which keeps its digits near c = 1. There `1 - f(c) = δ - (2 sqrt(2) / (3π)) δ^1.5`, so that the
+/// distance after l layers is `(9π² / 2) / l²`. Source: Cho and Saul, "Kernel Methods for Deep Learning", 2009.
 public enum ArcCosineKernel {
-    /// f(c). Cosines that rounding put outside -1 ... 1 are taken as the bound.
-    public static func cosine(_ c: Double) -> Double {
-        let c = min(max(c, -1), 1)
-        return ((1 - c * c).squareRoot() + c * (Double.pi - acos(c))) / Double.pi
+    /// 1 - f(1 - δ), for a distance δ in 0 ... 2. What rounding put outside is taken as the bound.
+    public static func distance(_ distance: Double) -> Double {
+        let distance = min(max(distance, 0), 2)
+        let angle = 2 * asin((distance / 2).squareRoot())
+        return distance - (sin(angle) - angle * cos(angle)) / Double.pi
     }
 
-    /// The same where the mean over features is taken away after the ReLU, as LayerNorm does:
-    /// `(π f(c) - 1) / (π - 1)`. Orthogonal inputs stay so, and near 1 δ grows by π / (π - 1) a layer.
-    public static func centredCosine(_ c: Double) -> Double {
-        (Double.pi * cosine(c) - 1) / (Double.pi - 1)
+    /// f(c).
+    public static func cosine(_ c: Double) -> Double { 1 - distance(1 - c) }
+
+    /// The distance where LayerNorm takes away the mean over features after the ReLU: `distance(δ) · π / (π - 1)`. Orthogonal
+    /// inputs stay so, and those closer than that move apart.
+    public static func centredDistance(_ distance: Double) -> Double {
+        self.distance(distance) * Double.pi / (Double.pi - 1)
     }
 }

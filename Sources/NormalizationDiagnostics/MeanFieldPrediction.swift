@@ -2,7 +2,7 @@
 
 public import Normalization
 
-/// How the energies of activations and gradients, and the cosine of two inputs, run through a random net: the limit of
+/// How the energies of activations and gradients, and the angle between two inputs, run through a random net: the limit of
 /// infinite width, at initialisation.
 ///
 /// Energy is the mean square of a vector's elements. A residual branch f has the gain κ (``branchGain(width:hiddenWidth:)``):
@@ -26,7 +26,7 @@ public import Normalization
 /// ```
 ///
 /// Trained nets may leave it; nets at initialisation should not. Sources: Xiong et al., 2020; Yang et al., "A Mean Field Theory of
-/// Batch Normalization", 2019; Cho and Saul, 2009 (cosines).
+/// Batch Normalization", 2019; Cho and Saul, 2009 (distances).
 public struct MeanFieldPrediction: Hashable, Sendable {
     public enum Network: Hashable, Sendable {
         /// x becomes f(x).
@@ -115,26 +115,26 @@ extension MeanFieldPrediction {
         (layer..<max(layer, depth)).reduce(1) { $0 * gradientFactor(layer: $1) }
     }
 
-    /// The cosine of two inputs before block 0, 1, ... `depth`: `depth` + 1 numbers.
+    /// The distance, 1 - cosine, of two inputs of equal energies before block 0, 1, ... `depth`: `depth` + 1 numbers.
     ///
-    /// - Parameter first: Of the inputs, which have equal energies.
-    public func cosines(depth: Int, from first: Double = 0) -> [Double] {
-        var cosines = [first]
-        for layer in 0..<max(depth, 0) { cosines.append(cosine(after: layer, from: cosines[layer])) }
-        return cosines
+    /// - Parameter first: Of the inputs themselves; 1: they are orthogonal.
+    public func pairDistances(depth: Int, from first: Double = 1) -> [Double] {
+        var distances = [first]
+        for layer in 0..<max(depth, 0) { distances.append(pairDistance(after: layer, from: distances[layer])) }
+        return distances
     }
 
-    /// The cosine behind block `layer`, from that before it.
-    public func cosine(after layer: Int, from c: Double) -> Double {
-        let f = ArcCosineKernel.cosine(c)
+    /// The distance behind block `layer`, from that before it.
+    public func pairDistance(after layer: Int, from distance: Double) -> Double {
+        let branch = ArcCosineKernel.distance(distance)
         if let growth {
             let energy = 1 + growth * Double(layer)
-            return (energy * c + growth * f) / (energy + growth)
+            return (energy * distance + growth * branch) / (energy + growth)
         }
         return switch network {
-        case .plain, .normOfPreActivations: f
-        case .normOfActivations, .batchNormOfPreActivations: ArcCosineKernel.centredCosine(c)
-        case .residual: (c + branchGain * f) / (1 + branchGain)
+        case .plain, .normOfPreActivations: branch
+        case .normOfActivations, .batchNormOfPreActivations: ArcCosineKernel.centredDistance(distance)
+        case .residual: (distance + branchGain * branch) / (1 + branchGain)
         }
     }
 

@@ -24,7 +24,7 @@ struct InputDistance {
         var recursions: [MeanFieldPrediction.Network: [Double]] = [:]
         for (network, _) in Self.networks {
             let theory = try MeanFieldPrediction(branchGain: laws.gain, network: network)
-            recursions[network] = theory.cosines(depth: Self.recursionDepth).map { 1 - $0 }
+            recursions[network] = theory.pairDistances(depth: Self.recursionDepth)
         }
         self.recursions = recursions
     }

@@ -46,8 +46,8 @@ struct Overflow {
         return [
             Check(
                 .law, "Without norms float32 overflows where 1.5^(l/2) is its largest number: after \(2 * Self.squaresOverflow) "
-                    + "layers up to 10 %; the probe says where.",
-                .relative(Double(2 * Self.squaresOverflow), 0.1), observed: finite(residual),
+                    + "layers up to 8 %; the probe says where.",
+                .relative(Double(2 * Self.squaresOverflow), 0.08), observed: finite(residual),
                 mutant: ("post-norm, whose \(Self.depth + 1) layers are all finite", finite(post))),
             Check(
                 .exact, "After 300 such blocks, where squares overflow since block \(Self.squaresOverflow), the package's "
