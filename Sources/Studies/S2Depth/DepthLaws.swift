@@ -124,7 +124,7 @@ extension DepthLaws {
     /// How far g(l) (1 + κ l) is from its mean over layers, at most.
     private func spreadOfScaledGradients(_ curves: FlowCurves) -> Double {
         let scaled = curves.gradientEnergies().enumerated().map { $1 * (1 + gain * Double($0)) }
-        let mean = mean(scaled)
+        let mean = FlowCurves.mean(scaled)
         return scaled.map { abs($0 / mean - 1) }.max() ?? .infinity
     }
 
@@ -146,10 +146,10 @@ extension DepthLaws {
             let measured = curves(network)
             let first = network == .batchNormOfPreActivations ? Self.firstStationaryLayer : 0
             return [
-                name, Text.significant(measured.activationFactor(from: first)),
-                Text.significant(pow(theory.activationEnergy(layer: depth), 1 / Double(depth))),
-                Text.significant(measured.gradientFactor(from: first)),
-                Text.significant(pow(theory.gradientEnergy(layer: first, depth: depth), 1 / Double(depth - first))),
+                name, TableCell.significant(measured.activationFactor(from: first)),
+                TableCell.significant(pow(theory.activationEnergy(layer: depth), 1 / Double(depth))),
+                TableCell.significant(measured.gradientFactor(from: first)),
+                TableCell.significant(pow(theory.gradientEnergy(layer: first, depth: depth), 1 / Double(depth - first))),
             ]
         }
         return Table(
@@ -173,10 +173,4 @@ extension DepthLaws {
                 x: Axis("block"), y: Axis("energy of the gradient, that behind the last block = 1", log: true),
                 series: series))
     }
-}
-
-/// Numbers in tables.
-enum Text {
-    /// Three significant digits.
-    static func significant(_ value: Double) -> String { String(format: "%.3g", value) }
 }

@@ -86,10 +86,10 @@ struct InputDistance {
         let depths = [laws.depth, 100, 1000, 10_000, Self.recursionDepth]
         var rows: [[String]] = []
         for (network, name) in Self.networks {
-            let measured = Text.significant(laws.curves(network).pairDistances()[laws.depth])
+            let measured = TableCell.significant(laws.curves(network).pairDistances()[laws.depth])
             let beyond = [String](repeating: "-", count: depths.count - 1)
-            rows.append([name + ", recursion"] + depths.map { Text.significant(delta(network, $0)) })
-            rows.append([name + ", closed form"] + depths.map { Text.significant(closedForm(network, Double($0))) })
+            rows.append([name + ", recursion"] + depths.map { TableCell.significant(delta(network, $0)) })
+            rows.append([name + ", closed form"] + depths.map { TableCell.significant(closedForm(network, Double($0))) })
             rows.append([name + ", nets", measured] + beyond)
         }
         return Table(

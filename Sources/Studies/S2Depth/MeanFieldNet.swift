@@ -110,7 +110,7 @@ struct FlowCurves {
     func activationEnergies() -> [Double] { geometricMeans { $0.activationEnergy } }
     func gradientEnergies() -> [Double] { geometricMeans { $0.gradientEnergy } }
     func pairDistances() -> [Double] {
-        (0...depth).map { layer in mean(probes.map { $0.layers[layer].pairDistance ?? .nan }) }
+        (0...depth).map { layer in Self.mean(probes.map { $0.layers[layer].pairDistance ?? .nan }) }
     }
 
     /// The factor of energy a block between two layers.
@@ -126,8 +126,8 @@ struct FlowCurves {
     }
 
     private func geometricMeans(_ quantity: (GradientFlowProbe.Layer) -> Double?) -> [Double] {
-        (0...depth).map { layer in exp(mean(probes.map { log(quantity($0.layers[layer]) ?? .nan) })) }
+        (0...depth).map { layer in exp(Self.mean(probes.map { log(quantity($0.layers[layer]) ?? .nan) })) }
     }
-}
 
-func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+    static func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+}

@@ -65,11 +65,11 @@ struct SpiralTraining {
         let rows = SpiralRun.Architecture.allCases.map { architecture in
             let runs = deep[architecture] ?? []
             return [
-                architecture.rawValue, shallow[architecture].map { Text.significant($0.final) } ?? "-",
-                runs.map { Text.significant($0.final) }.joined(separator: ", "),
-                runs.map { Text.significant($0.peak) }.joined(separator: ", "),
-                slow[architecture].map { Text.significant($0.final) } ?? "-",
-                descended[architecture].map { Text.significant($0.final) } ?? "-",
+                architecture.rawValue, shallow[architecture].map { TableCell.significant($0.final) } ?? "-",
+                runs.map { TableCell.significant($0.final) }.joined(separator: ", "),
+                runs.map { TableCell.significant($0.peak) }.joined(separator: ", "),
+                slow[architecture].map { TableCell.significant($0.final) } ?? "-",
+                descended[architecture].map { TableCell.significant($0.final) } ?? "-",
             ]
         }
         return Table(

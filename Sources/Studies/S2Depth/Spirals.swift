@@ -50,7 +50,7 @@ struct SpiralRun {
 
     let losses: [Double]
     /// The mean of the last 20 losses.
-    var final: Double { mean(losses.suffix(20)) }
+    var final: Double { FlowCurves.mean(losses.suffix(20)) }
     var peak: Double { losses.max() ?? .nan }
 
     init(

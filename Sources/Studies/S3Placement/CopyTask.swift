@@ -15,7 +15,7 @@ struct CopyTask {
 
     let losses: [Double]
     /// The mean of the last 20 losses.
-    var final: Double { mean(losses.suffix(20)) }
+    var final: Double { FlowCurves.mean(losses.suffix(20)) }
     var peak: Double { losses.max() ?? .nan }
 
     /// One training run by Adam (0.9, 0.98).

@@ -65,8 +65,8 @@ struct CopyTraining {
     func table() -> Table {
         let rows = zip(Self.arms, runs).map { arm, runs in
             [
-                arm.name, runs.map { Text.significant($0.final) }.joined(separator: ", "),
-                runs.map { Text.significant($0.peak) }.joined(separator: ", "),
+                arm.name, runs.map { TableCell.significant($0.final) }.joined(separator: ", "),
+                runs.map { TableCell.significant($0.peak) }.joined(separator: ", "),
             ]
         }
         return Table(

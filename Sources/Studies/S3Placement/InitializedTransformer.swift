@@ -51,8 +51,6 @@ struct InitializedTransformer {
         var tokenCosines: [Double] = []
         /// Of block l: the energies of both sums x + branch(x) that post-norm normalizes.
         var sumEnergies: [(attention: Double, feedForward: Double)] = []
-        /// The sum of squares of the gradient at the net's end.
-        var upstreamSquare = 0.0
 
         func energy(_ layer: Int) -> Double { probe.layers[layer].activationEnergy ?? .nan }
         func gradientEnergy(_ layer: Int) -> Double { probe.layers[layer].gradientEnergy ?? .nan }
@@ -60,7 +58,7 @@ struct InitializedTransformer {
     }
 
     /// Runs random tokens through `depth` blocks (and the norm behind them, where one belongs), and back a gradient that is
-    /// random for each token, as that of a loss a token is.
+    /// random for each token, as that of a loss a token is. Its norm is 1, in expectation.
     func flow(_ placement: NormPlacement?, depth: Int) throws -> Flow {
         var random = RandomStream(seed: seed, stream: 31)
         let norm = try Norm(features: width, isLearned: false, backend: backend)
@@ -88,8 +86,7 @@ struct InitializedTransformer {
             pullbacks.append(traced.pullback)
             try flow.probe.record(activation: stream, layer: layer + 1)
         }
-        var gradient = try random.normal(stream.shape)
-        flow.upstreamSquare = gradient.energy * Double(gradient.count)
+        var gradient = try random.normal(stream.shape, deviation: 1 / Double(stream.count).squareRoot())
         if TransformerBlock.needsFinalNorm(placement) { gradient = try norm(stream).pullback(gradient) }
         try flow.probe.record(gradient: gradient, layer: depth)
         for layer in (0..<depth).reversed() {
