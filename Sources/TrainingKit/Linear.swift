@@ -17,6 +17,13 @@ package struct Linear: Layer {
         self.backend = backend
     }
 
+    /// Of a given weight, without a bias.
+    package init(weight: Tensor<Float>, name: String = "linear", backend: Backend) {
+        self.weight = Parameter(weight, name: name + ".weight")
+        bias = nil
+        self.backend = backend
+    }
+
     package var parameters: [Parameter] { bias.map { [weight, $0] } ?? [weight] }
 
     package func callAsFunction(_ x: Tensor<Float>) throws -> Traced {

@@ -1,0 +1,86 @@
+// CopyTraining: who learns to copy, with and without warm-up.
+
+internal import Normalization
+internal import Plots
+internal import TrainingKit
+
+struct CopyTraining {
+    private struct Arm {
+        let name: String
+        let placement: NormPlacement?
+        let schedule: WarmupSchedule
+        let seeds: [UInt64]
+    }
+
+    private static let seeds: [UInt64] = [0, 1, 2]
+    private static let arms = [
+        Arm(name: "post-norm", placement: .postNorm, schedule: .constant(3e-3), seeds: seeds),
+        Arm(
+            name: "post-norm, 200 steps of warm-up", placement: .postNorm, schedule: .linear(peak: 3e-3, steps: 200),
+            seeds: seeds),
+        Arm(name: "post-norm, a tenth of the rate", placement: .postNorm, schedule: .constant(3e-4), seeds: [0]),
+        Arm(name: "pre-norm", placement: .preNorm, schedule: .constant(3e-3), seeds: seeds),
+        Arm(name: "branch-output norm", placement: .branchOutputNorm, schedule: .constant(3e-3), seeds: seeds),
+        Arm(name: "peri-norm", placement: .periNorm, schedule: .constant(3e-3), seeds: seeds),
+        Arm(name: "no norm", placement: nil, schedule: .constant(3e-3), seeds: seeds),
+    ]
+
+    private var runs: [[CopyTask]] = []
+
+    init(_ context: StudyContext) throws {
+        for arm in Self.arms {
+            context.progress("copy task: \(arm.name)")
+            runs.append(
+                try arm.seeds.map {
+                    try CopyTask(arm.placement, schedule: arm.schedule, seed: $0, backend: context.backend)
+                })
+        }
+    }
+
+    private func runs(_ name: String) -> [CopyTask] {
+        Self.arms.firstIndex { $0.name == name }.map { runs[$0] } ?? []
+    }
+
+    private func largest(_ name: String) -> Double { runs(name).map(\.final).max() ?? .nan }
+    private func smallest(_ name: String) -> Double { runs(name).map(\.final).min() ?? .nan }
+
+    func checks() -> [Check] {
+        [
+            Check(
+                .effect, "Post-norm without warm-up stays at chance (2.708): a loss above 2.4 for each of 3 seeds.",
+                .atLeast(2.4), observed: smallest("post-norm"), mutant: ("pre-norm", smallest("pre-norm"))),
+            Check(
+                .effect, "Control: the same net learns with 200 steps of warm-up, a loss below 1 for each seed.", .atMost(1),
+                observed: largest("post-norm, 200 steps of warm-up"), mutant: ("without warm-up", largest("post-norm"))),
+            Check(
+                .effect, "Pre-norm learns without warm-up: a loss below 0.1 for each seed.", .atMost(0.1),
+                observed: largest("pre-norm"), mutant: ("post-norm", largest("post-norm"))),
+            Check(
+                .effect, "Without a norm the loss passes 100 on its way, for each seed.", .atLeast(100),
+                observed: runs("no norm").map(\.peak).min() ?? .nan,
+                mutant: ("pre-norm", runs("pre-norm").map(\.peak).max() ?? .nan)),
+        ]
+    }
+
+    func table() -> Table {
+        let rows = zip(Self.arms, runs).map { arm, runs in
+            [
+                arm.name, runs.map { TableCell.significant($0.final) }.joined(separator: ", "),
+                runs.map { TableCell.significant($0.peak) }.joined(separator: ", "),
+            ]
+        }
+        return Table(
+            "Copy task: loss, mean of the last 20 of \(CopyTask.steps) steps; chance is 2.708",
+            columns: ["placement", "loss at the end, a seed each", "its largest"], rows: rows)
+    }
+
+    func panel() -> Panel {
+        let series = zip(Self.arms, runs).compactMap { arm, runs in
+            runs.first.map { run in
+                let points = run.losses.enumerated().filter { $0.element.isFinite }
+                return Series(arm.name, points.map { (Double($0.offset), max($0.element, 1e-4)) })
+            }
+        }
+        return Panel("Copy task", .curves(x: Axis("step"), y: Axis("loss", log: true), series: series))
+    }
+}
