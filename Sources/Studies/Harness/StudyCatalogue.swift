@@ -5,6 +5,8 @@ package enum StudyCatalogue {
         DepthStudy(),
         PlacementStudy(),
         OrthogonalUpdatesStudy(),
+        GANStudy(),
+        PhysicsStudy(),
     ]
 
     package static func study(named name: String) -> (any Study)? { all.first { $0.name == name } }
