@@ -26,8 +26,8 @@ int omp_in_parallel(void);
 /// one, 48x768 (2 x 144 KiB) 0.88 of the time, 64x768 0.75 (Zen 4, libgomp, 2026-11-25).
 static const int64_t bytes_per_thread = 128 << 10;
 
-/// A part of more than this is timed by its thread's processor time, which leaves out what it was stopped for, and costs
-/// about a microsecond; smaller ones are seldom stopped half way.
+/// A part of more than this is timed by its thread's processor time, which leaves out the time that it was stopped, and
+/// costs about a microsecond; smaller ones are seldom stopped half way.
 static const int64_t bytes_for_processor_time = 2 << 20;
 
 typedef struct job {
