@@ -36,7 +36,7 @@ coverage-c: ## By kernelcheck and threadcheck, without AVX-512; tables by room
 	cmake --build build/coverage --target $(coverage_programs)
 	rm -rf build/coverage/profiles
 	cd build/coverage && export LLVM_PROFILE_FILE=profiles/%2m.profraw && \
-		kernelcheck/kernelcheck --quick && threadcheck/threadcheck && threadcheck/threadcheck --forks && \
+		kernelcheck/kernelcheck --quick && CK_MAX_ISA=portable kernelcheck/kernelcheck --list && threadcheck/threadcheck && threadcheck/threadcheck --forks && \
 		threadcheck/threadcheck_late
 	$(llvm)llvm-profdata merge build/coverage/profiles/*.profraw -o build/coverage/all.profdata
 	python3 scripts/coverage.py $(llvm)llvm-cov build/coverage/all.profdata CKernels \

@@ -55,7 +55,7 @@ static void look(void) {
     last_cache = ck_cpu_last_cache();
 }
 
-/// A child must not find that a thread of its parent, which it does not have, is looking: fork() waits until that is done.
+/// A child must not find that a thread of its parent, which it does not have, is looking: fork() waits for the look.
 static void look_before_fork(void) { pthread_once(&once, look); }
 __attribute__((constructor)) static void watch_forks(void) { (void)pthread_atfork(look_before_fork, 0, 0); }
 

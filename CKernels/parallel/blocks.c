@@ -26,8 +26,8 @@ int omp_in_parallel(void);
 /// one, 48x768 (2 x 144 KiB) 0.88 of the time, 64x768 0.75 (Zen 4, libgomp, 2026-11-25).
 static const int64_t bytes_per_thread = 128 << 10;
 
-/// A part of more than this is timed by its thread's processor time, which leaves out what it was stopped for, and costs
-/// about a microsecond; smaller ones are seldom stopped half way.
+/// A part of more than this is timed by its thread's processor time, which leaves out the time that it was stopped, and
+/// costs about a microsecond; smaller ones are seldom stopped half way.
 static const int64_t bytes_for_processor_time = 2 << 20;
 
 typedef struct job {
@@ -88,13 +88,14 @@ static atomic_int helpers;
 /// Nanoseconds that automatic calls still work on one thread, because threads lost time. A runtime lets the caller wait
 /// until every thread of its team has been scheduled; where others use the cores, that is many times the work. A team
 /// that took longer than its parts one after the other has lost the difference, and ten times as much work is then done
-/// without a team: callers lose a tenth of their time at most, whatever the machine is busy with.
+/// without a team: callers lose a tenth of their time at most, whatever the machine is busy with. A team that took more
+/// than a tenth of a second too long was in a process that was stopped, and no more than that is counted.
 static atomic_llong debt;
-static const int64_t serial_for_lost = 10;
+static const int64_t serial_for_lost = 10, most_lost = 100000000;
 
-static void count_lost(int64_t took, int64_t worked) {
-    if (took > worked)
-        atomic_fetch_add_explicit(&debt, serial_for_lost * (took - worked), memory_order_relaxed);
+static void count_lost(int64_t lost) {
+    if (lost <= 0) return;
+    atomic_fetch_add_explicit(&debt, serial_for_lost * (lost < most_lost ? lost : most_lost), memory_order_relaxed);
 }
 
 /// A forked child has none of its parent's threads, and GNU's runtime would wait forever for those of a team
@@ -152,5 +153,5 @@ void ck_run_blocks(int64_t count, int64_t bytes, int32_t threads, ck_block_funct
     job j = {work, context, count, taken + 1, clock, 0};
     run_team(&j);
     atomic_fetch_sub_explicit(&helpers, taken, memory_order_relaxed);
-    if (threads == 0) count_lost(nanoseconds(CLOCK_MONOTONIC) - start, atomic_load(&j.worked));
+    if (threads == 0) count_lost(nanoseconds(CLOCK_MONOTONIC) - start - atomic_load(&j.worked));
 }
