@@ -17,6 +17,9 @@ USE_SCALE, USE_SHIFT, RMS = 2, 4, 0x20
 SRC, SRC_1, DST, MEAN, VARIANCE, SCALE, SHIFT = 1, 2, 17, 49, 50, 51, 52
 DIFF_SRC, DIFF_DST, DIFF_SCALE, DIFF_SHIFT = 129, 145, 255, 256
 
+# What the SYCL build of libdnnl does not find beside itself.
+NEEDED = ("libintlc.so.5", "libimf.so", "libsvml.so", "libtbb.so.12", "libsycl.so.9")
+
 
 class Argument(ctypes.Structure):
     _fields_ = [("argument", ctypes.c_int), ("memory", ctypes.c_void_p)]
@@ -29,6 +32,9 @@ class Version(ctypes.Structure):
 class Library:
     def __init__(self, threads, folder):
         libraries = os.path.join(sys.prefix, folder, "lib")
+        os.environ["OCL_ICD_FILENAMES"] = os.path.join(libraries, "libintelocl.so")
+        for name in sorted(set(NEEDED) & set(os.listdir(libraries)), key=NEEDED.index):
+            ctypes.CDLL(os.path.join(libraries, name), ctypes.RTLD_GLOBAL)
         self.dnnl = ctypes.CDLL(os.path.join(libraries, "libdnnl.so.3"))
         self.dnnl.dnnl_version.restype = ctypes.POINTER(Version)
         version = self.dnnl.dnnl_version().contents
