@@ -27,8 +27,8 @@ def compile_driver(build):
     driver = build / "instructions"
     sources = [ROOT / "Tests/instructions/instructions.c", build / "libckernels.a"]
     libraries = [f"-l{name}" for name in re.findall(r"CK_LINKS_(\w+):INTERNAL=1", cache)]
-    subprocess.run([compiler, "-std=c11", "-O1", "-D_POSIX_C_SOURCE=200112L", f"-I{ROOT}/CKernels/include", "-o", driver,
-                    *sources, *libraries, "-lpthread", "-lm"], check=True)
+    flags = ["-std=c11", "-O1", "-D_POSIX_C_SOURCE=200112L", f"-I{ROOT}/CKernels/include"]
+    subprocess.run([compiler, *flags, "-o", driver, *sources, *libraries, "-lpthread", "-lm"], check=True)
     return driver
 
 
@@ -43,7 +43,8 @@ def count(driver):
         counts = {}
         for number, line in enumerate(run.stdout.splitlines(), 1):
             name, elements = line.split()
-            total = re.search(r"^(?:totals|summary): (\d+)", pathlib.Path(f"{folder}/out.{number}").read_text(), re.MULTILINE)
+            profile = pathlib.Path(f"{folder}/out.{number}").read_text()
+            total = re.search(r"^(?:totals|summary): (\d+)", profile, re.MULTILINE)
             counts[name] = int(total[1]) / int(elements)
         return counts
 

@@ -1,5 +1,5 @@
-// scaling.c: how operators scale over threads. One line an operator and thread count: name, threads, microseconds, in which
-// thread counts take turns. scripts/scaling.sh compiles and runs it; linked statically it runs on any machine of its kind.
+// scaling.c: how operators scale over threads. One line an operator and thread count: name, threads, microseconds.
+// Thread counts take turns. scripts/scaling.sh compiles and runs it.
 
 #include <ckernels.h>
 #include <stdio.h>
@@ -67,7 +67,8 @@ static void measure_rows(int64_t rows, int64_t cols, int threads) {
     size_t count = (size_t)(rows * cols);
     float *x = numbers(count), *y = numbers(count), *weight = numbers((size_t)cols);
     ck_norm_args norm = {
-        .rows = rows, .cols = cols, .x = x, .x_stride = cols, .weight = weight, .epsilon = 1e-5f, .y = y, .y_stride = cols,
+        .rows = rows, .cols = cols, .x = x, .x_stride = cols, .weight = weight, .epsilon = 1e-5f, .y = y,
+        .y_stride = cols,
     };
     snprintf(name, sizeof name, "layerNorm %lldx%lld", (long long)rows, (long long)cols);
     MEASURE(name, ck_layer_norm, &norm);
@@ -83,8 +84,8 @@ static void measure_attention(int64_t heads, int64_t queries, int64_t keys, int6
     ck_attention_args args = {
         .batch = 1, .query_heads = heads, .key_heads = heads, .queries = queries, .keys = keys, .head_size = size,
         .value_size = size, .query = numbers((size_t)query.batch), .query_strides = query,
-        .key = numbers((size_t)key.batch), .key_strides = key, .value = numbers((size_t)key.batch), .value_strides = key,
-        .scale = 0.125f, .mask = {.causal = causal, .offset = keys - queries}, .output = numbers((size_t)query.batch),
+        .key = numbers((size_t)key.batch), .key_strides = key, .value = numbers((size_t)key.batch),
+        .value_strides = key, .scale = 0.125f, .mask = {.causal = causal, .offset = keys - queries}, .output = numbers((size_t)query.batch),
         .output_strides = query,
     };
     for (int n = 0; n <= threads; n++) {
@@ -92,8 +93,8 @@ static void measure_attention(int64_t heads, int64_t queries, int64_t keys, int6
         if (needed > args.workspace_size) args.workspace_size = needed;
     }
     args.workspace = aligned_alloc(64, args.workspace_size);
-    snprintf(name, sizeof name, "attention %lldx%lld:%lldx%lld%s", (long long)heads, (long long)queries, (long long)keys,
-             (long long)size, causal ? " causal" : "");
+    snprintf(name, sizeof name, "attention %lldx%lld:%lldx%lld%s", (long long)heads, (long long)queries,
+             (long long)keys, (long long)size, causal ? " causal" : "");
     MEASURE(name, ck_attention, &args);
     free(args.workspace);
 }

@@ -3,8 +3,8 @@
 #
 #     scripts/scaling.sh build > bench/results/scaling.tsv
 #
-# The argument is the folder of a CMake build (default: build). The programme build/scaling is linked statically: copied to
-# another machine it runs alone.
+# The argument is the folder of a CMake build (default: build). The programme build/scaling is linked statically:
+# copied to another machine it runs alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build}

@@ -1,7 +1,7 @@
 // instructions.c: one call of each operator, on one thread with AVX2, for an instruction counter to watch.
 //
-// scripts/check_instructions.py runs it under callgrind, which counts within `measured` alone and writes one file each time
-// that returns. It prints a line for each of these: name and elements.
+// scripts/check_instructions.py runs it under callgrind, which counts within `measured` alone and writes one file each
+// time that returns. It prints a line for each of these: name and elements.
 
 #include <ckernels.h>
 #include <math.h>
@@ -54,7 +54,9 @@ static const char *named(const char *operation, ck_type type) {
 }
 
 static void count_norms(ck_type type) {
-    ck_residual residual = {.branch = in(type, 1), .branch_stride = cols, .scale = 1, .sum = out(type, 1), .sum_stride = cols};
+    ck_residual residual = {
+        .branch = in(type, 1), .branch_stride = cols, .scale = 1, .sum = out(type, 1), .sum_stride = cols,
+    };
     ck_norm_args args = {
         .rows = rows, .cols = cols, .type = type, .x = in(type, 0), .x_stride = cols, .weight = weight, .bias = bias,
         .epsilon = 1e-5f, .y = out(type, 0), .y_stride = cols, .mean = mean, .mean_low = mean_low, .rstd = rstd,
@@ -62,8 +64,9 @@ static void count_norms(ck_type type) {
     COUNT(named("layerNorm", type), floats, ck_layer_norm, &args);
     size_t needed = ck_norm_backward_workspace(rows, cols, 0);
     ck_norm_backward_args backward = {
-        .rows = rows, .cols = cols, .type = type, .dy = in(type, 1), .dy_stride = cols, .x = in(type, 0), .x_stride = cols,
-        .weight = weight, .mean = mean, .mean_low = mean_low, .rstd = rstd, .dx = out(type, 0), .dx_stride = cols,
+        .rows = rows, .cols = cols, .type = type, .dy = in(type, 1), .dy_stride = cols, .x = in(type, 0),
+        .x_stride = cols, .weight = weight, .mean = mean, .mean_low = mean_low, .rstd = rstd, .dx = out(type, 0),
+        .dx_stride = cols,
         .dweight = sums[0], .dbias = sums[1], .workspace = aligned_alloc(64, needed), .workspace_size = needed,
     };
     COUNT(named("layerNormBackward", type), floats, ck_layer_norm_backward, &backward);
@@ -78,11 +81,12 @@ static void count_norms(ck_type type) {
 
 static void count_softmaxes(ck_type type) {
     ck_softmax_args args = {
-        .rows = rows, .cols = cols, .type = type, .x = in(type, 0), .x_stride = cols, .y = out(type, 0), .y_stride = cols,
+        .rows = rows, .cols = cols, .type = type, .x = in(type, 0), .x_stride = cols, .y = out(type, 0),
+        .y_stride = cols,
     };
     ck_softmax_backward_args backward = {
-        .rows = rows, .cols = cols, .type = type, .dy = in(type, 1), .dy_stride = cols, .y = out(type, 0), .y_stride = cols,
-        .dx = out(type, 1), .dx_stride = cols,
+        .rows = rows, .cols = cols, .type = type, .dy = in(type, 1), .dy_stride = cols, .y = out(type, 0),
+        .y_stride = cols, .dx = out(type, 1), .dx_stride = cols,
     };
     COUNT(named("softmax", type), floats, ck_softmax, &args);
     COUNT(named("softmaxBackward", type), floats, ck_softmax_backward, &backward);

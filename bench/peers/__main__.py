@@ -96,7 +96,8 @@ def about(build):
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     compiler = re.search(r"CMAKE_C_COMPILER:\w+=(.*)", (build / "CMakeCache.txt").read_text())[1]
     return {"machine": f"{model[1] if model else 'unknown'}, {os.cpu_count()} cores",
-            "compiler": text(compiler, "--version").splitlines()[0], "commit": text("git", "rev-parse", "--short", "HEAD"),
+            "compiler": text(compiler, "--version").splitlines()[0],
+            "commit": text("git", "describe", "--always", "--dirty"),
             "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes")}
 
 

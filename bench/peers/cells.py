@@ -55,7 +55,7 @@ class Cell:
         if not self.heads:
             return sum(READS_WRITES[self.operator]) * self.rows * self.columns * self.element_size
         query, key = self.heads * self.queries * self.size, self.key_heads * self.keys * self.size
-        return (2 if self.operator == "attention" or self.operator == "decode" else 4) * (query + key) * self.element_size
+        return (4 if self.operator == "attentionBackward" else 2) * (query + key) * self.element_size
 
     @property
     def multiply_adds(self):

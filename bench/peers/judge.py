@@ -70,4 +70,5 @@ def _attention(cell, t):
     doutput = wide("doutput", head)
     dp = doutput @ value.T
     ds = p * (dp - (dp * p).sum(1, keepdims=True)) * scale
-    return {"dquery": ((0, head), ds @ key), "dkey": ((0, key_head), ds.T @ query), "dvalue": ((0, key_head), p.T @ doutput)}
+    return {"dquery": ((0, head), ds @ key), "dkey": ((0, key_head), ds.T @ query),
+            "dvalue": ((0, key_head), p.T @ doutput)}

@@ -1,4 +1,4 @@
-"""ggml: its flash attention, compiled on this machine by pip. Queries and outputs are float32, whatever the keys are."""
+"""ggml: its flash attention, compiled by pip on this machine. Queries and outputs are float32, whatever keys are."""
 
 import ctypes
 

@@ -32,7 +32,8 @@ class Library:
         floats = [[empty(size, np.float32) for _ in range(n)] for n in (reads, writes)]
         pointers = [[ctypes.c_void_p(array.ctypes.data) for array in arrays] for arrays in floats]
         second = pointers[0].pop() if reads > writes else None
-        count, streaming, run, copy = ctypes.c_int64(size), ctypes.c_int32(self.streaming), self.run, self.library.ck_limit_copy
+        count, streaming = ctypes.c_int64(size), ctypes.c_int32(self.streaming)
+        run, copy = self.run, self.library.ck_limit_copy
 
         def call():
             for source, destination in zip(*pointers):
@@ -44,8 +45,8 @@ class Library:
     def _read(self, cell, t):
         count = cell.bytes // 4
         source, largest = empty(count, np.float32), empty(-(-count // 1024), np.float32)
-        arguments = ctypes.c_void_p(source.ctypes.data), ctypes.c_int64(count), ctypes.c_void_p(largest.ctypes.data), self.run
-        call = lambda: self.library.ck_limit_read(*arguments)
+        pointers = ctypes.c_void_p(source.ctypes.data), ctypes.c_void_p(largest.ctypes.data)
+        call = lambda: self.library.ck_limit_read(pointers[0], ctypes.c_int64(count), pointers[1], self.run)
         call.keeps = source, largest
         return call
 

@@ -59,7 +59,8 @@ class Library:
                  for name, array in t.items()} for t in sets]
         steps = getattr(self, "_" + ("norm" if cell.operator.lower().endswith("norm") else cell.operator))(cell)
         calls = [self._call(steps, t) for t in sets]
-        outputs = {name for _, names in steps for code, (name, _) in names.items() if code in (DST, *range(DIFF_SRC, 257))}
+        written = (DST, DIFF_SRC, DIFF_SCALE, DIFF_SHIFT)
+        outputs = {name for _, names in steps for code, (name, _) in names.items() if code in written}
         wide = lambda name: sets[0][name] if name in parameters else widened(sets[0][name], cell.dtype)
         return calls, lambda: {name: wide(name) for name in outputs if name in sets[0]}
 
@@ -111,7 +112,8 @@ class Library:
         rows, parameter, statistic = self._descriptions(cell)
         flags = USE_SCALE | USE_SHIFT
         hint = self._plan("layer_normalization_forward", TRAINING, rows, rows, statistic, flags)
-        backward = self._primitive("layer_normalization_backward", BACKWARD, rows, rows, rows, statistic, flags, hint=hint)
+        backward = self._primitive(
+            "layer_normalization_backward", BACKWARD, rows, rows, rows, statistic, flags, hint=hint)
         return [(backward, {
             DIFF_DST: ("dy", rows), SRC: ("x", rows), MEAN: ("mean", statistic), VARIANCE: ("variance", statistic),
             SCALE: ("weight", parameter), SHIFT: ("bias", parameter), DIFF_SRC: ("dx", rows),
@@ -119,7 +121,8 @@ class Library:
 
     def _softmax(self, cell):
         rows, _, _ = self._descriptions(cell)
-        return [(self._primitive("softmax_forward", INFERENCE, SOFTMAX, rows, rows, 1), {SRC: ("x", rows), DST: ("y", rows)})]
+        softmax = self._primitive("softmax_forward", INFERENCE, SOFTMAX, rows, rows, 1)
+        return [(softmax, {SRC: ("x", rows), DST: ("y", rows)})]
 
     def _softmaxBackward(self, cell):
         rows, _, _ = self._descriptions(cell)

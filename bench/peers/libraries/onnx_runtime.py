@@ -65,7 +65,8 @@ def _rows(cell, sets):
         return [helper.make_node("Softmax", ["x"], ["y"], axis=-1)], inputs, outputs, sets
     n = cell.columns
     inputs, outputs = {"x": [cell.rows // n, n, n], "mask": [n, n]}, {"y": [cell.rows // n, n, n]}
-    nodes = [helper.make_node("Mul", ["x", "scale"], ["scaled"]), helper.make_node("Add", ["scaled", "mask"], ["masked"]),
+    nodes = [helper.make_node("Mul", ["x", "scale"], ["scaled"]),
+             helper.make_node("Add", ["scaled", "mask"], ["masked"]),
              helper.make_node("Softmax", ["masked"], ["y"], axis=-1)]
     return nodes, inputs, outputs, sets
 
@@ -79,6 +80,7 @@ def _attention(cell, sets):
         node = helper.make_node("MultiHeadAttention", ["query", "key", "value"], ["output"], domain=MICROSOFT,
                                 num_heads=cell.heads, scale=scale, unidirectional=int(cell.causal))
     else:
-        node = helper.make_node("Attention", ["query", "key", "value"], ["output"], is_causal=int(cell.causal), scale=scale)
+        node = helper.make_node(
+            "Attention", ["query", "key", "value"], ["output"], is_causal=int(cell.causal), scale=scale)
     shape = lambda name: list(sets[0][name].shape)
     return [node], {name: shape(name) for name in ("query", "key", "value")}, {"output": shape("output")}, sets
