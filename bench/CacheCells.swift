@@ -9,8 +9,8 @@ extension Cell {
     static var caches: [Cell] {
         [
             decode("contiguous", Float.self, pageSize: nil), decode("paged", Float.self, pageSize: 64),
-            decode("contiguous, bfloat16 cache", BFloat16.self, pageSize: nil),
-            decode("paged, bfloat16 cache", BFloat16.self, pageSize: 64),
+            decode("contiguous 16-bit", BFloat16.self, pageSize: nil),
+            decode("paged 16-bit", BFloat16.self, pageSize: 64),
         ]
     }
 
@@ -19,7 +19,7 @@ extension Cell {
     ) -> Cell {
         let shape = CacheShape(batch: 4, heads: 32, keyHeads: 8, length: 2048, headSize: 128, pageSize: pageSize)
         return Cell(
-            operation: "attention of a cache, \(name), 4x32/8x1x2048x128", storage: .float32, direction: .forward,
+            operation: "decode, \(name) cache, 4x32/8x1x2048x128", storage: .float32, direction: .forward,
             rows: shape.batch * shape.heads, columns: shape.headSize, isCold: true, tensorsRead: 3, tensorsWritten: 1,
             limit: .reading(bytes: 2 * shape.keyCount * MemoryLayout<KeyElement>.stride), isLong: true
         ) { try CacheDecode<KeyElement>(shape, sets: $1, backend: $2) }

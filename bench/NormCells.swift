@@ -9,11 +9,11 @@ extension Cell {
         let coldShapes = [(128, 768), (512, 1024), (4096, 768), (8192, 64)]
         let large = [(512, 1024), (4096, 4096), (65536, 256)]
         let few = [(512, 1024), (4096, 4096)]
-        var cells = shapes.map { norm(.layerNorm, Float.self, $0) }
-        cells += coldShapes.map { norm(.layerNorm, Float.self, $0, isCold: true) }
+        var cells = shapes.map { normForward(.layerNorm, Float.self, $0) }
+        cells += coldShapes.map { normForward(.layerNorm, Float.self, $0, isCold: true) }
         cells += [(512, 1024), (4096, 768), (4096, 4096)].map { backward(.layerNorm, Float.self, $0) }
         cells += [backward(.layerNorm, Float.self, (4096, 768), isCold: true)]
-        cells += few.map { norm(.rmsNorm, Float.self, $0) } + few.map { backward(.rmsNorm, Float.self, $0) }
+        cells += few.map { normForward(.rmsNorm, Float.self, $0) } + few.map { backward(.rmsNorm, Float.self, $0) }
         for norm in RowNorm.allCases {
             cells += large.map { residual(norm, Float.self, $0) }
             cells += [residualBackward(norm, Float.self, (4096, 4096))]
@@ -21,16 +21,16 @@ extension Cell {
             cells += [residualBackward(norm, Float.self, (512, 1024), dropout: 0.1)]
         }
         for norm in RowNorm.allCases {
-            cells += few.map { norm(norm, BFloat16.self, $0) } + few.map { residual(norm, BFloat16.self, $0) }
+            cells += few.map { normForward(norm, BFloat16.self, $0) } + few.map { residual(norm, BFloat16.self, $0) }
             cells += [backward(norm, BFloat16.self, (4096, 4096))]
         }
         #if !((os(macOS) || targetEnvironment(macCatalyst)) && arch(x86_64))
-            cells += few.map { norm(.layerNorm, Float16.self, $0) }
+            cells += few.map { normForward(.layerNorm, Float16.self, $0) }
         #endif
         return cells
     }
 
-    static func norm<Element: KernelElement>(
+    static func normForward<Element: KernelElement>(
         _ norm: RowNorm, _: Element.Type, _ shape: (rows: Int, columns: Int), isCold: Bool = false
     ) -> Cell {
         Cell(

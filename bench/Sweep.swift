@@ -61,9 +61,9 @@ struct Sweep: ParsableCommand {
 
     private static func cell(_ operation: Operation, _ shape: (rows: Int, columns: Int), isCold: Bool) -> Cell {
         switch operation {
-        case .layerNorm: .norm(.layerNorm, Float.self, shape, isCold: isCold)
-        case .rmsNorm: .norm(.rmsNorm, Float.self, shape, isCold: isCold)
-        case .softmax: .softmax(Float.self, shape, logarithmic: false, isCold: isCold)
+        case .layerNorm: .normForward(.layerNorm, Float.self, shape, isCold: isCold)
+        case .rmsNorm: .normForward(.rmsNorm, Float.self, shape, isCold: isCold)
+        case .softmax: .softmaxForward(Float.self, shape, logarithmic: false, isCold: isCold)
         }
     }
 }

@@ -73,7 +73,7 @@ def measure(cell, peers):
     for peer in peers:
         kind, value = peer.ask("prepare", cell)
         if kind == "prepared":
-            seconds[peer.name], errors[peer.name] = value
+            seconds[peer.name], errors[peer.name] = value[0], float(f"{value[1]:.2g}")
         elif kind == "failed":
             print(f"  {peer.name}: {value}")
     ready = [peer for peer in peers if peer.name in seconds]
@@ -85,9 +85,19 @@ def measure(cell, peers):
                 peer.ask("time", 1)
             kind, value = peer.ask("time", count)
             if kind == "timed":
-                samples.setdefault(peer.name, []).append(value)
+                samples.setdefault(peer.name, []).append(float(f"{value:.4g}"))
             time.sleep(PAUSE)
     return samples, errors
+
+
+def caches():
+    """{"L1": bytes, ...} of data, as one core sees them."""
+    sizes = {}
+    for folder in pathlib.Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
+        level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
+        if kind != "Instruction":
+            sizes[f"L{level}"] = int(size[:-1]) << {"K": 10, "M": 20}[size[-1]]
+    return dict(sorted(sizes.items()))
 
 
 def about(build):
@@ -97,8 +107,15 @@ def about(build):
     compiler = re.search(r"CMAKE_C_COMPILER:\w+=(.*)", (build / "CMakeCache.txt").read_text())[1]
     return {"machine": f"{model[1] if model else 'unknown'}, {os.cpu_count()} cores",
             "compiler": text(compiler, "--version").splitlines()[0],
-            "commit": text("git", "describe", "--always", "--dirty"),
+            "commit": text("git", "describe", "--always", "--dirty"), "caches": caches(),
             "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes")}
+
+
+def save(report, path):
+    """One line a cell, so that differences can be read."""
+    head = json.dumps(report | {"cells": []}, indent=1)
+    cells = ",\n".join(json.dumps(cell) for cell in report["cells"])
+    path.write_text(head.replace('"cells": []', f'"cells": [\n{cells}\n]') + "\n")
 
 
 def main():
@@ -127,7 +144,7 @@ def main():
             print(f"{cell.name}, {threads} thread(s): " + ", ".join(
                 f"{name} {tables.duration(medians[name])}" for name in sorted(medians, key=medians.get)), flush=True)
             if options.save:
-                options.save.write_text(json.dumps(report, indent=1))
+                save(report, options.save)
         for peer in peers:
             peer.connection.close()
     print("\n" + tables.markdown([report]))

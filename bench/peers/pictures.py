@@ -106,8 +106,9 @@ def roofline(axes, theme, data):
     axes.legend(loc="lower right", ncols=2)
 
 
-def widths(axes, theme, sweep):
+def widths(axes, theme, source):
     """Time an element of 64 rows over their width; where rows in and out fill a cache level is marked."""
+    sweep, caches = source
     lines = collections.defaultdict(list)
     for row in sweep["rows"]:
         operation, direction, shape, *cold = row["cell"].split()
@@ -124,7 +125,7 @@ def widths(axes, theme, sweep):
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "25" else "")
-    for name, size in (("L1", 32 << 10), ("L2", 512 << 10), ("L3", 32 << 20)):
+    for name, size in caches.items():
         width = size / (2 * 64 * 4)
         axes.axvline(width, color=theme["faint"], linewidth=1)
         axes.text(width / 1.06, 0.985, f"fills {name}", rotation=90, va="top", ha="right", fontsize=8, color=theme["ink"],
@@ -167,7 +168,7 @@ def main():
     pictures = {
         "speedups": (speedups, data, (8, 9), "CKernels beside other libraries, one thread"),
         "roofline": (roofline, data, (8, 5), "Every operator under the machine's roof, float32, one thread"),
-        "widths": (widths, sweep, (8, 4.5), "Time an element over the width of a row"),
+        "widths": (widths, (sweep, data["caches"]), (8, 4.5), "Time an element over the width of a row"),
         "scaling": (scaling, lines, (8, 3.5), "Scaling over threads"),
     }
     (RESULTS / "pictures").mkdir(exist_ok=True)
