@@ -22,8 +22,8 @@ THEMES = {
     "light": dict(paper="#ffffff", ink="#1f2328", faint="#d1d9e0"),
     "dark": dict(paper="#0d1117", ink="#e6edf3", faint="#3d444d"),
 }
-# Okabe and Ito, told apart by colour-blind readers; the same in both themes, bright enough for either paper.
-COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c"]
+# After Okabe and Ito: told apart by colour-blind readers; the same in both themes, bright enough for either paper.
+COLOURS = ["#2a88c8", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c"]
 # Operations an element by the equations, an exponential counted as 20.
 OPERATIONS = {"layerNorm": 8, "rmsNorm": 4, "residualLayerNorm": 9, "residualRMSNorm": 5, "layerNormBackward": 16,
               "softmax": 24, "maskedSoftmax": 26, "softmaxBackward": 4}
@@ -55,12 +55,14 @@ def speedups(axes, theme, data):
         bars = [(name, tables.geometric_mean(values)) for name, values in bars if values]
         ticks.append((place + (len(bars) - 1) / 2, title))
         for name, mean in bars:
-            axes.barh(place, mean, color=colours[name], height=0.85)
-            axes.text(max(mean, 1) * 1.04, place, f"{mean:.2g}", va="center", fontsize=7, color=theme["ink"])
+            axes.barh(place, mean - 1, left=1, color=colours[name], height=0.85)
+            text = f"{mean:.2f}" if mean < 10 else f"{mean:.0f}"
+            axes.text(max(mean, 1) * 1.04, place, text, va="center", fontsize=7, color=theme["ink"])
             place += 1
         place += 0.8
     axes.set_xscale("log")
-    axes.set_xlim(0.4, 40)
+    axes.set_xlim(0.4, 50)
+    axes.set_ylim(-1, place)
     axes.set_xticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
     axes.axvline(1, color=theme["ink"], linewidth=1)
     axes.set_yticks(*zip(*ticks))
@@ -68,7 +70,8 @@ def speedups(axes, theme, data):
     axes.set_xlabel("its time / our time (right of 1: ours is faster)")
     axes.grid(axis="y", visible=False)
     patches = [plt.Rectangle((0, 0), 1, 1, color=colours[name]) for name in others]
-    axes.legend(patches, others, loc="lower right")
+    version = lambda name: data["libraries"][name].split("+")[0]
+    axes.legend(patches, [name if name[-1].isdigit() else f"{name} {version(name)}" for name in others], loc="lower right")
 
 
 def roofline(axes, theme, data):
@@ -80,12 +83,13 @@ def roofline(axes, theme, data):
     third = max(rate(c) for c in rows if 3 << 20 <= c["bytes"] < 16 << 20 and not c["cell"].endswith("cold"))
     heavy = [c for c in cells if c["multiplyAdds"] and not c["family"].startswith("decode")]
     peak = max(2e-9 * c["multiplyAdds"] / c["medians"]["copy"] for c in heavy)
-    low, high = 0.3, 1000
+    low, high = 0.2, 1000
     for roof, name in ((memory, "memory"), (third, "third cache level")):
         axes.plot([low, peak / roof, high], [low * roof, peak, peak], color=theme["ink"], linewidth=1)
         axes.text(low * 1.08, low * roof * 1.12, f"{name} {roof:.0f} GB/s", rotation=math.degrees(math.atan(0.86)),
                   rotation_mode="anchor", fontsize=8, color=theme["ink"])
-    axes.text(high / 1.1, peak * 1.06, f"fused multiply-adds {peak:.0f} GFLOP/s", ha="right", fontsize=8, color=theme["ink"])
+    axes.text(high / 1.1, peak * 1.06, f"fused multiply-adds {peak:.0f} GFLOP/s", ha="right", fontsize=8,
+              color=theme["ink"])
     kinds = collections.defaultdict(list)
     for c in cells:
         operator = c["family"].split()[0]
@@ -95,8 +99,8 @@ def roofline(axes, theme, data):
             kinds[operator].append((operations / c["bytes"], operations / c["medians"]["ours"] * 1e-9))
     markers = "osD^vPX*<>"
     for k, (operator, points) in enumerate(kinds.items()):
-        axes.scatter(*zip(*points), s=26, marker=markers[k % len(markers)], color=COLOURS[k % len(COLOURS)], label=operator,
-                     zorder=3, linewidths=0.4, edgecolors=theme["paper"])
+        axes.scatter(*zip(*points), s=26, marker=markers[k % len(markers)], color=COLOURS[k % len(COLOURS)],
+                     label=operator, zorder=3, linewidths=0.4, edgecolors=theme["paper"])
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(low, high)
@@ -117,8 +121,9 @@ def widths(axes, theme, source):
             lines[operation, bool(cold)].append((columns, row["timing"]["median"] * 1e9 / (rows * columns)))
     names = sorted({operation for operation, _ in lines})
     for (operation, cold), points in lines.items():
-        axes.plot(*zip(*sorted(points)), marker="o", markersize=4, color=COLOURS[names.index(operation)],
-                  linestyle="--" if cold else "-", label=f"{operation}{', cold' if cold else ''}")
+        colour, points = COLOURS[names.index(operation)], sorted(points)
+        axes.plot(*zip(*points), marker="o", markersize=4, color=colour, linestyle="--" if cold else "-")
+        axes.text(points[-1][0] * 1.25, points[-1][1], operation + ", cold" * cold, va="center", color=colour)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     ticks = [16, 64, 256, 1024, 4096, 16384, 65536]
@@ -128,11 +133,11 @@ def widths(axes, theme, source):
     for name, size in caches.items():
         width = size / (2 * 64 * 4)
         axes.axvline(width, color=theme["faint"], linewidth=1)
-        axes.text(width / 1.06, 0.985, f"fills {name}", rotation=90, va="top", ha="right", fontsize=8, color=theme["ink"],
-                  transform=axes.get_xaxis_transform())
+        axes.text(width / 1.06, 0.985, f"fills {name}", rotation=90, va="top", ha="right", fontsize=8,
+                  color=theme["ink"], transform=axes.get_xaxis_transform())
     axes.set_xlabel("width of a row (64 rows of float32, one thread)")
-    axes.set_ylabel("ns an element")
-    axes.legend(loc="upper right", bbox_to_anchor=(0.86, 1))
+    axes.set_ylabel("ns for each element")
+    axes.set_xlim(12, 1 << 19)
 
 
 def scaling(axes, theme, lines):
@@ -156,19 +161,20 @@ def scaling(axes, theme, lines):
     axes.axvline(1, color=theme["ink"], linewidth=1)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("time on one thread / time")
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1))
 
 
 def main():
     reports = tables.load(sorted((RESULTS / "peers").glob("*.json")))
-    data = reports[0] | {"cells": [cell for report in reports for cell in report["cells"]]}
+    data = reports[-1] | {"cells": [cell for report in reports for cell in report["cells"]]}
+    data["libraries"] = {name: version for report in reports for name, version in report["libraries"].items()}
     sweep = json.loads((RESULTS / "sweep.json").read_text())
     lines = [line for line in (RESULTS / "scaling.tsv").read_text().splitlines() if not line.startswith("#")]
     where = f"{data['machine']}, AVX2, {data['date'][:10]}"
     pictures = {
         "speedups": (speedups, data, (8, 9), "CKernels beside other libraries, one thread"),
         "roofline": (roofline, data, (8, 5), "Every operator under the machine's roof, float32, one thread"),
-        "widths": (widths, (sweep, data["caches"]), (8, 4.5), "Time an element over the width of a row"),
+        "widths": (widths, (sweep, data["caches"]), (8, 4.5), "Time for each element over the width of a row"),
         "scaling": (scaling, lines, (8, 3.5), "Scaling over threads"),
     }
     (RESULTS / "pictures").mkdir(exist_ok=True)
