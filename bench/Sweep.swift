@@ -32,7 +32,7 @@ struct Sweep: ParsableCommand {
         let baseline = try options.baseline()
         var report = Report()
         print(report.title + "\n\n" + ResultRow.header)
-        let sampler = Sampler(rounds: 5, sampleTime: 0.003)
+        let sampler = Sampler(rounds: 9, sampleTime: 0.003)
         for cell in cells {
             let rows = try cell.measure(threads: Array(1...KernelLibrary.maximumThreads), sampler: sampler)
             for row in rows { print(row.line + (baseline?.verdict(on: row) ?? "")) }

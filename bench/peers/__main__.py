@@ -147,7 +147,7 @@ def main():
                 save(report, options.save)
         for peer in peers:
             peer.connection.close()
-    print("\n" + tables.markdown([report]))
+    print("\n" + tables.markdown(report["cells"]))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@
 import collections
 import json
 import math
-import pathlib
 
 import matplotlib
 
@@ -16,8 +15,8 @@ import matplotlib.pyplot as plt
 import tables
 from cells import READS_WRITES
 from libraries import LIBRARIES, LIMITS
+from tables import RESULTS
 
-RESULTS = pathlib.Path(__file__).parents[1] / "results"
 THEMES = {
     "light": dict(paper="#ffffff", ink="#1f2328", faint="#d1d9e0"),
     "dark": dict(paper="#0d1117", ink="#e6edf3", faint="#3d444d"),
@@ -165,9 +164,7 @@ def scaling(axes, theme, lines):
 
 
 def main():
-    reports = tables.load(sorted((RESULTS / "peers").glob("*.json")))
-    data = reports[-1] | {"cells": [cell for report in reports for cell in report["cells"]]}
-    data["libraries"] = {name: version for report in reports for name, version in report["libraries"].items()}
+    data = tables.load(RESULTS / "peers")
     sweep = json.loads((RESULTS / "sweep.json").read_text())
     lines = [line for line in (RESULTS / "scaling.tsv").read_text().splitlines() if not line.startswith("#")]
     where = f"{data['machine']}, AVX2, {data['date'][:10]}"

@@ -1,21 +1,21 @@
 """Tables of results: ours beside the best other library, and geometric means a family.
 
-    python3 bench/peers/tables.py row.json attention.json > table.md
+    python3 bench/peers/tables.py        writes those of bench/results/PEERS.md anew, from bench/results/peers
 """
 
 import json
 import math
 import pathlib
 import statistics
-import sys
 
 from libraries import LIMITS
 
+RESULTS = pathlib.Path(__file__).parents[1] / "results"
+MARK = "<!-- What follows is written by bench/peers/tables.py. -->\n"
+
 
 def duration(seconds):
-    for unit, size, digits in (("us", 1e-6, 1), ("ms", 1e-3, 2)):
-        if seconds < 1000 * size or unit == "ms":
-            return f"{seconds / size:.{digits}f} {unit}"
+    return f"{seconds * 1e6:.1f} us" if seconds < 1e-3 else f"{seconds * 1e3:.2f} ms"
 
 
 def compared(cell):
@@ -30,9 +30,8 @@ def compared(cell):
     return best, ratio, share
 
 
-def markdown(reports):
-    cells = [cell for report in reports for cell in report["cells"]]
-    text, families = [], {}
+def markdown(cells):
+    families, behind, text = {}, {}, []
     for threads in sorted({cell["threads"] for cell in cells}):
         text += [f"## {threads} thread" + "s" * (threads > 1), "",
                  "| cell | ours | best other | | other / ours | of the limit |", "|---|---|---|---|---|---|"]
@@ -43,14 +42,22 @@ def markdown(reports):
             best, ratio, share = row
             families.setdefault(cell["family"], {}).setdefault(threads, []).append(ratio)
             shown = f"{ratio:.2f}" if ratio >= 1 else f"**{ratio:.2f}**"
+            if ratio < 1:
+                behind.setdefault(threads, []).append(f"{cell['cell']} {ratio:.2f}")
             limit = "" if share is None else f"{100 * share:.0f} %"
             text.append(f"| {cell['cell']} | {duration(cell['medians']['ours'])} | {duration(cell['medians'][best])} | "
                         f"{best} | {shown} | {limit} |")
         text.append("")
+    head = [f"Behind on {threads} thread{'s' * (threads > 1)}: {', '.join(names)}.\n"
+            for threads, names in behind.items()]
+    return "\n".join(head + means(families) + text)
+
+
+def means(families):
     counts = sorted({threads for ratios in families.values() for threads in ratios})
-    text += ["## Geometric means of other / ours", "",
-             "| family | " + " | ".join(f"{n} thread{'s' * (n > 1)} | cells, behind" for n in counts) + " |",
-             "|---|" + "---|---|" * len(counts)]
+    text = ["## Geometric means of other / ours", "",
+            "| family | " + " | ".join(f"{n} thread{'s' * (n > 1)} | cells, behind" for n in counts) + " |",
+            "|---|" + "---|---|" * len(counts)]
     is_attention = lambda family: family.startswith(("attention", "decode"))
     rows = [(family, [family]) for family in families]
     rows += [("**all row operators**", [family for family in families if not is_attention(family)]),
@@ -63,16 +70,29 @@ def markdown(reports):
             mean = f"{geometric_mean(ratios):.2f}" if ratios else ""
             columns.append(f"{mean} | {len(ratios)}, {behind}")
         text.append(f"| {name} | " + " | ".join(columns) + " |")
-    return "\n".join(text)
+    return text + [""]
 
 
 def geometric_mean(ratios):
     return math.exp(statistics.fmean(map(math.log, ratios)))
 
 
-def load(paths):
-    return [json.loads(pathlib.Path(path).read_text()) for path in paths]
+def load(folder):
+    """All runs of a folder as one: samples of a cell that was measured several times are taken together."""
+    merged, cells = {"libraries": {}}, {}
+    for path in sorted(folder.glob("*.json")):
+        report = json.loads(path.read_text())
+        libraries = merged["libraries"] | report["libraries"]
+        merged |= report | {"libraries": libraries}
+        for cell in report["cells"]:
+            kept = cells.setdefault((cell["cell"], cell["threads"]), cell)
+            if kept is not cell:
+                for name in kept["samples"].keys() & cell["samples"].keys():
+                    kept["samples"][name] += cell["samples"][name]
+                    kept["medians"][name] = statistics.median(kept["samples"][name])
+    return merged | {"cells": list(cells.values())}
 
 
 if __name__ == "__main__":
-    print(markdown(load(sys.argv[1:])))
+    page = RESULTS / "PEERS.md"
+    page.write_text(page.read_text().partition(MARK)[0] + MARK + "\n" + markdown(load(RESULTS / "peers")["cells"]))
