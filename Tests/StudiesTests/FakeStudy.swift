@@ -40,7 +40,10 @@ struct FakeStudy: Study {
                 "The common story speaks of norms alone. What decides is whether two inputs can still be told apart: under "
                     + "post-norm their cosine tends to one within some forty blocks."
             ],
-            tools: ["`GradientFlowProbe(model).measure(batch)` tells the gradient's norm at every layer of your own network."],
+            tools: [
+                "try probe.record(activation: x, layer: l)  // energies and cosines of your own layers & what they mean",
+                "A tool without code.",
+            ],
             sources: ["Xiong et al., On Layer Normalization in the Transformer Architecture, 2020"])
     }
 

@@ -19,6 +19,8 @@ import Testing
             #expect(html.contains(text.escaped), "\(text)")
         }
         #expect(html.contains("<code>x + F(LN(x))</code>"), "backticks mark code")
+        #expect(html.contains("<code>try probe.record(activation: x, layer: l)</code>"), "code before a comment sign")
+        #expect(html.contains("your own layers &amp; what they mean") && html.contains("A tool without code."))
         #expect(html.contains("Energy after L blocks") && html.contains("2.8×10¹⁵"))
         #expect(html.contains("href=\"#second\"") && html.contains("id=\"second\""))
     }

@@ -77,7 +77,8 @@ private struct StudyView {
     let name: String
     let title, claim, question, method, truth: String
     let verdict, verdictClass, verdictMark: String
-    let prediction, corrections, tools, sources, parameters: [String]
+    let prediction, corrections, sources, parameters: [String]
+    let tools: [ToolView]
     let cover: String?
     let figures: [FigureView]
     let tables: [Table]
@@ -106,7 +107,7 @@ private struct StudyView {
             }
         prediction = story.prediction.map(\.inlineHTML)
         corrections = story.corrections.map(\.inlineHTML)
-        tools = story.tools.map(\.inlineHTML)
+        tools = story.tools.map(ToolView.init)
         sources = story.sources.map(\.inlineHTML)
         let result = record.result
         parameters = (result?.parameters ?? []).map(\.inlineHTML)
@@ -119,6 +120,18 @@ private struct StudyView {
         failure = record.failure
         seeds = (result?.seeds ?? []).map(String.init).joined(separator: ", ")
         time = "\(record.timeText), \(record.conditions.mode.rawValue) mode"
+    }
+}
+
+/// A line of Swift, and behind its comment sign what it tells.
+private struct ToolView {
+    let code: String
+    let meaning: String
+
+    init(_ text: String) {
+        let parts = text.split(separator: "//", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+        code = parts.count == 2 ? "<code>\(parts[0].escapedForXML)</code>" : ""
+        meaning = (parts.last ?? "").inlineHTML
     }
 }
 

@@ -72,6 +72,11 @@ extension ReportTemplates {
         dt {color: var(--plot-quiet); font-size: 0.8rem;}
         dd {margin: 0; font-variant-numeric: tabular-nums;}
         .change {color: var(--plot-quiet);}
+        .tools {list-style: none; padding: 0;}
+        .tools li {margin: 0 0 0.9rem;}
+        .tools code {display: block; overflow-x: auto; white-space: pre; padding: 0.5rem 0.8rem;}
+        .tools span {display: block; font-size: 0.92rem; color: var(--plot-quiet); margin-top: 0.2rem;}
+        .tools span:empty {display: none;}
         .run {font-size: 0.9rem;}
         .run div {display: grid; grid-template-columns: 6.5rem 1fr; padding: 0.2rem 0;}
         .parameter:not(:last-child)::after {content: " ·"; color: var(--plot-quiet);}

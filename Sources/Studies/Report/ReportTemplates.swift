@@ -84,7 +84,7 @@ enum ReportTemplates {
         {{/empty(checks)}}
         {{^empty(tools)}}
         <h3>On your own data</h3>
-        <ul class="tools">{{#tools}}<li>{{{.}}}</li>{{/tools}}</ul>
+        <ul class="tools">{{#tools}}<li>{{{code}}}<span>{{{meaning}}}</span></li>{{/tools}}</ul>
         {{/empty(tools)}}
         {{^empty(sources)}}
         <h3>Sources</h3>
