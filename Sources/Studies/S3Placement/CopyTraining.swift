@@ -5,7 +5,7 @@ internal import Plots
 internal import TrainingKit
 
 struct CopyTraining {
-    private struct Arm {
+    private struct Arm: Sendable {
         let name: String
         let placement: NormPlacement?
         let schedule: WarmupSchedule
@@ -28,12 +28,14 @@ struct CopyTraining {
     private var runs: [[CopyTask]] = []
 
     init(_ context: StudyContext) throws {
+        context.progress("copy task")
+        let items = Self.arms.flatMap { arm in arm.seeds.map { (arm, $0) } }
+        var results = try context.independentRuns(of: items) { item, backend in
+            try CopyTask(item.0.placement, schedule: item.0.schedule, seed: item.1, backend: backend)
+        }[...]
         for arm in Self.arms {
-            context.progress("copy task: \(arm.name)")
-            runs.append(
-                try arm.seeds.map {
-                    try CopyTask(arm.placement, schedule: arm.schedule, seed: $0, backend: context.backend)
-                })
+            runs.append(Array(results.prefix(arm.seeds.count)))
+            results = results.dropFirst(arm.seeds.count)
         }
     }
 
