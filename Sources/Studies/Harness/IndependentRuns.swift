@@ -7,8 +7,8 @@ private import Synchronization
 extension StudyContext {
     /// The results of `run` for each item, in the order of items.
     ///
-    /// A run is given a backend of one thread: nets of studies are small, and cores are busy with other runs. It draws its
-    /// random numbers itself, so that results do not depend on how many run at once.
+    /// A run is given a backend of one thread: nets of studies are small, and cores are busy with other runs. It draws
+    /// its random numbers itself, so that results do not depend on how many run at once.
     func independentRuns<Item: Sendable, Result: Sendable>(
         of items: [Item], _ run: @Sendable (Item, Backend) throws -> Result
     ) throws -> [Result] {

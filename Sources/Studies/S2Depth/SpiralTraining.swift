@@ -15,9 +15,10 @@ struct SpiralTraining {
         let seed: UInt64
     }
 
-    private static let arms = SpiralRun.Architecture.allCases.flatMap { architecture in
-        [shallow(architecture)] + seeds.map { deep(architecture, seed: $0) }
-    } + [SpiralRun.Architecture.normOnly, .post, .pre].map(slow)
+    private static let arms =
+        SpiralRun.Architecture.allCases.flatMap { architecture in
+            [shallow(architecture)] + seeds.map { deep(architecture, seed: $0) }
+        } + [SpiralRun.Architecture.normOnly, .post, .pre].map(slow)
 
     private static func shallow(_ architecture: SpiralRun.Architecture) -> Arm {
         Arm(architecture: architecture, depth: 8, rate: 1e-3, steps: 400, seed: 0)
@@ -48,12 +49,18 @@ struct SpiralTraining {
         Self.seeds.compactMap { runs[Self.deep(architecture, seed: $0)] }
     }
 
-    private func worst(_ architecture: SpiralRun.Architecture) -> Double { deep(architecture).map(\.final).max() ?? .nan }
-    private func best(_ architecture: SpiralRun.Architecture) -> Double { deep(architecture).map(\.final).min() ?? .nan }
+    private func worst(_ architecture: SpiralRun.Architecture) -> Double {
+        deep(architecture).map(\.final).max() ?? .nan
+    }
+    private func best(_ architecture: SpiralRun.Architecture) -> Double {
+        deep(architecture).map(\.final).min() ?? .nan
+    }
 
     func checks() -> [Check] {
         let pre = worst(.pre)
-        let stuck = [(SpiralRun.Architecture.plain, "a plain net"), (.normOnly, "LayerNorm alone"), (.post, "post-norm")]
+        let stuck = [
+            (SpiralRun.Architecture.plain, "a plain net"), (.normOnly, "LayerNorm alone"), (.post, "post-norm"),
+        ]
         return stuck.map { architecture, name in
             Check(
                 .effect, "With 64 blocks and Adam at 1e-3 \(name) stays at chance, loss above 0.6 for each of 3 seeds.",
@@ -64,14 +71,16 @@ struct SpiralTraining {
                 mutant: ("post-norm", best(.post))),
             Check(
                 .effect, "Post-norm learns too at a tenth of the learning rate: below 0.1.", .atMost(0.1),
-                observed: slow(.post)?.final ?? .nan, mutant: ("LayerNorm alone at this rate", slow(.normOnly)?.final ?? .nan)),
+                observed: slow(.post)?.final ?? .nan,
+                mutant: ("LayerNorm alone at this rate", slow(.normOnly)?.final ?? .nan)),
             Check(
                 .effect, "Residual paths alone pass through losses above 1000 on their way, for each of 3 seeds.",
                 .atLeast(1000), observed: deep(.residual).map(\.peak).min() ?? .nan,
                 mutant: ("pre-norm", deep(.pre).map(\.peak).max() ?? .nan)),
             Check(
                 .effect, "Control: with 8 blocks all five learn, loss below 0.1: depth is the cause.", .atMost(0.1),
-                observed: SpiralRun.Architecture.allCases.compactMap { shallow($0)?.final }.max() ?? .nan, mutant: ("64 blocks", worst(.plain))),
+                observed: SpiralRun.Architecture.allCases.compactMap { shallow($0)?.final }.max() ?? .nan,
+                mutant: ("64 blocks", worst(.plain))),
         ]
     }
 
@@ -88,7 +97,8 @@ struct SpiralTraining {
         return Table(
             "Spirals, width 32: loss, mean of the last 20 steps; chance is 0.693",
             columns: [
-                "net", "8 blocks, Adam 1e-3", "64 blocks, Adam 1e-3 (3 seeds)", "its largest loss", "64 blocks, Adam 1e-4",
+                "net", "8 blocks, Adam 1e-3", "64 blocks, Adam 1e-3 (3 seeds)", "its largest loss",
+                "64 blocks, Adam 1e-4",
             ], rows: rows)
     }
 

@@ -95,7 +95,8 @@ struct SpiralRun: Sendable {
         if architecture == .pre { layers.append(try Norm(features: width, backend: backend)) }
         layers.append(
             try Linear(
-                inputs: width, outputs: 1, deviation: 1 / Double(width).squareRoot(), random: &random, backend: backend))
+                inputs: width, outputs: 1, deviation: 1 / Double(width).squareRoot(), random: &random, backend: backend)
+        )
         return Sequential(layers)
     }
 }

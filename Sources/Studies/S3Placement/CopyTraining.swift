@@ -52,8 +52,10 @@ struct CopyTraining {
                 .effect, "Post-norm without warm-up stays at chance (2.708): a loss above 2.4 for each of 3 seeds.",
                 .atLeast(2.4), observed: smallest("post-norm"), mutant: ("pre-norm", smallest("pre-norm"))),
             Check(
-                .effect, "Control: the same net learns with 200 steps of warm-up, a loss below 1 for each seed.", .atMost(1),
-                observed: largest("post-norm, 200 steps of warm-up"), mutant: ("without warm-up", largest("post-norm"))),
+                .effect, "Control: the same net learns with 200 steps of warm-up, a loss below 1 for each seed.",
+                .atMost(1),
+                observed: largest("post-norm, 200 steps of warm-up"),
+                mutant: ("without warm-up", largest("post-norm"))),
             Check(
                 .effect, "Pre-norm learns without warm-up: a loss below 0.1 for each seed.", .atMost(0.1),
                 observed: largest("pre-norm"), mutant: ("post-norm", largest("post-norm"))),
