@@ -9,8 +9,8 @@ internal import Foundation
 /// ```
 ///
 /// f(c) > c below 1: each such layer moves inputs towards each other, whatever norm keeps their energies. Computed from
-/// the distance δ = 1 - c, which keeps its digits near c = 1. There `1 - f(c) = δ - (2 sqrt(2) / (3π)) δ^1.5`, so that the
-/// distance after l layers is `(9π² / 2) / l²`. Source: Cho and Saul, "Kernel Methods for Deep Learning", 2009.
+/// the distance δ = 1 - c, which keeps its digits near c = 1. There `1 - f(c) = δ - (2 sqrt(2) / (3π)) δ^1.5`, so that
+/// the distance after l layers is `(9π² / 2) / l²`. Source: Cho and Saul, "Kernel Methods for Deep Learning", 2009.
 public enum ArcCosineKernel {
     /// 1 - f(1 - δ), for a distance δ in 0 ... 2. What rounding put outside is taken as the bound.
     public static func distance(_ distance: Double) -> Double {
@@ -22,8 +22,8 @@ public enum ArcCosineKernel {
     /// f(c).
     public static func cosine(_ c: Double) -> Double { 1 - distance(1 - c) }
 
-    /// The distance where LayerNorm takes away the mean over features after the ReLU: `distance(δ) · π / (π - 1)`. Orthogonal
-    /// inputs stay so, and those closer than that move apart.
+    /// The distance where LayerNorm takes away the mean over features after the ReLU: `distance(δ) · π / (π - 1)`.
+    /// Orthogonal inputs stay so, and those closer than that move apart.
     public static func centredDistance(_ distance: Double) -> Double {
         self.distance(distance) * Double.pi / (Double.pi - 1)
     }

@@ -27,8 +27,8 @@ public struct DepthScaling: Hashable, Sendable {
     public let depths: [Int]
     /// The geometric mean over probes of the gradient's Frobenius norm.
     public let norms: [Double]
-    /// Of log norm over log depth, by least squares: about 0 under post-norm, about -1/2 under pre-norm at initialisation
-    /// (Xiong et al., 2020).
+    /// Of log norm over log depth, by least squares: about 0 under post-norm, about -1/2 under pre-norm at
+    /// initialisation (Xiong et al., 2020).
     public let slope: Double
 }
 
@@ -36,8 +36,8 @@ extension GradientFlowProbe {
     /// A healthy block's measured factor over the predicted one.
     public static let healthyRatio = 0.8...1.25
 
-    /// Blocks whose factor of activations' or gradients' energy, over the predicted one, is outside ``healthyRatio`` or not a
-    /// number. Not the factor itself is judged: a healthy pre-norm net begins with 1 + κ.
+    /// Blocks whose factor of activations' or gradients' energy, over the predicted one, is outside ``healthyRatio``
+    /// or not a number. Not the factor itself is judged: a healthy pre-norm net begins with 1 + κ.
     ///
     /// Blocks of which a side was not recorded are left out.
     public func alarms(against prediction: MeanFieldPrediction) -> [FlowAlarm] {
@@ -67,8 +67,8 @@ extension GradientFlowProbe {
     /// - Parameters:
     ///   - depths: Blocks of each net. A depth may come several times, with other seeds.
     ///   - probes: Of the same nets; of each the last layer that has a weight gradient counts.
-    /// - Throws: `NormalizationError` unless there is a probe with a weight gradient above 0 for each depth, depths are at
-    ///   least 1, and two of them differ.
+    /// - Throws: `NormalizationError` unless there is a probe with a weight gradient above 0 for each depth, depths
+    ///   are at least 1, and two of them differ.
     public static func lastLayerScaling(
         depths: [Int], probes: [GradientFlowProbe]
     ) throws(NormalizationError) -> DepthScaling {
@@ -78,7 +78,8 @@ extension GradientFlowProbe {
         }
         guard Set(depths).count > 1, depths.allSatisfy({ $0 >= 1 }) else {
             throw NormalizationError(
-                .invalidParameter, argument: "depths", expected: "two different depths of at least 1", given: "\(depths)")
+                .invalidParameter, argument: "depths", expected: "two different depths of at least 1",
+                given: "\(depths)")
         }
         var logarithms: [Int: [Double]] = [:]
         for (depth, probe) in zip(depths, probes) {
@@ -86,7 +87,8 @@ extension GradientFlowProbe {
                 square.isFinite, square > 0
             else {
                 throw NormalizationError(
-                    .missingArgument, argument: "probes", expected: "a finite weight gradient above 0 for depth \(depth)",
+                    .missingArgument, argument: "probes",
+                    expected: "a finite weight gradient above 0 for depth \(depth)",
                     given: "none")
             }
             logarithms[depth, default: []].append(log(square) / 2)

@@ -16,8 +16,8 @@ public import Normalization
 /// for alarm in probe.alarms(against: theory) { print(alarm) }
 /// ```
 public struct GradientFlowProbe: Sendable {
-    /// What was seen of one layer; nil: not recorded. Numbers are sums in double precision, so that squares of floats do not
-    /// overflow.
+    /// What was seen of one layer; nil: not recorded. Numbers are sums in double precision, so that squares of floats
+    /// do not overflow.
     public struct Layer: Hashable, Sendable {
         /// The mean square of the activations.
         public internal(set) var activationEnergy: Double?

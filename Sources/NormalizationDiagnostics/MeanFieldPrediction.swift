@@ -2,10 +2,11 @@
 
 public import Normalization
 
-/// How the energies of activations and gradients, and the angle between two inputs, run through a random net: the limit of
-/// infinite width, at initialisation.
+/// How the energies of activations and gradients, and the angle between two inputs, run through a random net: the
+/// limit of infinite width, at initialisation.
 ///
-/// Energy is the mean square of a vector's elements. A residual branch f has the gain κ (``branchGain(width:hiddenWidth:)``):
+/// Energy is the mean square of a vector's elements. A residual branch f has the gain κ
+/// (``branchGain(width:hiddenWidth:)``):
 /// it makes energy κe of energy e. A block is one branch and its norm.
 ///
 /// | network | activations E(l) | gradients, a block: E(∂x_l) / E(∂x_l+1) |
@@ -25,8 +26,8 @@ public import Normalization
 /// let alarms = probe.alarms(against: theory)                                        // probe: a GradientFlowProbe
 /// ```
 ///
-/// Trained nets may leave it; nets at initialisation should not. Sources: Xiong et al., 2020; Yang et al., "A Mean Field Theory of
-/// Batch Normalization", 2019; Cho and Saul, 2009 (distances).
+/// Trained nets may leave it; nets at initialisation should not. Sources: Xiong et al., 2020; Yang et al., "A Mean
+/// Field Theory of Batch Normalization", 2019; Cho and Saul, 2009 (distances).
 public struct MeanFieldPrediction: Hashable, Sendable {
     public enum Network: Hashable, Sendable {
         /// x becomes f(x).

@@ -2,8 +2,8 @@
 
 package import Normalization
 
-/// Multi-head self-attention of [batch, positions, width]: projections to queries, keys and values, attention, projection of
-/// the joined heads. No biases.
+/// Multi-head self-attention of [batch, positions, width]: projections to queries, keys and values, attention,
+/// projection of the joined heads. No biases.
 package struct SelfAttention: Layer {
     package let query, key, value, output: Linear
     private let heads: Int
@@ -12,7 +12,8 @@ package struct SelfAttention: Layer {
 
     /// - Parameters:
     ///   - isCausal: Whether a position sees itself and those before it alone.
-    ///   - seesUniformly: Whether queries and keys begin as zeros, so that at first every position weighs alike what it sees.
+    ///   - seesUniformly: Whether queries and keys begin as zeros, so that at first every position weighs alike what
+    ///   it sees.
     ///   - deviation: Of the initial weights; nil: Xavier's.
     package init(
         width: Int, heads: Int, isCausal: Bool = true, seesUniformly: Bool = false, deviation: Double? = nil,

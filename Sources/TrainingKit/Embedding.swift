@@ -29,27 +29,32 @@ package struct Embedding {
         elements.reserveCapacity(ids.count * length * width)
         for row in ids {
             for (place, id) in row.enumerated() {
-                for column in 0..<width { elements.append(tokens[id * width + column] + positions[place * width + column]) }
+                for column in 0..<width {
+                    elements.append(tokens[id * width + column] + positions[place * width + column])
+                }
             }
         }
         let value = try Tensor(elements, shape: [ids.count, length, width])
-        return (value, { [token, position] gradient in
-            precondition(gradient.shape == value.shape)
-            let gradient = gradient.array
-            var tokenTerm = [Float](repeating: 0, count: token.value.count)
-            var positionTerm = [Float](repeating: 0, count: position.value.count)
-            var index = 0
-            for row in ids {
-                for (place, id) in row.enumerated() {
-                    for column in 0..<width {
-                        tokenTerm[id * width + column] += gradient[index]
-                        positionTerm[place * width + column] += gradient[index]
-                        index += 1
+        return (
+            value,
+            { [token, position] gradient in
+                precondition(gradient.shape == value.shape)
+                let gradient = gradient.array
+                var tokenTerm = [Float](repeating: 0, count: token.value.count)
+                var positionTerm = [Float](repeating: 0, count: position.value.count)
+                var index = 0
+                for row in ids {
+                    for (place, id) in row.enumerated() {
+                        for column in 0..<width {
+                            tokenTerm[id * width + column] += gradient[index]
+                            positionTerm[place * width + column] += gradient[index]
+                            index += 1
+                        }
                     }
                 }
+                token.accumulate(try Tensor(tokenTerm, shape: token.value.shape))
+                position.accumulate(try Tensor(positionTerm, shape: position.value.shape))
             }
-            token.accumulate(try Tensor(tokenTerm, shape: token.value.shape))
-            position.accumulate(try Tensor(positionTerm, shape: position.value.shape))
-        })
+        )
     }
 }

@@ -6,7 +6,8 @@ package struct Linear: Layer {
     package let bias: Parameter?
     package let backend: Backend
 
-    /// - Parameter deviation: Of the normal numbers that the weights begin as; nil: Xavier's, sqrt(2 / (inputs + outputs)).
+    /// - Parameter deviation: Of the normal numbers that the weights begin as; nil: Xavier's, sqrt(2 / (inputs +
+    ///   outputs)).
     package init(
         inputs: Int, outputs: Int, deviation: Double? = nil, hasBias: Bool = true, name: String = "linear",
         random: inout RandomStream, backend: Backend

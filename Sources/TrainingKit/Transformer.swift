@@ -56,7 +56,8 @@ package struct TransformerBlock: Layer {
 
     /// - Parameter placement: Nil: no norms.
     package init(
-        attention: SelfAttention, feedForward: FeedForward, width: Int, placement: NormPlacement?, isLearned: Bool = true,
+        attention: SelfAttention, feedForward: FeedForward, width: Int, placement: NormPlacement?,
+        isLearned: Bool = true,
         backend: Backend
     ) throws {
         blocks = Sequential(

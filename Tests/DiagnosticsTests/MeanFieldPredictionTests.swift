@@ -33,8 +33,8 @@ import Testing
         #expect(abs(gradient - theory.activationEnergy(layer: 20) / theory.activationEnergy(layer: 4)) < 1e-12)
     }
 
-    /// f by its definition: the mean of relu(u) relu(v), over that of relu(u)², by a sum over the angle of (u, v), which the
-    /// radius factors out of: an integral of smooth pieces, so that 20,000 midpoints err by 1e-8.
+    /// f by its definition: the mean of relu(u) relu(v), over that of relu(u)², by a sum over the angle of (u, v),
+    /// which the radius factors out of: an integral of smooth pieces, so that 20,000 midpoints err by 1e-8.
     @Test(arguments: [-0.9, -0.3, 0, 0.5, 0.99]) func arcCosineIsTheMeanOverNormals(c: Double) {
         let steps = 20_000
         var (product, square) = (0.0, 0.0)
@@ -50,7 +50,8 @@ import Testing
         #expect(abs(1 - ArcCosineKernel.centredDistance(1 - c) - centred) < 1e-7)
     }
 
-    /// δ - (2√2/(3π)) δ^1.5 for small δ, where 1 - f(c) itself would have no digits left. The next term is of order δ^2.5.
+    /// δ - (2√2/(3π)) δ^1.5 for small δ, where 1 - f(c) itself would have no digits left. The next term is of order
+    /// δ^2.5.
     @Test func smallDistancesKeepTheirDigits() {
         let d = 1e-10
         let shrinkage = d - ArcCosineKernel.distance(d)

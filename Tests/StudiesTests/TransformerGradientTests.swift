@@ -24,8 +24,8 @@ import TrainingKit
         #expect(before != after)
     }
 
-    /// Steps of 1e-3, and inputs whose pre-activations are further than that from ReLU's kink; float32 differences then err by
-    /// some 1e-3.
+    /// Steps of 1e-3, and inputs whose pre-activations are further than that from ReLU's kink; float32 differences
+    /// then err by some 1e-3.
     @Test(arguments: [nil] + NormPlacement.allCases.map(Optional.some)) func blocks(placement: NormPlacement?) throws {
         var random = RandomStream(seed: 13)
         let block = try TransformerBlock(

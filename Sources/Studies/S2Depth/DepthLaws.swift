@@ -11,7 +11,8 @@ struct DepthLaws {
     static let width = 256
     static let samples = 32
     static let batchNormSamples = 128
-    /// Of BatchNorm's layers: its batch begins as normal numbers, and needs some layers to become what theory speaks of.
+    /// Of BatchNorm's layers: its batch begins as normal numbers, and needs some layers to become what theory speaks
+    /// of.
     static let firstStationaryLayer = 5
 
     let depth: Int
@@ -75,7 +76,8 @@ extension DepthLaws {
         let first = Self.firstStationaryLayer
         return [
             Check(
-                .law, "A plain ReLU net under Xavier's initialisation loses half of its energy in each block: 0.5 up to 5 %.",
+                .law,
+                "A plain ReLU net under Xavier's initialisation loses half of its energy in each block: 0.5 up to 5 %.",
                 .relative(gain, 0.05), observed: plain.activationFactor(),
                 mutant: ("weights of twice the variance product, κ = 1 (He)", criticalPlain.activationFactor())),
             Check(
@@ -95,7 +97,8 @@ extension DepthLaws {
                 .relative(1 + gain, 0.03), observed: residual.gradientFactor(),
                 mutant: ("a branch four times as wide inside, κ = 0.32", wideBranch.gradientFactor())),
             Check(
-                .law, "LayerNorm of pre-activations alone, without a residual path, keeps the gradient: 1 a block up to 3 %.",
+                .law,
+                "LayerNorm of pre-activations alone, without a residual path, keeps the gradient: 1 a block up to 3 %.",
                 .relative(1, 0.03), observed: lnOnly.gradientFactor(),
                 mutant: ("LayerNorm behind the ReLU", afterReLU.gradientFactor())),
             Check(
@@ -103,7 +106,8 @@ extension DepthLaws {
                 .relative(exploding, 0.05), observed: afterReLU.gradientFactor(),
                 mutant: ("LayerNorm before the ReLU", lnOnly.gradientFactor())),
             Check(
-                .law, "BatchNorm without residual paths multiplies the gradient by π/(π - 1) = 1.467 a block, up to 0.045.",
+                .law,
+                "BatchNorm without residual paths multiplies the gradient by π/(π - 1) = 1.467 a block, up to 0.045.",
                 .within(expected: exploding, tolerance: 0.045), observed: batchNorm.gradientFactor(from: first),
                 mutant: ("a batch of 8 instead of 128", smallBatch.gradientFactor(from: first))),
             Check(
@@ -115,8 +119,10 @@ extension DepthLaws {
                 .relative(1, 0.08), observed: (pre.activationEnergies()[depth] - 1) / (gain * Double(depth)),
                 mutant: ("post-norm", (post.activationEnergies()[depth] - 1) / (gain * Double(depth)))),
             Check(
-                .law, "Under pre-norm the gradient's energy before block l times 1 + κ l is the same for all l, up to 15 %.",
-                .atMost(0.15), observed: spreadOfScaledGradients(pre), mutant: ("post-norm", spreadOfScaledGradients(post))),
+                .law,
+                "Under pre-norm the gradient's energy before block l times 1 + κ l is the same for all l, up to 15 %.",
+                .atMost(0.15), observed: spreadOfScaledGradients(pre),
+                mutant: ("post-norm", spreadOfScaledGradients(post))),
             try alarmCheck(pre),
         ]
     }
@@ -135,7 +141,8 @@ extension DepthLaws {
             Double(pre.probes.reduce(0) { $0 + $1.alarms(against: prediction).count })
         }
         return Check(
-            .law, "No block of a healthy pre-norm net is outside 0.8 ... 1.25 of its predicted factors, though the first "
+            .law,
+            "No block of a healthy pre-norm net is outside 0.8 ... 1.25 of its predicted factors, though the first "
                 + "factor itself is 1.5.", .equal(0), observed: alarms(own),
             mutant: ("the same net judged by post-norm's prediction", alarms(other)))
     }
@@ -149,7 +156,8 @@ extension DepthLaws {
                 name, TableCell.significant(measured.activationFactor(from: first)),
                 TableCell.significant(pow(theory.activationEnergy(layer: depth), 1 / Double(depth))),
                 TableCell.significant(measured.gradientFactor(from: first)),
-                TableCell.significant(pow(theory.gradientEnergy(layer: first, depth: depth), 1 / Double(depth - first))),
+                TableCell.significant(
+                    pow(theory.gradientEnergy(layer: first, depth: depth), 1 / Double(depth - first))),
             ]
         }
         return Table(

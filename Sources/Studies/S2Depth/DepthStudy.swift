@@ -23,13 +23,16 @@ package struct DepthStudy: Study {
             parameters: [
                 "\(DepthLaws.width) features, hidden width the same: κ = 1/2; \(laws.depth) blocks",
                 "weights N(0, 2/(inputs + outputs)), no biases, norms without learned parameters",
-                "\(DepthLaws.samples) inputs of energy 1 in orthogonal pairs, \(DepthLaws.batchNormSamples) for BatchNorm",
+                "\(DepthLaws.samples) inputs of energy 1 in orthogonal pairs, \(DepthLaws.batchNormSamples) for "
+                    + "BatchNorm",
             ],
             checks: try laws.checks() + distance.checks() + overflow.checks(),
             tables: [try laws.table(), distance.table()],
             figures: [
                 Figure(
-                    caption: "Random nets of \(DepthLaws.width) features: what comes back of the gradient, and what is left of "
+                    caption:
+                        "Random nets of \(DepthLaws.width) features: what comes back of the gradient, and what is "
+                        + "left of "
                         + "the difference of two orthogonal inputs. Dashed: theory of infinite width.",
                     panels: [try laws.panel(), distance.panel()])
             ])

@@ -5,8 +5,8 @@ internal import Normalization
 internal import NormalizationDiagnostics
 internal import Plots
 
-/// δ = 1 - cosine of two inputs that were orthogonal, behind l blocks: by the recursion of infinite width, by its closed forms for
-/// large l, and in nets.
+/// δ = 1 - cosine of two inputs that were orthogonal, behind l blocks: by the recursion of infinite width, by its
+/// closed forms for large l, and in nets.
 struct InputDistance {
     static let recursionDepth = 100_000
     static let networks: [(network: MeanFieldPrediction.Network, name: String)] = [
@@ -43,7 +43,8 @@ struct InputDistance {
 
     private func delta(_ network: MeanFieldPrediction.Network, _ l: Int) -> Double { recursions[network]?[l] ?? .nan }
 
-    private func ratio(_ network: MeanFieldPrediction.Network, to law: MeanFieldPrediction.Network, _ l: Int) -> Double {
+    private func ratio(_ network: MeanFieldPrediction.Network, to law: MeanFieldPrediction.Network, _ l: Int) -> Double
+    {
         delta(network, l) / closedForm(law, Double(l))
     }
 
@@ -57,20 +58,23 @@ struct InputDistance {
         func measured(_ network: MeanFieldPrediction.Network) -> Double { laws.curves(network).pairDistances()[depth] }
         return [
             Check(
-                .law, "LayerNorm alone forgets its input: two orthogonal inputs are at δ = (9π²/2) / l² after l = 100 000 blocks, "
-                    + "up to 1 %.", .relative(1, 0.01), observed: ratio(single, to: single, deep),
+                .law,
+                "LayerNorm alone forgets its input: two orthogonal inputs are at δ = (9π²/2) / l² after l = 100 000 "
+                    + "blocks, up to 1 %.", .relative(1, 0.01), observed: ratio(single, to: single, deep),
                 mutant: ("with a residual path (post-norm)", ratio(post, to: single, deep))),
             Check(
                 .law, "Post-norm forgets it (1 + 1/κ)² = 9 times as slowly, with the same power of l: up to 1 %.",
                 .relative(1, 0.01), observed: ratio(post, to: post, deep),
                 mutant: ("without the residual path", ratio(single, to: post, deep))),
             Check(
-                .law, "Pre-norm forgets it only logarithmically, δ = (1 + √2/(3π) ln(1 + κ l))^-2, up to 2 % at l = 10 000.",
+                .law,
+                "Pre-norm forgets it only logarithmically, δ = (1 + √2/(3π) ln(1 + κ l))^-2, up to 2 % at l = 10 000.",
                 .relative(1, 0.02), observed: ratio(pre, to: pre, 10_000),
                 mutant: ("without the residual path", ratio(single, to: pre, 10_000))),
             Check(
-                .law, "In nets of 256 features and \(depth) blocks too, pre-norm keeps inputs at least 3 times as far apart as "
-                    + "post-norm.", .atLeast(3), observed: measured(pre) / measured(post),
+                .law,
+                "In nets of 256 features and \(depth) blocks too, pre-norm keeps inputs at least 3 times as far "
+                    + "apart as post-norm.", .atLeast(3), observed: measured(pre) / measured(post),
                 mutant: ("post-norm without its residual path", measured(single) / measured(post))),
             Check(
                 .law, "And post-norm at least 1.5 times as far as LayerNorm alone.", .atLeast(1.5),
@@ -89,7 +93,8 @@ struct InputDistance {
             let measured = TableCell.significant(laws.curves(network).pairDistances()[laws.depth])
             let beyond = [String](repeating: "-", count: depths.count - 1)
             rows.append([name + ", recursion"] + depths.map { TableCell.significant(delta(network, $0)) })
-            rows.append([name + ", closed form"] + depths.map { TableCell.significant(closedForm(network, Double($0))) })
+            rows.append(
+                [name + ", closed form"] + depths.map { TableCell.significant(closedForm(network, Double($0))) })
             rows.append([name + ", nets", measured] + beyond)
         }
         return Table(

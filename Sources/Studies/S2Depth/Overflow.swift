@@ -16,7 +16,8 @@ struct Overflow {
     private let normalizedEnergy, naiveEnergy: Double
 
     init(backend: Backend) throws {
-        let net = try MeanFieldNet(width: Self.width, hiddenWidth: Self.width, depth: Self.depth, seed: 0, backend: backend)
+        let net = try MeanFieldNet(
+            width: Self.width, hiddenWidth: Self.width, depth: Self.depth, seed: 0, backend: backend)
         let blocks = try net.blocks(.residual(nil))
         residual = try MeanFieldNet.probe(blocks, width: Self.width, samples: 2, seed: 0)
         post = try MeanFieldNet.probe(try net.blocks(.residual(.postNorm)), width: Self.width, samples: 2, seed: 0)
@@ -45,13 +46,16 @@ struct Overflow {
         }
         return [
             Check(
-                .law, "Without norms float32 overflows where 1.5^(l/2) is its largest number: after \(2 * Self.squaresOverflow) "
-                    + "layers up to 8 %; the probe says where.",
+                .law,
+                "Without norms float32 overflows where 1.5^(l/2) is its largest number: after "
+                    + "\(2 * Self.squaresOverflow) layers up to 8 %; the probe says where.",
                 .relative(Double(2 * Self.squaresOverflow), 0.08), observed: finite(residual),
                 mutant: ("post-norm, whose \(Self.depth + 1) layers are all finite", finite(post))),
             Check(
-                .exact, "After 300 such blocks, where squares overflow since block \(Self.squaresOverflow), the package's "
-                    + "LayerNorm still gives rows of energy 1 up to 1e-5.", .atMost(1e-5), observed: abs(normalizedEnergy - 1),
+                .exact,
+                "After 300 such blocks, where squares overflow since block \(Self.squaresOverflow), the package's "
+                    + "LayerNorm still gives rows of energy 1 up to 1e-5.", .atMost(1e-5),
+                observed: abs(normalizedEnergy - 1),
                 mutant: ("the formula as it stands, in float32", abs(naiveEnergy - 1))),
         ]
     }

@@ -36,8 +36,8 @@ struct Spirals {
 }
 
 /// One training run, and what became of the loss.
-struct SpiralRun {
-    enum Architecture: String, CaseIterable {
+struct SpiralRun: Sendable {
+    enum Architecture: String, CaseIterable, Sendable {
         case plain = "plain"
         case normOnly = "LN only: LN(F(x))"
         case residual = "residual only"
@@ -54,13 +54,12 @@ struct SpiralRun {
     var peak: Double { losses.max() ?? .nan }
 
     init(
-        _ architecture: Architecture, depth: Int, rate: Double, steps: Int, seed: UInt64,
-        optimizer: some Optimizer = Adam(), backend: Backend
+        _ architecture: Architecture, depth: Int, rate: Double, steps: Int, seed: UInt64, backend: Backend
     ) throws {
         var random = RandomStream(seed: seed, stream: 23)
         let data = Spirals(random: &random)
         let net = try Self.net(architecture, depth: depth, random: &random, backend: backend)
-        var optimizer = optimizer
+        var optimizer = Adam()
         var batches = RandomStream(seed: seed, stream: 24)
         var losses: [Double] = []
         for _ in 0..<steps {
@@ -96,7 +95,8 @@ struct SpiralRun {
         if architecture == .pre { layers.append(try Norm(features: width, backend: backend)) }
         layers.append(
             try Linear(
-                inputs: width, outputs: 1, deviation: 1 / Double(width).squareRoot(), random: &random, backend: backend))
+                inputs: width, outputs: 1, deviation: 1 / Double(width).squareRoot(), random: &random, backend: backend)
+        )
         return Sequential(layers)
     }
 }

@@ -4,8 +4,9 @@ internal import Foundation
 internal import Normalization
 internal import TrainingKit
 
-/// Sequences of 8 uniform symbols of 15, followed by the same 8; the second half is to be predicted. Chance is ln 15 = 2.708.
-struct CopyTask {
+/// Sequences of 8 uniform symbols of 15, followed by the same 8; the second half is to be predicted. Chance is ln 15 =
+/// 2.708.
+struct CopyTask: Sendable {
     static let symbols = 15
     static let half = 8
     static let batch = 32

@@ -5,7 +5,7 @@ internal import Plots
 internal import TrainingKit
 
 struct CopyTraining {
-    private struct Arm {
+    private struct Arm: Sendable {
         let name: String
         let placement: NormPlacement?
         let schedule: WarmupSchedule
@@ -28,12 +28,14 @@ struct CopyTraining {
     private var runs: [[CopyTask]] = []
 
     init(_ context: StudyContext) throws {
+        context.progress("copy task")
+        let items = Self.arms.flatMap { arm in arm.seeds.map { (arm, $0) } }
+        var results = try context.independentRuns(of: items) { item, backend in
+            try CopyTask(item.0.placement, schedule: item.0.schedule, seed: item.1, backend: backend)
+        }[...]
         for arm in Self.arms {
-            context.progress("copy task: \(arm.name)")
-            runs.append(
-                try arm.seeds.map {
-                    try CopyTask(arm.placement, schedule: arm.schedule, seed: $0, backend: context.backend)
-                })
+            runs.append(Array(results.prefix(arm.seeds.count)))
+            results = results.dropFirst(arm.seeds.count)
         }
     }
 
@@ -50,8 +52,10 @@ struct CopyTraining {
                 .effect, "Post-norm without warm-up stays at chance (2.708): a loss above 2.4 for each of 3 seeds.",
                 .atLeast(2.4), observed: smallest("post-norm"), mutant: ("pre-norm", smallest("pre-norm"))),
             Check(
-                .effect, "Control: the same net learns with 200 steps of warm-up, a loss below 1 for each seed.", .atMost(1),
-                observed: largest("post-norm, 200 steps of warm-up"), mutant: ("without warm-up", largest("post-norm"))),
+                .effect, "Control: the same net learns with 200 steps of warm-up, a loss below 1 for each seed.",
+                .atMost(1),
+                observed: largest("post-norm, 200 steps of warm-up"),
+                mutant: ("without warm-up", largest("post-norm"))),
             Check(
                 .effect, "Pre-norm learns without warm-up: a loss below 0.1 for each seed.", .atMost(0.1),
                 observed: largest("pre-norm"), mutant: ("post-norm", largest("post-norm"))),

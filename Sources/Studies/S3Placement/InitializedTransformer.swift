@@ -5,8 +5,8 @@ internal import Normalization
 internal import NormalizationDiagnostics
 internal import TrainingKit
 
-/// Branches of random weights: attention in which every token sees all alike, and feed-forward nets. Nets of any depth and
-/// placement are built of the first ones.
+/// Branches of random weights: attention in which every token sees all alike, and feed-forward nets. Nets of any depth
+/// and placement are built of the first ones.
 struct InitializedTransformer {
     let width: Int
     private let attentions: [SelfAttention]
@@ -45,7 +45,8 @@ struct InitializedTransformer {
     struct Flow {
         /// Layer l: the stream before block l, its gradient, and that of block l's second feed-forward matrix.
         var probe = GradientFlowProbe()
-        /// Of block l: the energy that attention's branch adds, which is that of the mean over tokens of its normalized input.
+        /// Of block l: the energy that attention's branch adds, which is that of the mean over tokens of its
+        /// normalized input.
         var tokenMeanEnergies: [Double] = []
         /// Of block l: the mean cosine of two tokens of a sequence before it.
         var tokenCosines: [Double] = []
@@ -57,8 +58,8 @@ struct InitializedTransformer {
         func weightGradientSquare(_ block: Int) -> Double { probe.layers[block].weightGradientSquare ?? .nan }
     }
 
-    /// Runs random tokens through `depth` blocks (and the norm behind them, where one belongs), and back a gradient that is
-    /// random for each token, as that of a loss a token is. Its norm is 1, in expectation.
+    /// Runs random tokens through `depth` blocks (and the norm behind them, where one belongs), and back a gradient
+    /// that is random for each token, as that of a loss a token is. Its norm is 1, in expectation.
     func flow(_ placement: NormPlacement?, depth: Int) throws -> Flow {
         var random = RandomStream(seed: seed, stream: 31)
         let norm = try Norm(features: width, isLearned: false, backend: backend)

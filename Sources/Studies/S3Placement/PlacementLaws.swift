@@ -18,7 +18,8 @@ struct PlacementLaws {
 
     init(seeds: [UInt64], backend: Backend) throws {
         for seed in seeds {
-            let net = try InitializedTransformer(width: Self.width, depth: Self.depths.max() ?? 0, seed: seed, backend: backend)
+            let net = try InitializedTransformer(
+                width: Self.width, depth: Self.depths.max() ?? 0, seed: seed, backend: backend)
             for placement in NormPlacement.allCases {
                 let depths = [NormPlacement.preNorm, .postNorm].contains(placement) ? Self.depths : [32]
                 for depth in depths {
@@ -60,9 +61,10 @@ extension PlacementLaws {
     ///
     /// - Parameter tokenMeanEnergy: ρ of every block; nil: as measured.
     private func recursionRatio(tokenMeanEnergy: Double? = nil) -> Double {
-        mean(.preNorm, 16) { $0.energy(12) - 1 } / mean(.preNorm, 16) { flow in
-            flow.tokenMeanEnergies.prefix(12).reduce(0) { $0 + (tokenMeanEnergy ?? $1) + 0.5 }
-        }
+        mean(.preNorm, 16) { $0.energy(12) - 1 }
+            / mean(.preNorm, 16) { flow in
+                flow.tokenMeanEnergies.prefix(12).reduce(0) { $0 + (tokenMeanEnergy ?? $1) + 0.5 }
+            }
     }
 
     private enum GradientLaw { case post, pre }
@@ -76,7 +78,9 @@ extension PlacementLaws {
     }
 
     private func firstOverLast(_ placement: NormPlacement, _ depth: Int) -> Double {
-        geometricMean(placement, depth) { ($0.weightGradientSquare(0) / $0.weightGradientSquare(depth - 1)).squareRoot() }
+        geometricMean(placement, depth) {
+            ($0.weightGradientSquare(0) / $0.weightGradientSquare(depth - 1)).squareRoot()
+        }
     }
 
     /// The gradient's norm a block on the way back, and what the norms' Jacobians alone would make of it.
@@ -99,7 +103,9 @@ extension PlacementLaws {
                 .relative(1.5, 0.04), observed: FlowCurves.mean(sums),
                 mutant: ("a hidden width of 4d, where it is 1.32", FlowCurves.mean(wideSums))),
             Check(
-                .law, "Under pre-norm a block adds ρ + 1/2 to the energy, ρ that of the tokens' mean: over 12 blocks up to 12 %.",
+                .law,
+                "Under pre-norm a block adds ρ + 1/2 to the energy, ρ that of the tokens' mean: over 12 blocks up to "
+                    + "12 %.",
                 .relative(1, 0.12), observed: recursionRatio(),
                 mutant: ("tokens taken as all alike, ρ = 1", recursionRatio(tokenMeanEnergy: 1))),
             Check(
@@ -107,7 +113,8 @@ extension PlacementLaws {
                 .relative(1, 0.15), observed: lastGradient(.postNorm, 2, by: .post),
                 mutant: ("pre-norm", lastGradient(.preNorm, 2, by: .post))),
             Check(
-                .law, "That of pre-norm's has (d/2) ‖g‖² / h, h the stream's energy at the end: up to 15 % at 16 blocks.",
+                .law,
+                "That of pre-norm's has (d/2) ‖g‖² / h, h the stream's energy at the end: up to 15 % at 16 blocks.",
                 .relative(1, 0.15), observed: lastGradient(.preNorm, 16, by: .pre),
                 mutant: ("post-norm judged by pre-norm's constants", lastGradient(.postNorm, 16, by: .pre))),
             Check(
@@ -118,17 +125,21 @@ extension PlacementLaws {
                 .within(expected: -0.5, tolerance: 0.1), observed: pre.slope, mutant: ("post-norm", post.slope)),
             Check(
                 .law, "Pre-norm's first block gets a larger gradient than its last: at least 3 times at 32 blocks.",
-                .atLeast(3), observed: firstOverLast(.preNorm, 32), mutant: ("post-norm", firstOverLast(.postNorm, 32))),
+                .atLeast(3), observed: firstOverLast(.preNorm, 32),
+                mutant: ("post-norm", firstOverLast(.postNorm, 32))),
             Check(
                 .law, "Post-norm's gradient for the stream loses less than 10 % of its norm a block at 32 blocks.",
                 .atLeast(0.9), observed: postGradientFactor.measured,
                 mutant: ("the norms' Jacobians alone, without 1 + F'", postGradientFactor.normsAlone)),
             Check(
-                .law, "Behind branch-output norm the stream has energy 1 + 2L whatever the weights' size: up to 15 % at twice "
-                    + "Xavier's.", .relative(strongLaw, 0.15), observed: FlowCurves.mean(strong[.branchOutputNorm] ?? []),
+                .law,
+                "Behind branch-output norm the stream has energy 1 + 2L whatever the weights' size: up to 15 % at "
+                    + "twice Xavier's.", .relative(strongLaw, 0.15),
+                observed: FlowCurves.mean(strong[.branchOutputNorm] ?? []),
                 mutant: ("pre-norm", FlowCurves.mean(strong[.preNorm] ?? []))),
             Check(
-                .law, "Peri-norm likewise.", .relative(strongLaw, 0.15), observed: FlowCurves.mean(strong[.periNorm] ?? []),
+                .law, "Peri-norm likewise.", .relative(strongLaw, 0.15),
+                observed: FlowCurves.mean(strong[.periNorm] ?? []),
                 mutant: ("pre-norm", FlowCurves.mean(strong[.preNorm] ?? []))),
         ]
     }
@@ -143,7 +154,8 @@ extension PlacementLaws {
             [
                 "\(depth)", TableCell.significant(post.norms[index]), TableCell.significant(pre.norms[index]),
                 TableCell.significant(post.norms[index] / pre.norms[index] / Double(depth).squareRoot()),
-                TableCell.significant(firstOverLast(.postNorm, depth)), TableCell.significant(firstOverLast(.preNorm, depth)),
+                TableCell.significant(firstOverLast(.postNorm, depth)),
+                TableCell.significant(firstOverLast(.preNorm, depth)),
                 TableCell.significant(mean(.preNorm, depth) { $0.energy(depth) }),
                 TableCell.significant(
                     geometricMean(.postNorm, depth) { ($0.gradientEnergy(0) / $0.gradientEnergy(depth)).squareRoot() }),
@@ -160,8 +172,8 @@ extension PlacementLaws {
         }
         return [
             Table(
-                "At initialisation: gradients of the second feed-forward matrix (Frobenius norm, for a gradient of norm 1 at "
-                    + "the net's end), and streams",
+                "At initialisation: gradients of the second feed-forward matrix (Frobenius norm, for a gradient of "
+                    + "norm 1 at the net's end), and streams",
                 columns: [
                     "blocks L", "last, post-norm", "last, pre-norm", "ratio / √L", "first/last, post-norm",
                     "first/last, pre-norm", "energy at the end, pre-norm", "gradient at start/end, post-norm",
