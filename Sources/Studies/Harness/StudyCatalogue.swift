@@ -1,6 +1,9 @@
 /// All studies, in the order of the report.
 package enum StudyCatalogue {
-    package static let all: [any Study] = []
+    package static let all: [any Study] = [
+        TimeSeriesStudy(),
+        GraphAttentionStudy(),
+    ]
 
     package static func study(named name: String) -> (any Study)? { all.first { $0.name == name } }
 }
