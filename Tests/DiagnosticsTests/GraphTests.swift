@@ -17,7 +17,9 @@ import Testing
         x = try irregular([5, 3])
     }
 
-    private static let norms: [(edge: Bool, score: Bool)] = [(false, false), (true, false), (false, true), (true, true)]
+    private static let norms: [(edge: Bool, score: Bool)] = [
+        (false, false), (true, false), (false, true), (true, true),
+    ]
 
     private func gat(_ norms: (edge: Bool, score: Bool)) throws -> GATLayer {
         try GATLayer(
@@ -33,8 +35,8 @@ import Testing
             scoreNorm: norms.score ? NeighbourhoodScoreNorm(headCount: 2, weight: 0.7) : nil, temperature: 1.5)
     }
 
-    /// Central differences with step 2e-3 in float32 err by some 1e-3 of the largest gradient where no LeakyReLU changes
-    /// sides within the step; with these numbers none does.
+    /// Central differences with step 2e-3 in float32 err by some 1e-3 of the largest gradient where no LeakyReLU
+    /// changes sides within the step; with these numbers none does.
     private static let tolerance = 1e-2
 
     @Test(arguments: 0..<4) func gatGradients(_ index: Int) throws {

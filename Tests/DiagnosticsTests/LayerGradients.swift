@@ -14,7 +14,8 @@ func irregular(_ shape: Shape, start: Int = 0) throws -> Tensor<Float> {
 
 /// How far a layer's gradient is from central differences of a fixed projection of its output, relative to the largest.
 ///
-/// The projection is summed in `Double`; float32 differences with step h err by about 2^-24 / h + h², 1e-3 and less at 1e-2.
+/// The projection is summed in `Double`; float32 differences with step h err by about 2^-24 / h + h², 1e-3 and less at
+/// 1e-2.
 func gradientError(
     at x: Tensor<Float>, step: Float = 1e-2,
     _ layer: (Tensor<Float>) throws -> (value: Tensor<Float>, pullback: (Tensor<Float>) throws -> Tensor<Float>)

@@ -7,8 +7,8 @@ public import Normalization
 /// let (_, attention, _) = try layer.valueWithPullback(at: x, graph: graph)
 /// print(try AttentionSharpnessReport(attention, offsets: graph.offsets, scoreWeight: layer.scoreNorm?.weight))
 /// ```
-/// A hub and a leaf of the same entropy are not equally sharp: compare the normalized entropy H / ln n, which is 1 for equal
-/// attention and 0 where one edge gets all.
+/// A hub and a leaf of the same entropy are not equally sharp: compare the normalized entropy H / ln n, which is 1 for
+/// equal attention and 0 where one edge gets all.
 public struct AttentionSharpnessReport: Sendable, CustomStringConvertible {
     /// The nodes whose degree is in a range, every head of a node counted once.
     public struct Bin: Sendable, Hashable {

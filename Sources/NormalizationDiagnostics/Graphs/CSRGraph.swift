@@ -60,8 +60,8 @@ public struct CSRGraph: Sendable, Hashable {
     /// The number of edges that lead to each node.
     public var degrees: [Int] { offsets.widths }
 
-    /// The same with an edge from each node to itself, behind its others. It changes every degree, and with it what a norm
-    /// over neighbourhoods does.
+    /// The same with an edge from each node to itself, behind its others. It changes every degree, and with it what a
+    /// norm over neighbourhoods does.
     public func addingSelfLoops() throws(NormalizationError) -> CSRGraph {
         let withLoops = (0..<nodeCount).flatMap { node in offsets.range(node).map { sources[$0] } + [node] }
         return try CSRGraph(offsets: SegmentOffsets(widths: degrees.map { $0 + 1 }), sources: withLoops)

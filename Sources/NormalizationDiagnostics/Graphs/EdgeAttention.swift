@@ -123,7 +123,8 @@ func validate(weight: Tensor<Float>, attention: Tensor<Float>, argument: String)
     }
     guard weight.shape.rank == 2, weight.shape[0] == attention.count, weight.shape[1] > 0 else {
         throw NormalizationError(
-            .shapeMismatch, argument: argument, expected: "[\(attention.count), inputs]", given: "shape \(weight.shape)")
+            .shapeMismatch, argument: argument, expected: "[\(attention.count), inputs]",
+            given: "shape \(weight.shape)")
     }
 }
 
@@ -132,7 +133,8 @@ func validate(
 ) throws(NormalizationError) {
     guard scoreNorm.map({ $0.rawWeight.count == heads }) ?? true else {
         throw NormalizationError(
-            .shapeMismatch, argument: "scoreNorm", expected: "\(heads) heads", given: "\(scoreNorm?.rawWeight.count ?? 0)")
+            .shapeMismatch, argument: "scoreNorm", expected: "\(heads) heads",
+            given: "\(scoreNorm?.rawWeight.count ?? 0)")
     }
     guard temperature > 0, temperature.isFinite else {
         throw NormalizationError(

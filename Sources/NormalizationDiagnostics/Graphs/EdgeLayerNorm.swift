@@ -5,9 +5,10 @@ public import Normalization
 /// ```
 /// y[e, h, f] = (m[e, h, f] - mean[e, h]) / sqrt(variance[e, h] + epsilon)
 /// ```
-/// The axis is the features of an edge. After it every message has ‖y‖² = d, so that independent messages with attention
-/// alpha add up to energy Σ alpha², and scores aᵀy are within ‖a - mean(a)‖ √d. It does not fix how sharp attention is:
-/// that follows the length of a (``NeighbourhoodScoreNorm`` fixes it). There are no weights: what follows has them.
+/// The axis is the features of an edge. After it every message has ‖y‖² = d, so that independent messages with
+/// attention alpha add up to energy Σ alpha², and scores aᵀy are within ‖a - mean(a)‖ √d. It does not fix how sharp
+/// attention is: that follows the length of a (``NeighbourhoodScoreNorm`` fixes it). There are no weights: what follows
+/// has them.
 ///
 /// Not what PyTorch Geometric's `LayerNorm` does by default (`mode="graph"`: over all nodes and channels of a graph).
 public struct EdgeLayerNorm: Sendable {

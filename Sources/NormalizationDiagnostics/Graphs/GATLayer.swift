@@ -29,8 +29,8 @@ public struct GATGradients: Sendable {
 /// attention[e] = softmax(norm(score) / temperature)                 over the edges of the target
 /// y[v]         = Σ attention[e] m[source of e]                      0 for a node without edges
 /// ```
-/// The ranking of neighbours is the same for all targets ("static attention"): LeakyReLU is monotone. Neither norm changes
-/// that; ``GATv2Layer`` does. Self-loops are the graph's (``CSRGraph/addingSelfLoops()``).
+/// The ranking of neighbours is the same for all targets ("static attention"): LeakyReLU is monotone. Neither norm
+/// changes that; ``GATv2Layer`` does. Self-loops are the graph's (``CSRGraph/addingSelfLoops()``).
 ///
 /// Precision: float32; sums over the edges of a node are taken in their order, so that another order rounds
 /// differently (the softmax itself does not). Source: Veličković et al., "Graph Attention Networks", 2018.

@@ -14,8 +14,8 @@ public struct GATv2Gradients: Sendable {
     public let scoreRawWeight: Tensor<Float>?
 }
 
-/// Graph attention whose ranking of neighbours depends on the target ("dynamic attention"), with several heads, the heads'
-/// outputs beside each other.
+/// Graph attention whose ranking of neighbours depends on the target ("dynamic attention"), with several heads, the
+/// heads' outputs beside each other.
 ///
 /// ```
 /// l = x Wₗᵀ,  r = x Wᵣᵀ,    m = l, or LN(l) with edgeNorm           features of one edge and head

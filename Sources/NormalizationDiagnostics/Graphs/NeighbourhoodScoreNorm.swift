@@ -1,17 +1,18 @@
 private import Foundation
 public import Normalization
 
-/// LayerNorm of attention scores: over the edges of one node (and one head), which fixes how sharp their softmax can be.
+/// LayerNorm of attention scores: over the edges of one node (and one head), which fixes how sharp their softmax can
+/// be.
 ///
 /// ```
 /// z[e, h] = (score[e, h] - mean[v, h]) / sqrt(variance[v, h] + epsilon)       e an edge of node v
 /// y[e, h] = weight[h] z[e, h],    weight = softplus(rawWeight) > 0
 /// ```
 /// The axis is the neighbourhood of a node. There is no bias: softmax does not see it. The weight is positive, since a
-/// negative one would turn the ranking of the neighbours over, and it must be learned (or chosen a head): at weight 1 no
-/// node of 7 edges can give one of them more than 0.744 (``ScoreNormLaws/sharpnessCap(neighbours:weight:)``). A node of one
-/// edge gives it attention 1, one of two edges the same pair {σ(2 weight), σ(-2 weight)} whatever the scores. All
-/// neighbours are coupled: one far outlier makes the others alike, and self-loops count as neighbours.
+/// negative one would turn the ranking of the neighbours over, and it must be learned (or chosen a head): at weight 1
+/// no node of 7 edges can give one of them more than 0.744 (``ScoreNormLaws/sharpnessCap(neighbours:weight:)``). A node
+/// of one edge gives it attention 1, one of two edges the same pair {σ(2 weight), σ(-2 weight)} whatever the scores.
+/// All neighbours are coupled: one far outlier makes the others alike, and self-loops count as neighbours.
 ///
 /// Precision: that of ``neighbourhoodLayerNorm(_:offsets:weight:bias:epsilon:backend:)``, which it is.
 public struct NeighbourhoodScoreNorm: Sendable {

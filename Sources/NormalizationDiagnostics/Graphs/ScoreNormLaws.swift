@@ -4,8 +4,8 @@ private import Foundation
 public enum ScoreNormLaws {
     /// The largest attention that an edge can get: 1 / (1 + (n - 1) exp(-weight n / sqrt(n - 1))).
     ///
-    /// Reached by scores of which all but one are equal. 1 for one neighbour; at weight 1 it is 0.881 for 2, least for 7
-    /// (0.744), then grows again.
+    /// Reached by scores of which all but one are equal. 1 for one neighbour; at weight 1 it is 0.881 for 2, least for
+    /// 7 (0.744), then grows again.
     ///
     /// - Parameters:
     ///   - neighbours: n, at least 1.
@@ -24,8 +24,8 @@ public enum ScoreNormLaws {
         return -most * log(most) - Double(neighbours - 1) * rest * (rest > 0 ? log(rest) : 0)
     }
 
-    /// Entropy in nats for small weights, ln n - w²/2 - w³ skewness / 3 - w⁴ excessKurtosis / 8 + O(w⁵); too low where the weight
-    /// comes near sqrt(2 ln n) / 2.
+    /// Entropy in nats for small weights, ln n - w²/2 - w³ skewness / 3 - w⁴ excessKurtosis / 8 + O(w⁵); too low where
+    /// the weight comes near sqrt(2 ln n) / 2.
     ///
     /// - Parameters:
     ///   - skewness: The mean of z³.
@@ -34,7 +34,8 @@ public enum ScoreNormLaws {
         neighbours: Int, weight: Double, skewness: Double = 0, excessKurtosis: Double = 0
     ) -> Double {
         let square = weight * weight
-        return log(Double(neighbours)) - square / 2 - square * weight * skewness / 3 - square * square * excessKurtosis / 8
+        let third = square * weight * skewness / 3
+        return log(Double(neighbours)) - square / 2 - third - square * square * excessKurtosis / 8
     }
 
     /// 1 / Σ p² for many neighbours with normal scores: about n exp(-weight²).

@@ -1,20 +1,22 @@
 private import Foundation
 public import Normalization
 
-/// A change of time series that a model may be asked not to notice: a factor and an offset at each sample, step and feature.
+/// A change of time series that a model may be asked not to notice: a factor and an offset at each sample, step and
+/// feature.
 ///
 /// ```
 /// x'[n, t, i] = scale(n, t, i) · x[n, t, i] + offset(n, t, i)
 /// ```
-/// The ready-made ones take their numbers from a fixed, evenly spread sequence (multiples of the golden ratio modulo 1), so
-/// that they are the same at every call and jump from step to step.
+/// The ready-made ones take their numbers from a fixed, evenly spread sequence (multiples of the golden ratio modulo
+/// 1), so that they are the same at every call and jump from step to step.
 public struct Drift: Sendable {
     public let name: String
     private let scale: @Sendable (_ sample: Int, _ step: Int, _ feature: Int) -> Double
     private let offset: @Sendable (_ sample: Int, _ step: Int, _ feature: Int) -> Double
 
     public init(
-        _ name: String, scale: @escaping @Sendable (_ sample: Int, _ step: Int, _ feature: Int) -> Double = { _, _, _ in 1 },
+        _ name: String,
+        scale: @escaping @Sendable (_ sample: Int, _ step: Int, _ feature: Int) -> Double = { _, _, _ in 1 },
         offset: @escaping @Sendable (_ sample: Int, _ step: Int, _ feature: Int) -> Double = { _, _, _ in 0 }
     ) {
         self.name = name

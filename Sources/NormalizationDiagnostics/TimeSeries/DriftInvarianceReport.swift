@@ -7,8 +7,8 @@ public import Normalization
 /// let report = try DriftInvarianceReport(at: x) { (x) throws(NormalizationError) in try norm(x) }
 /// print(report)                                         // a line a drift
 /// ```
-/// The model is any function of [batch, time, feature]: a normaliser alone, or a whole net. An invariant one shows rounding
-/// errors and the effect of epsilon, which grows where a drift makes a step quiet
+/// The model is any function of [batch, time, feature]: a normaliser alone, or a whole net. An invariant one shows
+/// rounding errors and the effect of epsilon, which grows where a drift makes a step quiet
 /// (``TimeStepLayerNorm/outputRatio(scale:variance:epsilon:)``).
 public struct DriftInvarianceReport: Sendable, CustomStringConvertible {
     public struct Entry: Sendable, Hashable {

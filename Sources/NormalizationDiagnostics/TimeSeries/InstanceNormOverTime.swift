@@ -10,11 +10,11 @@ public import Normalization
 /// ```
 /// y[n, t, i] = (x[n, t, i] - mean[n, i]) / sqrt(variance[n, i] + epsilon) * weight[i] + bias[i]
 /// ```
-/// The axis is the time of one feature. It removes what ``TimeStepLayerNorm`` keeps, an offset and a positive scale of each
-/// feature that are constant over the window, and erases whatever else is constant over the window. It keeps what that one
-/// removes. Every output depends on the whole window, the future of a step included: for a forecast the window must hold
-/// the past alone. The gradient goes through the moments; ``ReversibleInstanceNorm``, its form for forecasts, takes
-/// them as constants and gives level and scale back.
+/// The axis is the time of one feature. It removes what ``TimeStepLayerNorm`` keeps, an offset and a positive scale of
+/// each feature that are constant over the window, and erases whatever else is constant over the window. It keeps what
+/// that one removes. Every output depends on the whole window, the future of a step included: for a forecast the window
+/// must hold the past alone. The gradient goes through the moments; ``ReversibleInstanceNorm``, its form for forecasts,
+/// takes them as constants and gives level and scale back.
 ///
 /// Precision: that of ``channelNorm(_:over:weight:bias:epsilon:layout:backend:)``. Source: Ulyanov, Vedaldi, Lempitsky,
 /// "Instance Normalization", 2016.
@@ -28,7 +28,8 @@ public struct InstanceNormOverTime: Sendable {
 
     /// A layer that has learned nothing: weight 1, bias 0.
     ///
-    /// - Throws: `NormalizationError` if `featureCount` is less than 1 or `epsilon` is not a finite number of at least 0.
+    /// - Throws: `NormalizationError` if `featureCount` is less than 1 or `epsilon` is not a finite number of at least
+    ///   0.
     public init(featureCount: Int, epsilon: Float = 1e-5, backend: Backend = .automatic) throws(NormalizationError) {
         let parameters = try ReversibleInstanceNorm(featureCount: featureCount, epsilon: epsilon, backend: backend)
         weight = parameters.weight

@@ -13,8 +13,8 @@ public import Normalization
 /// y[n, t, d]     = mean[n, t]
 /// y[n, t, d + 1] = log s[n, t]
 /// ```
-/// No information is lost: x = y[0..<d] · exp(y[d + 1]) + y[d]. The model decides whether level and scale matter; a model that
-/// uses them is exposed to their drift. There are no weights: the layer behind it has them.
+/// No information is lost: x = y[0..<d] · exp(y[d + 1]) + y[d]. The model decides whether level and scale matter; a
+/// model that uses them is exposed to their drift. There are no weights: the layer behind it has them.
 ///
 /// Precision: the features are those of ``LayerNorm``; mean and log s are taken in `Double` and rounded once.
 public struct LevelScaleSkip: Sendable {
@@ -23,7 +23,8 @@ public struct LevelScaleSkip: Sendable {
     public var backend: Backend
 
     /// - Parameter epsilon: Added to the variance; above 0, unless no step has equal features.
-    /// - Throws: `NormalizationError` if `featureCount` is less than 1 or `epsilon` is not a finite number of at least 0.
+    /// - Throws: `NormalizationError` if `featureCount` is less than 1 or `epsilon` is not a finite number of at least
+    ///   0.
     public init(featureCount: Int, epsilon: Float = 1e-5, backend: Backend = .automatic) throws(NormalizationError) {
         let norm = try LayerNorm(featureCount: featureCount, epsilon: epsilon, backend: backend)
         self.featureCount = featureCount

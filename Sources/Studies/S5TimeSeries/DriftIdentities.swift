@@ -25,8 +25,12 @@ struct DriftIdentities {
         featureOffsets = random.normals(Self.features).map { 10 * $0 }
     }
 
-    private var common: PlainSeries { x.drifted(scale: { step, _ in scales[step] }, offset: { step, _ in offsets[step] }) }
-    private var flipped: PlainSeries { x.drifted(scale: { step, _ in -scales[step] }, offset: { step, _ in offsets[step] }) }
+    private var common: PlainSeries {
+        x.drifted(scale: { step, _ in scales[step] }, offset: { step, _ in offsets[step] })
+    }
+    private var flipped: PlainSeries {
+        x.drifted(scale: { step, _ in -scales[step] }, offset: { step, _ in offsets[step] })
+    }
     private var perFeature: PlainSeries {
         x.drifted(scale: { _, feature in featureScales[feature] }, offset: { _, feature in featureOffsets[feature] })
     }
@@ -37,18 +41,21 @@ struct DriftIdentities {
         return [
             Check(
                 .exact,
-                "LayerNorm over the features of a step is unchanged by a[t] x + b[t] with factors of 0.1 to 10 and offsets of "
-                    + "size 10 drawn anew at each step: relative deviation at most 1e-12 in float64 at epsilon 0.",
+                "LayerNorm over the features of a step is unchanged by a[t] x + b[t] with factors of 0.1 to 10 and "
+                    + "offsets of size 10 drawn anew at each step: relative deviation at most 1e-12 in float64 at "
+                    + "epsilon 0.",
                 .atMost(1e-12), observed: common.overFeatures().deviation(from: overFeatures),
                 mutant: ("a[t] is negative", flipped.overFeatures().deviation(from: overFeatures))),
             Check(
                 .exact,
-                "A negative a[t] changes the sign of LayerNorm's output and nothing else: relative deviation from -LN(x) at "
-                    + "most 1e-12.",
+                "A negative a[t] changes the sign of LayerNorm's output and nothing else: relative deviation from "
+                    + "-LN(x) at most 1e-12.",
                 .atMost(1e-12), observed: flipped.overFeatures().deviation(from: overFeatures, sign: -1),
                 mutant: ("a[t] is positive", common.overFeatures().deviation(from: overFeatures, sign: -1))),
             Check(
-                .exact, "Offsets that differ between features change LayerNorm's output: relative deviation at least 0.3.",
+                .exact,
+                "Offsets that differ between features change LayerNorm's output: relative deviation at least "
+                    + "0.3.",
                 .atLeast(0.3), observed: jump.overFeatures().deviation(from: overFeatures),
                 mutant: (
                     "the offset is one number for all features",
@@ -56,14 +63,16 @@ struct DriftIdentities {
                 )),
             Check(
                 .exact,
-                "Instance norm over time is unchanged by a constant positive factor and a constant offset of each feature: "
-                    + "relative deviation at most 1e-12.",
+                "Instance norm over time is unchanged by a constant positive factor and a constant offset of each "
+                    + "feature: relative deviation at most 1e-12.",
                 .atMost(1e-12), observed: perFeature.overTime().deviation(from: overTime),
-                mutant: ("the same factors and offsets change from step to step", common.overTime().deviation(from: overTime))),
+                mutant: (
+                    "the same factors and offsets change from step to step", common.overTime().deviation(from: overTime)
+                )),
             Check(
                 .exact,
-                "Instance norm over time erases whatever is constant over the window: the mean of each feature over time is "
-                    + "at most 1e-12 after it.",
+                "Instance norm over time erases whatever is constant over the window: the mean of each feature over "
+                    + "time is at most 1e-12 after it.",
                 .atMost(1e-12), observed: jump.overTime().largestWindowMean,
                 mutant: ("normalized over features instead", jump.overFeatures().largestWindowMean)),
         ] + [ratio, firstOrder, quietSensor, units]
@@ -74,14 +83,17 @@ struct DriftIdentities {
     private static let epsilon = 1e-5
 
     /// Steps whose variance after the drift is near epsilon.
-    private var quiet: PlainSeries { x.drifted(scale: { step, _ in 0.003 * scales[step] }, offset: { step, _ in offsets[step] }) }
+    private var quiet: PlainSeries {
+        x.drifted(scale: { step, _ in 0.003 * scales[step] }, offset: { step, _ in offsets[step] })
+    }
 
     private var ratio: Check {
         Check(
             .exact,
             "With epsilon 1e-5 the output under a x + b is longer or shorter by sqrt((1 + e/v) / (1 + e/(a² v))), "
                 + "a of 3e-4 to 0.03: relative deviation at most 1e-11 (offsets of 10 cost three digits).",
-            .atMost(1e-11), observed: ratioError { TimeStepLayerNorm.outputRatio(scale: $0, variance: $1, epsilon: $2) },
+            .atMost(1e-11),
+            observed: ratioError { TimeStepLayerNorm.outputRatio(scale: $0, variance: $1, epsilon: $2) },
             mutant: (
                 "a in the formula in place of a²",
                 ratioError { TimeStepLayerNorm.outputRatio(scale: $0.squareRoot(), variance: $1, epsilon: $2) }
@@ -107,7 +119,8 @@ struct DriftIdentities {
         }
         return Check(
             .law,
-            "Where epsilon is far below the variances that deviation is (e / 2v) |1 - 1/a²|: within 1% for a of 0.1 to 10.",
+            "Where epsilon is far below the variances that deviation is (e / 2v) |1 - 1/a²|: within 1% for a of 0.1 "
+                + "to 10.",
             .atMost(0.01), observed: error { a, v in Self.epsilon / (2 * v) * abs(1 - 1 / (a * a)) },
             mutant: ("without the half", error { a, v in Self.epsilon / v * abs(1 - 1 / (a * a)) }))
     }
@@ -116,12 +129,13 @@ struct DriftIdentities {
     private var quietSensor: Check {
         let noise = x.drifted(scale: { _, _ in 0.01 })
         func error(_ energies: [Double]) -> Double {
-            zip(energies, noise.stepVariances).map { energy, v in abs(energy * (1 + Self.epsilon / v) - 1) }.max() ?? .nan
+            zip(energies, noise.stepVariances).map { energy, v in abs(energy * (1 + Self.epsilon / v) - 1) }.max()
+                ?? .nan
         }
         return Check(
             .exact,
-            "A silent sensor is amplified: noise of deviation 0.01 leaves LayerNorm with energy 1 / (1 + e/v), about 0.9, at "
-                + "every step: relative deviation at most 1e-12.",
+            "A silent sensor is amplified: noise of deviation 0.01 leaves LayerNorm with energy 1 / (1 + e/v), about "
+                + "0.9, at every step: relative deviation at most 1e-12.",
             .atMost(1e-12), observed: error(noise.overFeatures(epsilon: Self.epsilon).stepEnergies),
             mutant: ("not normalized", error(noise.stepEnergies)))
     }

@@ -31,13 +31,13 @@ struct ForecastAnchor {
         let checks = [
             Check(
                 .effect,
-                "On series whose level moved by 20 deviations after training, RevIN's forecast errs less: its mean squared error "
-                    + "is at most a fifth of the same net's without it.",
+                "On series whose level moved by 20 deviations after training, RevIN's forecast errs less: its mean "
+                    + "squared error is at most a fifth of the same net's without it.",
                 .atLeast(5), observed: gain(.shift), mutant: ("the level did not move", gain(.clean))),
             Check(
                 .effect,
-                "Outliers in the past make RevIN's forecast worse: 2 of 48 values off by 50 deviations at least triple its mean "
-                    + "squared error, because they move the mean and the deviation that it gives back.",
+                "Outliers in the past make RevIN's forecast worse: 2 of 48 values off by 50 deviations at least "
+                    + "triple its mean squared error, because they move the mean and the deviation that it gives back.",
                 .atLeast(3), observed: rise(reversible), mutant: ("the same net without RevIN", rise(plain))),
         ]
         let rows = [("no normalization", plain), ("RevIN", reversible)].map { name, errors in
@@ -86,7 +86,8 @@ struct ForecastAnchor {
         return errors
     }
 
-    /// x[t] = 0.8 x[t - 1] + noise, of variance 1. Outliers lie in the first 40 of 48 values, so that a net may ignore them.
+    /// x[t] = 0.8 x[t - 1] + noise, of variance 1. Outliers lie in the first 40 of 48 values, so that a net may ignore
+    /// them.
     private func windows(
         _ count: Int, _ condition: Condition, random: inout RandomStream
     ) throws -> (past: Tensor<Float>, future: Tensor<Float>) {

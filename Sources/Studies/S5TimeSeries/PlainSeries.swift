@@ -18,7 +18,9 @@ struct PlainSeries {
     }
 
     /// Each element x at a step and a feature becomes scale · x + offset.
-    func drifted(scale: (Int, Int) -> Double = { _, _ in 1 }, offset: (Int, Int) -> Double = { _, _ in 0 }) -> PlainSeries {
+    func drifted(scale: (Int, Int) -> Double = { _, _ in 1 }, offset: (Int, Int) -> Double = { _, _ in 0 })
+        -> PlainSeries
+    {
         let moved = values.enumerated().map { index, x in
             scale(index / features, index % features) * x + offset(index / features, index % features)
         }

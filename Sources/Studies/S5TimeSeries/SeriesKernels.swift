@@ -28,8 +28,8 @@ struct SeriesKernels {
         return Check(
             .exact,
             "In float32, with epsilon 1e-5, common offsets of 10 and common factors of 1/4 to 4 move the output of "
-                + "TimeStepLayerNorm by at most 1e-3 (epsilon's share at a factor of 1/4 and a variance of 0.3 is 2.5e-4, "
-                + "rounding x + 10 costs 1e-6).",
+                + "TimeStepLayerNorm by at most 1e-3 (epsilon's share at a factor of 1/4 and a variance of 0.3 is "
+                + "2.5e-4, rounding x + 10 costs 1e-6).",
             .atMost(1e-3), observed: report.entries[..<2].map(\.relativeDeviation).max() ?? .nan,
             mutant: ("the offset of 3 differs between features", report.entries[2].relativeDeviation))
     }
@@ -46,7 +46,8 @@ struct SeriesKernels {
         let overFeatures = try TimeStepLayerNorm(featureCount: features, backend: backend)
         let overTime = try InstanceNormOverTime(featureCount: features, backend: backend)
         return Check(
-            .exact, "LayerNorm of a step does not see the future: no element before a change has other bits.", .equal(0),
+            .exact, "LayerNorm of a step does not see the future: no element before a change has other bits.",
+            .equal(0),
             observed: try count { try overFeatures($0) },
             mutant: ("normalized over the window, the leak of a forecast", try count { try overTime($0) }))
     }
@@ -70,8 +71,8 @@ struct SeriesKernels {
         }
         return Check(
             .exact,
-            "Two features leave LayerNorm as a sign, +1 and -1, whatever their values: at epsilon 0 every element is 1 in size "
-                + "within 4 roundings, 2.4e-7.",
+            "Two features leave LayerNorm as a sign, +1 and -1, whatever their values: at epsilon 0 every element is "
+                + "1 in size within 4 roundings, 2.4e-7.",
             .atMost(2.4e-7), observed: try deviation(2), mutant: ("three features", try deviation(3)))
     }
 
@@ -89,8 +90,8 @@ struct SeriesKernels {
         let skip = try LevelScaleSkip(featureCount: features, backend: backend)
         return Check(
             .exact,
-            "A label that is the sign of the common level cannot be read behind LayerNorm: its float32 output for levels "
-                + "of 8, -8 and 0 is the same within 5e-6 (rounding of elements up to 5).",
+            "A label that is the sign of the common level cannot be read behind LayerNorm: its float32 output for "
+                + "levels of 8, -8 and 0 is the same within 5e-6 (rounding of elements up to 5).",
             .atMost(5e-6), observed: try moved { try norm($0) },
             mutant: ("LevelScaleSkip puts mean and log s beside it", try moved { try skip($0) }))
     }
@@ -108,7 +109,8 @@ struct SeriesKernels {
         }
         return Check(
             .exact,
-            "LevelScaleSkip loses nothing: y exp(log s) + mean is x within 5e-6 (float32 rounding of elements up to 5).",
+            "LevelScaleSkip loses nothing: y exp(log s) + mean is x within 5e-6 (float32 rounding of elements up to "
+                + "5).",
             .atMost(5e-6), observed: error(level: 1), mutant: ("the level is left out", error(level: 0)))
     }
 
@@ -127,8 +129,8 @@ struct SeriesKernels {
         }
         return Check(
             .exact,
-            "A forecast between RevIN's halves follows level and scale: f(3 x + 20) = 3 f(x) + 20 for a quadratic f at epsilon "
-                + "0, relative deviation at most 2e-6 in float32 (rounding 3 x + 20 costs 1e-6).",
+            "A forecast between RevIN's halves follows level and scale: f(3 x + 20) = 3 f(x) + 20 for a quadratic f "
+                + "at epsilon 0, relative deviation at most 2e-6 in float32 (rounding 3 x + 20 costs 1e-6).",
             .atMost(2e-6), observed: try deviation(isReversible: true),
             mutant: ("the quadratic without RevIN", try deviation(isReversible: false)))
     }
@@ -142,7 +144,10 @@ struct SeriesKernels {
             ("none", try DriftInvarianceReport(at: x) { (x) throws(NormalizationError) in x }),
             ("LN per step", try DriftInvarianceReport(at: x) { (x) throws(NormalizationError) in try overFeatures(x) }),
             ("LN and level, scale", try DriftInvarianceReport(at: x) { (x) throws(NormalizationError) in try skip(x) }),
-            ("instance norm over time", try DriftInvarianceReport(at: x) { (x) throws(NormalizationError) in try overTime(x) }),
+            (
+                "instance norm over time",
+                try DriftInvarianceReport(at: x) { (x) throws(NormalizationError) in try overTime(x) }
+            ),
         ]
         let drifts = Drift.standard.map(\.name)
         return (

@@ -33,7 +33,8 @@ final class SeriesNet {
     private let backend: Backend
 
     init(
-        _ normalizer: SeriesNormalizer, reading: Reading, steps: Int, features: Int, classes: Int, random: inout RandomStream,
+        _ normalizer: SeriesNormalizer, reading: Reading, steps: Int, features: Int, classes: Int,
+        random: inout RandomStream,
         backend: Backend
     ) throws {
         self.normalizer = normalizer

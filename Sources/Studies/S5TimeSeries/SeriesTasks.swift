@@ -56,8 +56,8 @@ enum SeriesDrift: String, CaseIterable {
     case both = "both"
     case featureLevel = "level of each feature 3"
 
-    /// Random walks over the window (standard deviation about 1 at its end, so slow) times their size; offsets of features are
-    /// drawn once a sample.
+    /// Random walks over the window (standard deviation about 1 at its end, so slow) times their size; offsets of
+    /// features are drawn once a sample.
     func applied(to set: LabelledSeries, seed: UInt64) throws -> LabelledSeries {
         var random = RandomStream(seed: seed, stream: 520)
         let samples = set.labels.count

@@ -21,7 +21,8 @@ struct SeriesTraining {
         let level = try accuracies(.level, SeriesNormalizer.allCases, [.clean])
         let frequency = try accuracies(.frequency, SeriesNormalizer.compared, [.clean, .featureLevel])
         let others: [(String, [SeriesNormalizer: Row], SeriesDrift)] = [
-            ("level", level, .clean), ("frequency", frequency, .clean), ("frequency, level of each feature 3", frequency, .featureLevel),
+            ("level", level, .clean), ("frequency", frequency, .clean),
+            ("frequency, level of each feature 3", frequency, .featureLevel),
         ]
         return (
             checks(shape: shape, level: level, frequency: frequency),
@@ -43,7 +44,8 @@ struct SeriesTraining {
                 "Which pattern? Trained without drift",
                 .heatMap(
                     rows: SeriesNormalizer.compared.map(\.rawValue), columns: SeriesDrift.allCases.map(\.rawValue),
-                    values: SeriesNormalizer.compared.map { norm in SeriesDrift.allCases.map { mean(shape[norm]?[$0]) } },
+                    values: SeriesNormalizer.compared.map { norm in SeriesDrift.allCases.map { mean(shape[norm]?[$0]) }
+                    },
                     range: 0.25...1, legend: "accuracy; 0.25 is chance"))
         )
     }
@@ -63,7 +65,9 @@ struct SeriesTraining {
                     normalizer, reading: task == .frequency ? .order : .mean, steps: SeriesTask.steps,
                     features: SeriesTask.features, classes: task.classes, random: &random, backend: context.backend)
                 try net.train(training, steps: Self.steps, batch: Self.batch, random: &random)
-                for (drift, set) in tests { rows[normalizer, default: [:]][drift, default: []].append(try net.accuracy(on: set)) }
+                for (drift, set) in tests {
+                    rows[normalizer, default: [:]][drift, default: []].append(try net.accuracy(on: set))
+                }
             }
         }
         return rows
@@ -80,8 +84,8 @@ struct SeriesTraining {
         return [
             Check(
                 .effect,
-                "Trained without drift, LayerNorm per step keeps an accuracy of at least 0.95 on the shape task under common level, "
-                    + "common scale and both, for both seeds.",
+                "Trained without drift, LayerNorm per step keeps an accuracy of at least 0.95 on the shape task under "
+                    + "common level, common scale and both, for both seeds.",
                 .atLeast(0.95), observed: worst(.timeStep),
                 mutant: ("normalized over time instead of features", worst(.instance))),
             Check(
@@ -89,11 +93,15 @@ struct SeriesTraining {
                 .atMost(0.8), observed: mean(shape[SeriesNormalizer.none]?[.commonLevel]),
                 mutant: ("LayerNorm per step", mean(shape[.timeStep]?[.commonLevel]))),
             Check(
-                .effect, "LayerNorm per step does not cure offsets that differ between features: mean accuracy at most 0.85.",
+                .effect,
+                "LayerNorm per step does not cure offsets that differ between features: mean accuracy at "
+                    + "most 0.85.",
                 .atMost(0.85), observed: mean(shape[.timeStep]?[.featureLevel]),
                 mutant: ("the offset is common to all features", mean(shape[.timeStep]?[.commonLevel]))),
             Check(
-                .effect, "A label that is the sign of the level is chance behind LayerNorm: |accuracy - 0.5| below 0.05.",
+                .effect,
+                "A label that is the sign of the level is chance behind LayerNorm: |accuracy - 0.5| below "
+                    + "0.05.",
                 .atMost(0.05), observed: farthest(level[.timeStep]),
                 mutant: ("no normalization", farthest(level[SeriesNormalizer.none]))),
             Check(
@@ -102,7 +110,8 @@ struct SeriesTraining {
                 mutant: ("instance norm over time", mean(level[.instance]?[.clean]))),
             Check(
                 .effect,
-                "Where the label is a frequency and each feature has its own offset, instance norm over time keeps at least 0.95.",
+                "Where the label is a frequency and each feature has its own offset, instance norm over time keeps at "
+                    + "least 0.95.",
                 .atLeast(0.95), observed: frequency[.instance]?[.featureLevel]?.min() ?? .nan,
                 mutant: ("LayerNorm per step", mean(frequency[.timeStep]?[.featureLevel]))),
             Check(

@@ -16,7 +16,8 @@ struct DegreeChecks {
 
     func checks() throws -> [Check] {
         [
-            try zeroAndOne(), try two(), try twoGradient(), try equal(), try gradient(), try biasGradient(), try order(),
+            try zeroAndOne(), try two(), try twoGradient(), try equal(), try gradient(), try biasGradient(),
+            try order(),
             try outlier(),
         ]
     }
@@ -33,7 +34,8 @@ struct DegreeChecks {
         _ scores: Tensor<Float>, _ offsets: SegmentOffsets, weight: Float = 1, epsilon: Float = 0
     ) throws -> Tensor<Float> {
         let norm = try NeighbourhoodScoreNorm(weight: weight, epsilon: epsilon)
-        return try neighbourhoodSoftmax(norm(scores, offsets: offsets, backend: backend), offsets: offsets, backend: backend)
+        return try neighbourhoodSoftmax(
+            norm(scores, offsets: offsets, backend: backend), offsets: offsets, backend: backend)
     }
 
     private func zeroAndOne() throws -> Check {
@@ -45,9 +47,10 @@ struct DegreeChecks {
         }
         return Check(
             .exact,
-            "A node without edges gives nothing and a node with one edge attention 1, to the bit, at epsilon 0: no other value among "
-                + "degrees 0 and 1.",
-            .equal(0), observed: try wrong([0, 1, 1, 0, 0, 1, 0]), mutant: ("one node has two edges", try wrong([0, 1, 2, 0])))
+            "A node without edges gives nothing and a node with one edge attention 1, to the bit, at epsilon 0: no "
+                + "other value among degrees 0 and 1.",
+            .equal(0), observed: try wrong([0, 1, 1, 0, 0, 1, 0]),
+            mutant: ("one node has two edges", try wrong([0, 1, 2, 0])))
     }
 
     private func two() throws -> Check {
@@ -60,13 +63,13 @@ struct DegreeChecks {
         }
         return Check(
             .exact,
-            "Two edges get 0.8808 and 0.1192 (σ(2) and σ(-2)) at weight 1 whatever their scores: 400 attentions within 1e-6, 4 "
-                + "float32 roundings of exponents up to 2.",
+            "Two edges get 0.8808 and 0.1192 (σ(2) and σ(-2)) at weight 1 whatever their scores: 400 attentions "
+                + "within 1e-6, 4 float32 roundings of exponents up to 2.",
             .atMost(1e-6), observed: try error(2), mutant: ("three edges", try error(3)))
     }
 
-    /// The gradient of scores under a random gradient of their attention: by the kernels, by float64, and by a float64 that
-    /// forgets that scores move their deviation.
+    /// The gradient of scores under a random gradient of their attention: by the kernels, by float64, and by a float64
+    /// that forgets that scores move their deviation.
     private func scoreGradient(degree: Int) throws -> (Tensor<Float>, [Double], [Double]) {
         // Scores of spread: two edges that nearly coincide would divide rounding errors by their distance.
         let (normal, offsets) = try scores(degree: degree, count: 100, stream: 3)
@@ -96,7 +99,8 @@ struct DegreeChecks {
         }
         return Check(
             .exact,
-            "Scores of two edges have gradient 0, so they cannot learn: at most 1e-6 under gradients of size 1 (rounding).",
+            "Scores of two edges have gradient 0, so they cannot learn: at most 1e-6 under gradients of size 1 "
+                + "(rounding).",
             .atMost(1e-6), observed: try largest(2), mutant: ("three edges", try largest(3)))
     }
 
@@ -138,7 +142,8 @@ struct DegreeChecks {
         }
         return Check(
             .exact,
-            "A bias behind the norm of scores would have gradient 0: at most 1e-6 over 450 edges, the rounding of their sum.",
+            "A bias behind the norm of scores would have gradient 0: at most 1e-6 over 450 edges, the rounding of "
+                + "their sum.",
             .atMost(1e-6),
             observed: try bias(neighbourhoodSoftmaxBackward(upstream, output: p, offsets: offsets, backend: backend)),
             mutant: ("no softmax between bias and loss", try bias(upstream)))
@@ -175,8 +180,8 @@ struct DegreeChecks {
         }
         return Check(
             .law,
-            "One outlier at distance D makes its neighbours alike: differences of the others shrink to n / (D sqrt(n - 1)) of "
-                + "themselves, within 1% for D = 100.",
+            "One outlier at distance D makes its neighbours alike: differences of the others shrink to n / (D sqrt(n "
+                + "- 1)) of themselves, within 1% for D = 100.",
             .atMost(0.01), observed: error(100), mutant: ("D = 1, no outlier", error(1)))
     }
 }

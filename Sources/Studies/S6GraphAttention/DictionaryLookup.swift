@@ -1,5 +1,5 @@
-// Brody's DictionaryLookup: each of 8 queries must find the key that is its own, and say that key's value. Static attention
-// cannot, since it ranks the keys alike for all queries; dynamic attention can.
+// Brody's DictionaryLookup: each of 8 queries must find the key that is its own, and say that key's value. Static
+// attention cannot, since it ranks the keys alike for all queries; dynamic attention can.
 
 internal import Normalization
 internal import NormalizationDiagnostics
@@ -38,7 +38,8 @@ struct DictionaryLookup {
                 .effect, "GAT cannot look up 8 keys: accuracy below 0.7 after 800 steps, for both seeds.", .atMost(0.7),
                 observed: highest[.gat] ?? .nan, mutant: ("GATv2", lowest[.gatv2] ?? .nan)),
             Check(
-                .effect, "GATv2 can: accuracy above 0.97 for both seeds.", .atLeast(0.97), observed: lowest[.gatv2] ?? .nan,
+                .effect, "GATv2 can: accuracy above 0.97 for both seeds.", .atLeast(0.97),
+                observed: lowest[.gatv2] ?? .nan,
                 mutant: ("GAT", highest[.gat] ?? .nan)),
             Check(
                 .effect, "Norm of scores does not cure static attention: GAT with it stays below 0.7.", .atMost(0.7),
@@ -81,7 +82,9 @@ struct DictionaryLookup {
             for (row, label) in labels.enumerated() {
                 guard let label else { continue }
                 asked += 1
-                let best = (0..<Self.keys).allSatisfy { logits[row * Self.keys + $0] <= logits[row * Self.keys + label] }
+                let best = (0..<Self.keys).allSatisfy {
+                    logits[row * Self.keys + $0] <= logits[row * Self.keys + label]
+                }
                 if best { right += 1 }
             }
         }

@@ -65,9 +65,11 @@ struct EdgeNormChecks {
             messages.map { abs(zip(a, transform($0)).reduce(0) { $0 + $1.0 * $1.1 }) / limit }.max() ?? .nan
         }
         return Check(
-            .exact, "A score that is linear in a normalized edge is bounded: |a · LN(m)| <= ‖a - mean(a)‖ √d, reached by m = a: "
-                + "the largest quotient of 201 is 1 within 1e-12.",
-            .within(expected: 1, tolerance: 1e-12), observed: share(Self.normalized), mutant: ("raw messages", share { $0 }))
+            .exact,
+            "A score that is linear in a normalized edge is bounded: |a · LN(m)| <= ‖a - mean(a)‖ √d, reached "
+                + "by m = a: the largest quotient of 201 is 1 within 1e-12.",
+            .within(expected: 1, tolerance: 1e-12), observed: share(Self.normalized),
+            mutant: ("raw messages", share { $0 }))
     }
 
     /// Sums of independent messages whose scales are lognormal, under random attention.
@@ -80,7 +82,9 @@ struct EdgeNormChecks {
             var random = RandomStream(seed: seed, stream: 643)
             for _ in 0..<nodes {
                 let p = PlainNeighbourhood.attention(random.normals(neighbours).map { 0.5 * $0 })
-                var (sum, normalizedSum) = ([Double](repeating: 0, count: features), [Double](repeating: 0, count: features))
+                var (sum, normalizedSum) = (
+                    [Double](repeating: 0, count: features), [Double](repeating: 0, count: features)
+                )
                 for weight in p {
                     let scale = exp(random.normal())
                     let message = random.normals(features).map { scale * $0 }
@@ -108,8 +112,8 @@ struct EdgeNormChecks {
         var energyCheck: Check {
             Check(
                 .law,
-                "The sum of independent normalized messages of \(neighbours) edges has energy Σα² in the mean: their quotient "
-                    + "over \(nodes) nodes is 1 within 3%.",
+                "The sum of independent normalized messages of \(neighbours) edges has energy Σα² in the mean: their "
+                    + "quotient over \(nodes) nodes is 1 within 3%.",
                 .within(expected: 1, tolerance: 0.03), observed: Self.mean(normalized) / Self.mean(attention),
                 mutant: ("raw messages of lognormal scale", Self.mean(raw) / Self.mean(attention)))
         }
@@ -125,9 +129,10 @@ struct EdgeNormChecks {
                 "Energy of sums of messages of lognormal scale, \(neighbours) edges",
                 columns: ["messages", "mean", "mean Σα²", "standard deviation / mean", "largest / mean"],
                 rows: [("raw", raw), ("normalized per edge", normalized)].map { name, energies in
-                    [name] + [
-                        Self.mean(energies), Self.mean(attention), Self.variation(energies), Self.peak(energies),
-                    ].map { TableCell.significant($0) }
+                    [name]
+                        + [
+                            Self.mean(energies), Self.mean(attention), Self.variation(energies), Self.peak(energies),
+                        ].map { TableCell.significant($0) }
                 })
         }
     }
@@ -142,7 +147,8 @@ struct EdgeNormChecks {
         let (a, b) = (try random.normal([2, 16], deviation: 0.3), try random.normal([2, 16], deviation: 0.3))
         return try GATLayer(
             weight: weight, sourceAttention: a.map { attention * $0 }, targetAttention: b.map { attention * $0 },
-            edgeNorm: edgeNorm ? EdgeLayerNorm() : nil, scoreNorm: scoreNorm ? NeighbourhoodScoreNorm(headCount: 2) : nil,
+            edgeNorm: edgeNorm ? EdgeLayerNorm() : nil,
+            scoreNorm: scoreNorm ? NeighbourhoodScoreNorm(headCount: 2) : nil,
             backend: backend)
     }
 
@@ -169,14 +175,14 @@ struct EdgeNormChecks {
         return [
             Check(
                 .exact,
-                "Norm of edges leaves sharpness to the attention vectors: ten times longer ones leave less than 0.8 of the entropy of "
-                    + "the club's hubs.",
+                "Norm of edges leaves sharpness to the attention vectors: ten times longer ones leave less than 0.8 "
+                    + "of the entropy of the club's hubs.",
                 .atMost(0.8), observed: try entropyShare(scoreNorm: false),
                 mutant: ("scores are normalized, too", try entropyShare(scoreNorm: true))),
             Check(
                 .exact,
-                "Norm of scores leaves energy to the features: ten times larger ones give 100 times the energy, within 0.1% (epsilon "
-                    + "beside the scores' variance).",
+                "Norm of scores leaves energy to the features: ten times larger ones give 100 times the energy, "
+                    + "within 0.1% (epsilon beside the scores' variance).",
                 .relative(100, 1e-3), observed: try energyShare(edgeNorm: false),
                 mutant: ("edges are normalized, too", try energyShare(edgeNorm: true))),
         ]
@@ -190,8 +196,8 @@ struct EdgeNormChecks {
         precondition(counts == [34, 78, 1], "the club has 34 members, 78 pairs, and member 12 met one")
         return Check(
             .exact,
-            "On Zachary's karate club (34 members, 78 pairs) no attention over normalized scores exceeds the cap of its degree: "
-                + "the largest quotient is at most 1 + 1e-6.",
+            "On Zachary's karate club (34 members, 78 pairs) no attention over normalized scores exceeds the cap of "
+                + "its degree: the largest quotient is at most 1 + 1e-6.",
             .atMost(1 + 1e-6), observed: try share(attention: 10, scoreNorm: true),
             mutant: ("raw scores", try share(attention: 10, scoreNorm: false)))
     }
@@ -202,7 +208,8 @@ struct EdgeNormChecks {
             try report(layer).bins.map { bin in
                 [
                     name, "\(bin.degrees.lowerBound) to \(bin.degrees.upperBound)", "\(bin.nodeCount)",
-                    TableCell.fixed(bin.entropy), bin.normalizedEntropy.isNaN ? "" : TableCell.fixed(bin.normalizedEntropy),
+                    TableCell.fixed(bin.entropy),
+                    bin.normalizedEntropy.isNaN ? "" : TableCell.fixed(bin.normalizedEntropy),
                     TableCell.fixed(bin.effectiveNeighbours), TableCell.fixed(bin.maximumWeight, 3),
                     name == "raw" ? "" : TableCell.fixed(bin.cap ?? .nan, 3),
                 ]

@@ -1,6 +1,7 @@
 internal import NormalizationDiagnostics
 
-/// Zachary's karate club: who met whom outside the club. 34 members, 78 pairs; member 12 (counted from 1) met one other.
+/// Zachary's karate club: who met whom outside the club. 34 members, 78 pairs; member 12 (counted from 1) met one
+/// other.
 ///
 /// Source: Zachary, "An Information Flow Model for Conflict and Fission in Small Groups", 1977.
 enum KarateClub {

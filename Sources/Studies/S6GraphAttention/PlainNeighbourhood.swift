@@ -13,7 +13,8 @@ enum PlainNeighbourhood {
     }
 
     /// softmax(weight · z + bias).
-    static func attention(normalizing scores: [Double], weight: Double, bias: (Int) -> Double = { _ in 0 }) -> [Double] {
+    static func attention(normalizing scores: [Double], weight: Double, bias: (Int) -> Double = { _ in 0 }) -> [Double]
+    {
         attention(standardised(scores).enumerated().map { weight * $1 + bias($0) })
     }
 

@@ -1,4 +1,5 @@
-// Two tasks that want opposite attention: find one neighbour, or average all. What decides is the weight, not the scale.
+// Two tasks that want opposite attention: find one neighbour, or average all. What decides is the weight, not the
+// scale.
 
 internal import Normalization
 internal import NormalizationDiagnostics
@@ -93,16 +94,19 @@ struct SelectConsensus {
         return [
             Check(
                 .law,
-                "With normalized scores neither task depends on the scale of the features: factors of 0.1 to 100 change error and "
-                    + "variance by at most 2% (epsilon at 0.1).",
+                "With normalized scores neither task depends on the scale of the features: factors of 0.1 to 100 "
+                    + "change error and variance by at most 2% (epsilon at 0.1).",
                 .atMost(0.02), observed: flat.max() ?? .nan, mutant: ("raw scores", spread(consensus(.raw)) - 1)),
             Check(
-                .law, "With raw scores they do: the variance of a consensus grows at least tenfold from a factor of 0.1 to 100.",
-                .atLeast(10), observed: spread(consensus(.raw)), mutant: ("normalized scores", spread(consensus(.weightOne)))),
+                .law,
+                "With raw scores they do: the variance of a consensus grows at least tenfold from a factor of "
+                    + "0.1 to 100.",
+                .atLeast(10), observed: spread(consensus(.raw)),
+                mutant: ("normalized scores", spread(consensus(.weightOne)))),
             Check(
                 .law,
-                "The weight decides: 4 in place of 1 takes the error of selecting from over 0.2 to below 0.01, and pays with at "
-                    + "least 4 times the variance of a consensus.",
+                "The weight decides: 4 in place of 1 takes the error of selecting from over 0.2 to below 0.01, and "
+                    + "pays with at least 4 times the variance of a consensus.",
                 .atLeast(4), observed: trade(.weightFour), mutant: ("a weight of 1", trade(.weightOne))),
         ]
     }
@@ -126,15 +130,16 @@ struct SelectConsensus {
     }
 
     var panels: [Panel] {
-        [("Select one neighbour", select, "expected squared error"), ("Consensus of all", consensus, "variance Σp²")].map {
-            title, values, label in
-            Panel(
-                title,
-                .curves(
-                    x: Axis("factor c on the scores", log: true), y: Axis(label, range: 0...1),
-                    series: Scores.allCases.map { kind in
-                        Series(kind.rawValue, zip(Self.factors, values(kind)).map { ($0, $1) }, .linesAndPoints)
-                    }))
-        }
+        [("Select one neighbour", select, "expected squared error"), ("Consensus of all", consensus, "variance Σp²")]
+            .map {
+                title, values, label in
+                Panel(
+                    title,
+                    .curves(
+                        x: Axis("factor c on the scores", log: true), y: Axis(label, range: 0...1),
+                        series: Scores.allCases.map { kind in
+                            Series(kind.rawValue, zip(Self.factors, values(kind)).map { ($0, $1) }, .linesAndPoints)
+                        }))
+            }
     }
 }

@@ -40,7 +40,8 @@ struct SharpnessLaws {
         }
         return Check(
             .exact, "A bias of 3 behind the norm of scores changes no attention: at most 1e-14 in float64.",
-            .atMost(1e-14), observed: change { _ in 3 }, mutant: ("the bias differs between edges", change { 0.3 * Double($0) }))
+            .atMost(1e-14), observed: change { _ in 3 },
+            mutant: ("the bias differs between edges", change { 0.3 * Double($0) }))
     }
 
     /// The largest relative change of entropy over factors of 0.1 to 100 on the scores.
@@ -54,8 +55,8 @@ struct SharpnessLaws {
     private var scale: Check {
         Check(
             .exact,
-            "With the norm of scores entropy does not depend on their scale: factors of 0.1 to 100 change it by at most 1e-12 "
-                + "of itself at epsilon 0.",
+            "With the norm of scores entropy does not depend on their scale: factors of 0.1 to 100 change it by at "
+                + "most 1e-12 of itself at epsilon 0.",
             .atMost(1e-12), observed: entropyChange { PlainNeighbourhood.attention(normalizing: $0, weight: 1) },
             mutant: ("raw scores", entropyChange { PlainNeighbourhood.attention($0) }))
     }
@@ -90,16 +91,17 @@ struct SharpnessLaws {
         let measured = measuredEntropy(32, 0.5)
         return Check(
             .law,
-            "Entropy of attention over 32 neighbours at weight 0.5 is ln n - w²/2 - w³ skewness/3 - w⁴ excess/8: within 0.001 nats "
-                + "in the mean of 1500 draws.",
+            "Entropy of attention over 32 neighbours at weight 0.5 is ln n - w²/2 - w³ skewness/3 - w⁴ excess/8: "
+                + "within 0.001 nats in the mean of 1500 draws.",
             .atMost(0.001), observed: abs(measured - lawEntropy(32, 0.5)),
             mutant: ("without the half of w²", abs(measured - (lawEntropy(32, 0.5) - 0.125))))
     }
 
     private func inverseNeighbours(_ weight: Double) -> Double {
-        64 * mean(64) {
-            PlainNeighbourhood.sumOfSquares(PlainNeighbourhood.attention(normalizing: $0, weight: weight))
-        }
+        64
+            * mean(64) {
+                PlainNeighbourhood.sumOfSquares(PlainNeighbourhood.attention(normalizing: $0, weight: weight))
+            }
     }
 
     private var neighbours: Check {
@@ -144,13 +146,15 @@ struct SharpnessLaws {
             .exact,
             "The most attention that an optimiser of the scores can give one of 6 neighbours at weight 1.3 is the cap "
                 + "1 / (1 + (n - 1) exp(-w n / sqrt(n - 1))) = 0.86748: within 1e-10.",
-            .atMost(1e-10), observed: abs(most - law), mutant: ("n - 1 in place of n in the exponent", abs(most - wrong)))
+            .atMost(1e-10), observed: abs(most - law),
+            mutant: ("n - 1 in place of n in the exponent", abs(most - wrong)))
     }
 
     private var worstDegree: Check {
         func worst(_ cap: (Int) -> Double) -> Double { Double((2...200).min { cap($0) < cap($1) } ?? 0) }
         return Check(
-            .exact, "At weight 1 the cap is lowest for 7 neighbours (0.744), not for the largest neighbourhood.", .equal(7),
+            .exact, "At weight 1 the cap is lowest for 7 neighbours (0.744), not for the largest neighbourhood.",
+            .equal(7),
             observed: worst { ScoreNormLaws.sharpnessCap(neighbours: $0, weight: 1) },
             mutant: (
                 "n - 1 in place of n in the exponent",
@@ -170,8 +174,8 @@ struct SharpnessLaws {
             PlainNeighbourhood.attention(normalizing: [1, 1, 0, 0, 0, 0], weight: Self.capWeight))
         return Check(
             .law,
-            "The least entropy that an optimiser finds from 8 starts (6 neighbours, weight 1.3) is that of one high score among "
-                + "equal ones, 0.60444 nats: within 1e-8. Numerical evidence, no proof.",
+            "The least entropy that an optimiser finds from 8 starts (6 neighbours, weight 1.3) is that of one high "
+                + "score among equal ones, 0.60444 nats: within 1e-8. Numerical evidence, no proof.",
             .atMost(1e-8), observed: abs(least - law), mutant: ("two high scores", abs(pair - law)))
     }
 
@@ -225,7 +229,8 @@ struct SharpnessLaws {
                 series: [
                     Series("normal scores", weights.map { ($0, measuredEntropy(32, $0)) }, .linesAndPoints),
                     Series(
-                        "law to the fourth order", weights.filter { $0 < 2.2 }.map { ($0, lawEntropy(32, $0)) }, .theory),
+                        "law to the fourth order", weights.filter { $0 < 2.2 }.map { ($0, lawEntropy(32, $0)) }, .theory
+                    ),
                     Series(
                         "least entropy (the cap)",
                         weights.map { ($0, ScoreNormLaws.leastEntropy(neighbours: 32, weight: $0)) }, .theory),
