@@ -5,6 +5,11 @@ package enum StudyCatalogue {
         DepthStudy(),
         PlacementStudy(),
         OrthogonalUpdatesStudy(),
+        TimeSeriesStudy(),
+        GraphAttentionStudy(),
+        ModalityStudy(),
+        FairnessStudy(),
+        ExpertStudy(),
         GANStudy(),
         PhysicsStudy(),
     ]
