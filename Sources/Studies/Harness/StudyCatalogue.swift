@@ -1,6 +1,10 @@
 /// All studies, in the order of the report.
 package enum StudyCatalogue {
-    package static let all: [any Study] = []
+    package static let all: [any Study] = [
+        ModalityStudy(),
+        FairnessStudy(),
+        ExpertStudy(),
+    ]
 
     package static func study(named name: String) -> (any Study)? { all.first { $0.name == name } }
 }
