@@ -8,6 +8,7 @@ import math
 import pathlib
 import statistics
 
+from cells import all_cells
 from libraries import LIMITS
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results"
@@ -90,7 +91,8 @@ def load(folder):
                 for name in kept["samples"].keys() & cell["samples"].keys():
                     kept["samples"][name] += cell["samples"][name]
                     kept["medians"][name] = statistics.median(kept["samples"][name])
-    return merged | {"cells": list(cells.values())}
+    places = {cell.name: place for place, cell in enumerate(all_cells())}
+    return merged | {"cells": sorted(cells.values(), key=lambda cell: places[cell["cell"]])}
 
 
 if __name__ == "__main__":
