@@ -24,7 +24,7 @@ struct CurvesDrawing: PanelContentDrawing {
         if let found = endLabels(in: &area, width: width, xScale, yScale) {
             labels = found
         } else {
-            let legend = Legend(names: series.map(\.name)) { looks[$0].swatch(at: $1, in: &$2) }
+            let legend = Legend(names: series.map(\.name)) { looks[$0].swatch(at: $1, width: Legend.swatchWidth, in: &$2) }
             area.top = legend.draw(top: top, width: width, in: &markup) + 24
         }
 
@@ -43,7 +43,7 @@ struct CurvesDrawing: PanelContentDrawing {
             if abs(label.y - label.end.y) > 4 {
                 markup.line(from: (label.end.x + 5, label.end.y), to: (area.right + 9, label.y), class: "leader")
             }
-            looks[label.index].labelSwatch(from: area.right + 11, y: label.y, in: &markup)
+            looks[label.index].swatch(at: (area.right + 11, label.y), width: 9, in: &markup)
             markup.label(series[label.index].name, x: area.right + 24, y: label.y + 4, class: "name")
         }
         return finish(area, in: &markup)
@@ -118,12 +118,5 @@ struct CurvesDrawing: PanelContentDrawing {
             }
         }
         return labels.allSatisfy { abs($0.y - $0.end.y) < 40 && $0.y > area.top - 12 && $0.y < area.bottom + 12 }
-    }
-}
-
-extension SeriesLook {
-    /// A short piece of the line in front of its name.
-    fileprivate func labelSwatch(from x: Double, y: Double, in markup: inout Markup) {
-        SeriesLook(style: style == .theory ? .theory : .line, index: index).draw([[(x, y), (x + 9, y)]], in: &markup)
     }
 }

@@ -37,13 +37,11 @@ struct SeriesLook {
         }
     }
 
-    /// In a legend, 22 wide.
-    func swatch(at point: (x: Double, y: Double), in markup: inout Markup) {
-        draw(hasLine ? [[point, (point.x + 22, point.y)]].filter { _ in !hasMarkers } : [], in: &markup)
-        if hasLine && hasMarkers {
-            SeriesLook(style: .line, index: index).draw([[point, (point.x + 22, point.y)]], in: &markup)
-        }
-        if hasMarkers { marker(at: (point.x + 11, point.y), in: &markup) }
+    /// A piece of the line, with a marker in its middle where the series has markers: for a legend.
+    func swatch(at start: (x: Double, y: Double), width: Double, in markup: inout Markup) {
+        let line = SeriesLook(style: style == .theory ? .theory : .line, index: index)
+        if hasLine { line.draw([[start, (start.x + width, start.y)]], in: &markup) }
+        if hasMarkers { marker(at: (start.x + width / 2, start.y), in: &markup) }
     }
 
     private func marker(at point: (x: Double, y: Double), in markup: inout Markup) {
