@@ -2,8 +2,8 @@ public import Normalization
 
 /// Which changes of its weights and its data a linear layer with a norm does not notice.
 ///
-/// The layer is any function of a weight matrix [outputs, inputs] and data [samples, inputs]: the product, the norm, what
-/// you like. It is called once as it is, and once for every ``Transformation``.
+/// The layer is any function of a weight matrix [outputs, inputs] and data [samples, inputs]: the product, the norm,
+/// what you like. It is called once as it is, and once for every ``Transformation``.
 /// ```swift
 /// let report = try InvarianceReport(weights: weights, data: batch) { weights, data in
 ///     try layerNorm(matmul(data, weights.transposed(0, 1)), epsilon: 0)
@@ -45,11 +45,11 @@ public struct InvarianceReport: Sendable {
     ///   - weights: [outputs, inputs], both at least 1.
     ///   - data: [samples, inputs], at least one sample.
     ///   - factor: What re-scalings multiply by: positive, finite and not 1.
-    ///   - tolerance: The largest residual that counts as rounding; nil: 10,000 units of rounding, 1e-3 in float32 and 2e-12
-    ///     in float64.
+    ///   - tolerance: The largest residual that counts as rounding; nil: 10,000 units of rounding, 1e-3 in float32
+    ///     and 2e-12 in float64.
     ///   - layer: The layer. It must give the same number of outputs each time.
-    /// - Throws: `NormalizationError` for shapes or numbers that do not fit, outputs that are all 0 or not finite, and what
-    ///   `layer` throws.
+    /// - Throws: `NormalizationError` for shapes or numbers that do not fit, outputs that are all 0 or not finite, and
+    ///   what `layer` throws.
     public init<Element: BinaryFloatingPoint & TensorElement>(
         weights: Tensor<Element>, data: Tensor<Element>, factor: Double = 3, tolerance: Double? = nil,
         layer: (_ weights: Tensor<Element>, _ data: Tensor<Element>) throws -> Tensor<Element>
@@ -60,7 +60,8 @@ public struct InvarianceReport: Sendable {
         }
         guard data.shape.rank == 2, data.count > 0, data.shape[1] == weights.shape[1] else {
             throw NormalizationError(
-                .shapeMismatch, argument: "data", expected: "shape [samples, \(weights.shape[1])]", given: "\(data.shape)")
+                .shapeMismatch, argument: "data", expected: "shape [samples, \(weights.shape[1])]",
+                given: "\(data.shape)")
         }
         guard factor > 0, factor.isFinite, factor != 1 else {
             throw NormalizationError(
@@ -119,7 +120,8 @@ extension InvarianceReport.Transformation {
         }
     }
 
-    /// A vector as large as the rows of the matrix that looks like none of them: multiples of the golden ratio, modulo 1.
+    /// A vector as large as the rows of the matrix that looks like none of them: multiples of the golden ratio,
+    /// modulo 1.
     private static func shift<Element: BinaryFloatingPoint & TensorElement>(for matrix: Tensor<Element>) -> [Element] {
         let largest = matrix.array.reduce(0) { max($0, abs($1)) }
         return (0..<matrix.shape[1]).map { column in

@@ -6,8 +6,8 @@ public import Normalization
 /// ```
 /// J = diag(weight) (I - 1 1ᵀ / d - xhat xhatᵀ / d) / s
 /// ```
-/// A direction along 1 is lost, one along x - mean almost (``Spectrum/alongInput``); all others pass with gain 1 / s. A row
-/// with a small s therefore has large gradients:
+/// A direction along 1 is lost, one along x - mean almost (``Spectrum/alongInput``); all others pass with gain 1 / s. A
+/// row with a small s therefore has large gradients:
 /// ```swift
 /// let jacobian = try LayerNormJacobian(at: row, epsilon: 1e-5)
 /// print(jacobian.spectrum.across)          // the gain of gradients through this row
@@ -15,7 +15,8 @@ public import Normalization
 /// ```
 ///
 /// Precision: ``matrix`` and ``spectrum`` in double precision for the given floats; ``product(with:)`` runs the float32
-/// kernel of `layerNormTangent`. Source: Xu, Sun, Zhang, Zhao, Lin, "Understanding and Improving Layer Normalization", 2019.
+/// kernel of `layerNormTangent`. Source: Xu, Sun, Zhang, Zhao, Lin, "Understanding and Improving Layer Normalization",
+/// 2019.
 public struct LayerNormJacobian: Sendable {
     /// The eigenvalues of the Jacobian without its weight, which is a symmetric matrix.
     public struct Spectrum: Hashable, Sendable {
@@ -54,8 +55,9 @@ public struct LayerNormJacobian: Sendable {
     ///   - x: One vector of at least one feature.
     ///   - weight: One factor a feature, or nil for ones.
     ///   - epsilon: Added to the (biased) variance.
-    /// - Throws: `NormalizationError` for other shapes, an epsilon that is negative, infinite or NaN, a vector that is not
-    ///   finite, one without spread at epsilon = 0 (where LayerNorm has no Jacobian), or a backend that is not here.
+    /// - Throws: `NormalizationError` for other shapes, an epsilon that is negative, infinite or NaN, a vector that is
+    ///   not finite, one without spread at epsilon = 0 (where LayerNorm has no Jacobian), or a backend that is not
+    ///   here.
     public init(
         at x: Tensor<Float>, weight: Tensor<Float>? = nil, epsilon: Float = 1e-5, backend: Backend = .automatic
     ) throws(NormalizationError) {

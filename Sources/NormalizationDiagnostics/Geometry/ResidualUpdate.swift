@@ -33,8 +33,8 @@ public enum ResidualUpdate: Hashable, Sendable {
     ///   - epsilon: Added to <x, x>; see `orthogonalResidualAdd`.
     ///   - uniform: A random number within 0 ..< 1, a fresh one for each block and step, which decides
     ///     ``orthogonalStochastic(_:)``: orthogonal below its probability. The others do not look at it.
-    /// - Throws: `NormalizationError` for shapes that do not fit, an epsilon that is negative, infinite or NaN, a probability
-    ///   or `uniform` outside its range, or a backend that is not here.
+    /// - Throws: `NormalizationError` for shapes that do not fit, an epsilon that is negative, infinite or NaN, a
+    ///   probability or `uniform` outside its range, or a backend that is not here.
     public func join(
         _ x: Tensor<Float>, update f: Tensor<Float>, scope: ProjectionScope = .feature, centred: Bool = false,
         epsilon: Float = 1e-6, uniform: Double = 0, backend: Backend = .automatic
@@ -50,8 +50,8 @@ public enum ResidualUpdate: Hashable, Sendable {
         return try Tensor(zip(x.array, f.array).map { $0 + $1 }, shape: x.shape)
     }
 
-    /// The pullback of ``join(_:update:scope:centred:epsilon:uniform:backend:)``, with the same arguments. It is exact: that
-    /// the projection depends on x is part of the gradient.
+    /// The pullback of ``join(_:update:scope:centred:epsilon:uniform:backend:)``, with the same arguments. It is exact:
+    /// that the projection depends on x is part of the gradient.
     ///
     /// - Throws: As `join`.
     public func backward(
@@ -63,8 +63,10 @@ public enum ResidualUpdate: Hashable, Sendable {
                 outputGradient, x: x, update: f, scope: scope, centred: centred, epsilon: epsilon, backend: backend)
             return Gradients(input: gradients.input, update: gradients.update)
         }
-        for (argument, given) in [("update", f.shape), ("outputGradient", outputGradient.shape)] where given != x.shape {
-            throw NormalizationError(.shapeMismatch, argument: argument, expected: "shape \(x.shape)", given: "\(given)")
+        for (argument, given) in [("update", f.shape), ("outputGradient", outputGradient.shape)] where given != x.shape
+        {
+            throw NormalizationError(
+                .shapeMismatch, argument: argument, expected: "shape \(x.shape)", given: "\(given)")
         }
         return Gradients(input: outputGradient, update: outputGradient)
     }

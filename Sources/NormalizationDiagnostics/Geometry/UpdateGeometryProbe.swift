@@ -12,8 +12,8 @@ public import Normalization
 /// }
 /// for block in probe.blocks { print(block.cosine, block.novelty, block.growth) }
 /// ```
-/// A cosine near 0 and a novelty near 1 say that a branch writes what the stream does not hold yet; a negative cosine says
-/// that it erases. Precision: sums in double precision, from left to right.
+/// A cosine near 0 and a novelty near 1 say that a branch writes what the stream does not hold yet; a negative cosine
+/// says that it erases. Precision: sums in double precision, from left to right.
 public struct UpdateGeometryProbe: Sendable {
     /// Means over the vectors along the last axis; vectors x or f of zeros do not count.
     public struct Block: Hashable, Codable, Sendable {
@@ -45,7 +45,8 @@ public struct UpdateGeometryProbe: Sendable {
         let shape = x.shape
         guard let width = shape.extents.last, width > 0 else {
             throw NormalizationError(
-                .invalidShape, argument: "stream", expected: "a last axis of at least one element", given: "shape \(shape)")
+                .invalidShape, argument: "stream", expected: "a last axis of at least one element",
+                given: "shape \(shape)")
         }
         for (argument, given) in [("update", f.shape), ("result", h?.shape ?? shape)] where given != shape {
             throw NormalizationError(

@@ -86,8 +86,8 @@ struct InvarianceChecks {
         let other: NormedLayer = layer == .layerNorm ? .batchNorm : .layerNorm
         return Check(
             .exact,
-            "\(layer.rawValue)'s row of the invariance table holds in all 6 cells (invariant: change below 1e-10; not: above"
-                + " 1e-2).",
+            "\(layer.rawValue)'s row of the invariance table holds in all 6 cells (invariant: change below 1e-10;"
+                + " not: above 1e-2).",
             .equal(6), observed: agreeing(report, with: layer.expected),
             mutant: ("the row of \(other.rawValue)", agreeing(try Self.report(other), with: layer.expected)))
     }
@@ -104,7 +104,8 @@ struct InvarianceChecks {
             return Double(zip(report.entries, NormedLayer.layerNorm.expected).count { $0.isInvariant == $1 })
         }
         return Check(
-            .exact, "The float32 kernels of product and LayerNorm have the same row of 6 cells at epsilon = 0.", .equal(6),
+            .exact, "The float32 kernels of product and LayerNorm have the same row of 6 cells at epsilon = 0.",
+            .equal(6),
             observed: try agreeing(epsilon: 0), mutant: ("epsilon = 1", try agreeing(epsilon: 1)))
     }
 
@@ -132,12 +133,16 @@ struct InvarianceChecks {
         let row = PlainRow(x, epsilon: epsilon)
         let scaled = PlainRow(Vectors.scaled(c, x), epsilon: epsilon)
         let expected = shrinkage(c, variance: row.variance, epsilon: epsilon)
-        func residual(_ a: [Double], _ b: [Double]) -> Double { abs(Vectors.length(a) / Vectors.length(b) / expected - 1) }
-        func outside(_ row: PlainRow) -> [Double] { Vectors.scaled(1 / (row.variance.squareRoot() + epsilon), row.centred) }
+        func residual(_ a: [Double], _ b: [Double]) -> Double {
+            abs(Vectors.length(a) / Vectors.length(b) / expected - 1)
+        }
+        func outside(_ row: PlainRow) -> [Double] {
+            Vectors.scaled(1 / (row.variance.squareRoot() + epsilon), row.centred)
+        }
         return Check(
             .exact,
-            "Epsilon breaks it in a known way: LN(c x) = LN(x) sqrt((1 + epsilon/σ²)/(1 + epsilon/(c²σ²))), to 1e-12 at c ="
-                + " 0.001, where the factor is \(Vectors.fixed(expected, digits: 4)).",
+            "Epsilon breaks it in a known way: LN(c x) = LN(x) sqrt((1 + epsilon/σ²)/(1 + epsilon/(c²σ²))), to 1e-12"
+                + " at c = 0.001, where the factor is \(Vectors.fixed(expected, digits: 4)).",
             .atMost(1e-12), observed: residual(scaled.normalized, row.normalized),
             mutant: ("epsilon outside the root", residual(outside(scaled), outside(row))))
     }
@@ -173,10 +178,13 @@ struct InvarianceChecks {
     }
 
     private func gradientAlongWeights() -> Check {
-        func residual(epsilon: Double?) -> Double { abs(Vectors.cosine(weightGradient(weights, epsilon: epsilon), weights)) }
+        func residual(epsilon: Double?) -> Double {
+            abs(Vectors.cosine(weightGradient(weights, epsilon: epsilon), weights))
+        }
         return Check(
             .exact,
-            "A loss of LN(W u) at epsilon = 0 has no gradient along W: the cosine of gradient and weights is 0 to 1e-12.",
+            "A loss of LN(W u) at epsilon = 0 has no gradient along W: the cosine of gradient and weights is 0 to"
+                + " 1e-12.",
             .atMost(1e-12), observed: residual(epsilon: 0), mutant: ("no norm", residual(epsilon: nil)))
     }
 
@@ -187,8 +195,8 @@ struct InvarianceChecks {
         }
         return Check(
             .exact,
-            "Weights that are c times as large get a gradient that is 1/c as large: to 1e-12 at c = 7 and epsilon = 0. Growing"
-                + " weights slow their own learning.",
+            "Weights that are c times as large get a gradient that is 1/c as large: to 1e-12 at c = 7 and epsilon ="
+                + " 0. Growing weights slow their own learning.",
             .atMost(1e-12), observed: residual(epsilon: 0), mutant: ("epsilon = 1", residual(epsilon: 1)))
     }
 }

@@ -30,7 +30,10 @@ struct JacobianChecks {
     }
 
     func checks() throws -> [Check] {
-        [matrix(), spectrum(), frobenius(), try rank(), try kernelProduct(), backward(), sumOfGradient(), radialGradient()]
+        [
+            matrix(), spectrum(), frobenius(), try rank(), try kernelProduct(), backward(), sumOfGradient(),
+            radialGradient(),
+        ]
             + [doubleBackward(), try kernelDoubleBackward()]
     }
 
@@ -46,8 +49,8 @@ struct JacobianChecks {
         }
         return Check(
             .exact,
-            "The Jacobian of LayerNorm is (I - 1 1ᵀ/d - xhat xhatᵀ/d) / s: at d = 16 it agrees with central differences"
-                + " (float64, step 1e-5) to 1e-8 of its largest entry.",
+            "The Jacobian of LayerNorm is (I - 1 1ᵀ/d - xhat xhatᵀ/d) / s: at d = 16 it agrees with central"
+                + " differences (float64, step 1e-5) to 1e-8 of its largest entry.",
             .atMost(1e-8), observed: Vectors.error(jacobian.matrix.flatMap { $0 }, measured),
             mutant: ("the deviation s is taken for a constant", Vectors.error(constantDeviation, measured)))
     }
@@ -70,7 +73,9 @@ struct JacobianChecks {
         return basis
     }
 
-    private func product(_ matrix: [[Double]], _ vector: [Double]) -> [Double] { matrix.map { Vectors.dot($0, vector) } }
+    private func product(_ matrix: [[Double]], _ vector: [Double]) -> [Double] {
+        matrix.map { Vectors.dot($0, vector) }
+    }
 
     private func spectrum() -> Check {
         let spectrum = jacobian.spectrum
@@ -84,8 +89,8 @@ struct JacobianChecks {
         }
         return Check(
             .exact,
-            "Its eigenvalues are 0 along 1, epsilon/s³ along x - mean and 1/s on the d - 2 directions across: every vector of"
-                + " an orthonormal basis is an eigenvector to 1e-12 of 1/s.",
+            "Its eigenvalues are 0 along 1, epsilon/s³ along x - mean and 1/s on the d - 2 directions across: every"
+                + " vector of an orthonormal basis is an eigenvector to 1e-12 of 1/s.",
             .atMost(1e-12), observed: residual(alongInput: spectrum.alongInput),
             mutant: ("0 along x - mean, as if epsilon were 0", residual(alongInput: 0)))
     }
@@ -99,7 +104,10 @@ struct JacobianChecks {
         return Check(
             .exact, "The squares of its entries sum to ((d - 2) + (epsilon/s²)²) / s², to 1e-12 of the sum.",
             .atMost(1e-12), observed: abs(squares / closedForm(across: row.count - 2) - 1),
-            mutant: ("d - 1 directions, as if LayerNorm lost the mean alone", abs(squares / closedForm(across: row.count - 1) - 1)))
+            mutant: (
+                "d - 1 directions, as if LayerNorm lost the mean alone",
+                abs(squares / closedForm(across: row.count - 1) - 1)
+            ))
     }
 
     private func rank() throws -> Check {
@@ -109,7 +117,8 @@ struct JacobianChecks {
             return Double(basis().count { Vectors.length(product(matrix, $0)) > 1e-12 * jacobian.spectrum.across })
         }
         return Check(
-            .exact, "At epsilon = 0 LayerNorm loses two directions, 1 and x - mean: at d = 16 the Jacobian has rank 14.",
+            .exact,
+            "At epsilon = 0 LayerNorm loses two directions, 1 and x - mean: at d = 16 the Jacobian has rank 14.",
             .equal(Double(Self.width - 2)), observed: try rank(epsilon: 0),
             mutant: ("epsilon = 0.125", try rank(epsilon: epsilon)))
     }
@@ -135,7 +144,8 @@ struct JacobianChecks {
             return [Vectors.dot(y, dy)]
         }
         let measured =
-            Vectors.differences(at: x) { loss($0, weight, bias) } + Vectors.differences(at: weight) { loss(x, $0, bias) }
+            Vectors.differences(at: x) { loss($0, weight, bias) }
+            + Vectors.differences(at: weight) { loss(x, $0, bias) }
             + Vectors.differences(at: bias) { loss(x, weight, $0) }
         let gradients = PlainNorm<Double>.backward(
             .layerNorm, dy, x: x, columns: columns, weight: weight, epsilon: Double(epsilon))
@@ -148,8 +158,8 @@ struct JacobianChecks {
         let parameters = gradients.dweight + gradients.dbias
         return Check(
             .exact,
-            "dx = (g - mean(g) - xhat mean(g xhat)) / s with g = weight dy, dweight = Σ dy xhat, dbias = Σ dy: all agree with"
-                + " central differences to 1e-8 of the largest.",
+            "dx = (g - mean(g) - xhat mean(g xhat)) / s with g = weight dy, dweight = Σ dy xhat, dbias = Σ dy: all"
+                + " agree with central differences to 1e-8 of the largest.",
             .atMost(1e-8), observed: Vectors.error(gradients.dx + parameters, measured.flatMap { $0 }),
             mutant: ("dx without - mean(g)", Vectors.error(uncentred + parameters, measured.flatMap { $0 })))
     }
@@ -162,7 +172,8 @@ struct JacobianChecks {
             return abs(dx.reduce(0, +)) / dx.reduce(0) { $0 + abs($1) }
         }
         return Check(
-            .exact, "The gradient that leaves LayerNorm sums to 0 over the features, to 1e-12 of the sum of its magnitudes.",
+            .exact,
+            "The gradient that leaves LayerNorm sums to 0 over the features, to 1e-12 of the sum of its magnitudes.",
             .atMost(1e-12), observed: sum(.layerNorm), mutant: ("RMSNorm's gradient", sum(.rmsNorm)))
     }
 
@@ -174,7 +185,8 @@ struct JacobianChecks {
         }
         return Check(
             .exact,
-            "Along x - mean it is <dx, x - mean> = (epsilon/s²) <g, xhat>, to 1e-12 of |g| |xhat|: nothing at epsilon = 0.",
+            "Along x - mean it is <dx, x - mean> = (epsilon/s²) <g, xhat>, to 1e-12 of |g| |xhat|: nothing at"
+                + " epsilon = 0.",
             .atMost(1e-12), observed: residual(Double(epsilon) / (plain.deviation * plain.deviation)),
             mutant: ("0 in spite of epsilon = 0.125", residual(0)))
     }
@@ -185,10 +197,14 @@ struct JacobianChecks {
         }.flatMap { $0 }
         return Check(
             .exact,
-            "The gradient by x of <v, dx> is - (mean(g xhat) Pv + mean(v xhat) Pg + xhat (mean(Pv Pg) - 3 mean(v xhat)"
-                + " mean(g xhat))) / s², P = centring: it agrees with central differences to 1e-8 of its largest element.",
+            "The gradient by x of <v, dx> is - (mean(g xhat) Pv + mean(v xhat) Pg + xhat (mean(Pv Pg) - 3 mean(v"
+                + " xhat) mean(g xhat))) / s², P = centring: it agrees with central differences to 1e-8 of its"
+                + " largest element.",
             .atMost(1e-8), observed: Vectors.error(plain.doubleBackward(v, g), measured),
-            mutant: ("1 instead of 3: xhat is taken for a constant", Vectors.error(plain.doubleBackward(v, g, repeats: 1), measured)))
+            mutant: (
+                "1 instead of 3: xhat is taken for a constant",
+                Vectors.error(plain.doubleBackward(v, g, repeats: 1), measured)
+            ))
     }
 
     private func kernelDoubleBackward() throws -> Check {

@@ -1,4 +1,5 @@
-// What LayerNorm's outputs are: their norm, their bounds, widths and rows at which nothing is left, what stays in a row.
+// What LayerNorm's outputs are: their norm, their bounds, widths and rows at which nothing is left, what stays in a
+// row.
 
 internal import Normalization
 private import ReferenceKernels
@@ -8,7 +9,10 @@ struct OutputChecks {
     let backend: Backend
 
     func checks() throws -> [Check] {
-        [norm(), try oneHot(), try oneFeature(), twoFeatures(), try storedVector(), try noSpread(), try noSpreadGradient()]
+        [
+            norm(), try oneHot(), try oneFeature(), twoFeatures(), try storedVector(), try noSpread(),
+            try noSpreadGradient(),
+        ]
             + [try inPlace(), try notANumber()]
     }
 
@@ -24,11 +28,13 @@ struct OutputChecks {
         }
         return Check(
             .exact,
-            "‖xhat‖² = d σ²/(σ² + epsilon), σ² the biased variance, to 1e-12 at d = 4: outputs lie inside a sphere of radius"
-                + " sqrt(d).",
+            "‖xhat‖² = d σ²/(σ² + epsilon), σ² the biased variance, to 1e-12 at d = 4: outputs lie inside a sphere"
+                + " of radius sqrt(d).",
             .atMost(1e-12), observed: residual(y),
-            mutant: ("the unbiased variance, 3/4 of that norm at d = 4 (at d = 768 it hides)",
-                residual(Vectors.scaled(1 / unbiased, plain.centred))))
+            mutant: (
+                "the unbiased variance, 3/4 of that norm at d = 4 (at d = 768 it hides)",
+                residual(Vectors.scaled(1 / unbiased, plain.centred))
+            ))
     }
 
     private func oneHot() throws -> Check {
@@ -38,8 +44,8 @@ struct OutputChecks {
         func largest(_ y: Tensor<Float>) -> Double { Double(y.array.max() ?? 0) }
         return Check(
             .exact,
-            "No output is larger than sqrt(d - 1), which a one-hot row attains: 7.9373 at d = 64, where the kernel errs by at"
-                + " most 2e-6.",
+            "No output is larger than sqrt(d - 1), which a one-hot row attains: 7.9373 at d = 64, where the kernel"
+                + " errs by at most 2e-6.",
             .within(expected: 63.0.squareRoot(), tolerance: 2e-6),
             observed: largest(try layerNorm(x, epsilon: 0, backend: backend)),
             mutant: ("RMSNorm, which keeps the mean: sqrt(d)", largest(try rmsNorm(x, epsilon: 0, backend: backend))))
@@ -66,7 +72,8 @@ struct OutputChecks {
         }
         return Check(
             .exact,
-            "LayerNorm of two features at epsilon = 0 is (1, -1) or (-1, 1) and has no gradient, to 1e-12 over 20 rows.",
+            "LayerNorm of two features at epsilon = 0 is (1, -1) or (-1, 1) and has no gradient, to 1e-12 over 20"
+                + " rows.",
             .atMost(1e-12), observed: residual(width: 2), mutant: ("three features", residual(width: 3)))
     }
 
@@ -79,8 +86,8 @@ struct OutputChecks {
         func residual(_ y: [Double]) -> Double { zip(y, stored).reduce(0) { max($0, abs($1.0 - $1.1)) } }
         return Check(
             .exact,
-            "(1, 2, 3, 4) becomes ±1.3416354, ±0.4472118 to 5e-7: a biased variance with epsilon = 1e-5 inside the root, as"
-                + " torch.nn.LayerNorm defines it.",
+            "(1, 2, 3, 4) becomes ±1.3416354, ±0.4472118 to 5e-7: a biased variance with epsilon = 1e-5 inside the"
+                + " root, as torch.nn.LayerNorm defines it.",
             .atMost(5e-7), observed: residual(y), mutant: ("epsilon added outside the root", residual(outside)))
     }
 
@@ -106,12 +113,14 @@ struct OutputChecks {
         func gain(epsilon: Float) throws -> Double {
             let statistics = try layerNormWithStatistics(x, epsilon: epsilon, backend: backend).statistics
             let dx = try layerNormBackward(dy, x: x, statistics: statistics, backend: backend).input
-            return Vectors.length(dx.array.map { Double($0) }) / Vectors.length(Vectors.centred(dy.array.map { Double($0) }))
+            return Vectors.length(dx.array.map { Double($0) })
+                / Vectors.length(Vectors.centred(dy.array.map { Double($0) }))
         }
         // 316.2 is 1/sqrt(1e-5); the float nearest 1e-5 is off by 3e-8, some roundings of 6e-8 follow.
         return Check(
             .exact,
-            "Its gradient is finite and large: dx = centred(dy)/sqrt(epsilon), a gain of 316.228 at epsilon = 1e-5, to 1e-6.",
+            "Its gradient is finite and large: dx = centred(dy)/sqrt(epsilon), a gain of 316.228 at epsilon = 1e-5,"
+                + " to 1e-6.",
             .relative(1 / 1e-5.squareRoot(), 1e-6), observed: try gain(epsilon: 1e-5),
             mutant: ("epsilon = 1e-6", try gain(epsilon: 1e-6)))
     }
@@ -139,6 +148,9 @@ struct OutputChecks {
         return Check(
             .exact, "A NaN stays inside its row: of 6 rows of 10, 10 outputs are not finite.", .equal(10),
             observed: lost(try layerNorm(x, backend: backend)),
-            mutant: ("BatchNorm, where it takes its column in every row", lost(try channelNorm(x, over: .batch(), backend: backend))))
+            mutant: (
+                "BatchNorm, where it takes its column in every row",
+                lost(try channelNorm(x, over: .batch(), backend: backend))
+            ))
     }
 }

@@ -1,4 +1,5 @@
-/// LayerNorm of one vector with weight 1, in double precision: its statistics and the derivatives that this study claims.
+/// LayerNorm of one vector with weight 1, in double precision: its statistics and the derivatives that this study
+/// claims.
 struct PlainRow {
     let epsilon: Double
     let variance: Double

@@ -14,9 +14,13 @@ struct NormView {
         var random = RandomStream(seed: 0, stream: 411)
         let tensor = try random.normal([32])
         x = tensor.array.map { Double($0) }
-        let direction = random.normals(32)
-        u = Vectors.scaled(Vectors.length(x) / Vectors.length(direction), direction)
         centred = Vectors.centred(x)
+        // Half along x - mean, so that there is a parallel part to drop.
+        let other = Vectors.orthogonal(random.normals(32), to: centred)
+        let direction = Vectors.sum(
+            Vectors.scaled(0.5 / Vectors.length(centred), centred),
+            Vectors.scaled(0.75.squareRoot() / Vectors.length(other), other))
+        u = Vectors.scaled(Vectors.length(x) / Vectors.length(direction), direction)
         jacobian = try LayerNormJacobian(at: tensor, epsilon: 0, backend: context.backend)
     }
 
@@ -44,8 +48,8 @@ struct NormView {
         func error(_ part: [Double]) -> Double { Vectors.error(Vectors.scaled(jacobian.spectrum.across, part), image) }
         return Check(
             .exact,
-            "To first order LayerNorm sees of an update its part across 1 and x - mean, and all of that: J u = u⊥/s to 1e-12 at"
-                + " epsilon = 0.",
+            "To first order LayerNorm sees of an update its part across 1 and x - mean, and all of that: J u = u⊥/s"
+                + " to 1e-12 at epsilon = 0.",
             .atMost(1e-12), observed: error(visible),
             mutant: ("across x alone, the mean left in", error(Vectors.orthogonal(u, to: x))))
     }
@@ -62,8 +66,8 @@ struct NormView {
         func ratio(_ part: [Double]) -> Double { missed(1e-2, keeping: part) / missed(1e-3, keeping: part) }
         return Check(
             .exact,
-            "What is missed when the parallel part is dropped shrinks with the update: ten times (to 0.5) from ‖u‖ = 0.01 ‖x‖"
-                + " to 0.001 ‖x‖.",
+            "What is missed when the parallel part is dropped shrinks with the update: ten times (to 0.5) from ‖u‖ ="
+                + " 0.01 ‖x‖ to 0.001 ‖x‖.",
             .within(expected: 10, tolerance: 0.5), observed: ratio(visible),
             mutant: ("the part across is dropped", ratio(Vectors.difference(u, visible))))
     }
@@ -76,7 +80,8 @@ struct NormView {
         let stretched = Vectors.scaled(1.5, PlainUpdate(x, u, epsilon: 0, centred: true).update)
         return Check(
             .exact,
-            "Centred or not, the orthogonal update is the same to LayerNorm to first order: J gives both the same, to 1e-12.",
+            "Centred or not, the orthogonal update is the same to LayerNorm to first order: J gives both the same,"
+                + " to 1e-12.",
             .atMost(1e-12), observed: difference(PlainUpdate(x, u, epsilon: 0, centred: true).update),
             mutant: ("the centred update times 1.5", difference(stretched)))
     }
@@ -90,8 +95,8 @@ struct NormView {
         }
         return Check(
             .exact,
-            "The gradient that reaches x + u through a norm behind the addition is orthogonal to x + u at epsilon = 0: cosine"
-                + " 0 to 1e-12.",
+            "The gradient that reaches x + u through a norm behind the addition is orthogonal to x + u at epsilon ="
+                + " 0: cosine 0 to 1e-12.",
             .atMost(1e-12), observed: cosine(epsilon: 0), mutant: ("epsilon = 0.5", cosine(epsilon: 0.5)))
     }
 }

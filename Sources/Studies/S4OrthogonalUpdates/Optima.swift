@@ -57,30 +57,31 @@ enum Optima {
         let checks = [
             Check(
                 .exact,
-                "A, novelty: of updates of one length the one with most variance across x has rho = 0, to 0.001 on a grid of"
-                    + " 2001.",
+                "A, novelty: of updates of one length the one with most variance across x has rho = 0, to 0.001 on a"
+                    + " grid of 2001.",
                 .within(expected: 0, tolerance: 1e-3), observed: novel,
                 mutant: ("the best rho for rotation, tau = 0.5", turned[1])),
             Check(
                 .exact,
-                "B, variance budget: if Var(x + u) may not exceed 2 and x may not be forgotten (slope at least 1), most new"
-                    + " variance enters at slope 1, a = 0 to 0.0015.",
+                "B, variance budget: if Var(x + u) may not exceed 2 and x may not be forgotten (slope at least 1),"
+                    + " most new variance enters at slope 1, a = 0 to 0.0015.",
                 .within(expected: 0, tolerance: 1.5e-3), observed: bestSlope(mayForget: false),
                 mutant: ("x may be forgotten: it is erased", bestSlope(mayForget: true))),
             Check(
                 .exact,
-                "C, rotation: x turns most not at rho = 0 but at rho = -tau/σ: -0.1 and -0.5 for updates of 0.1 and 0.5 of"
-                    + " ‖x‖, to 0.001.",
+                "C, rotation: x turns most not at rho = 0 but at rho = -tau/σ: -0.1 and -0.5 for updates of 0.1 and"
+                    + " 0.5 of ‖x‖, to 0.001.",
                 .atMost(1e-3), observed: distance(turned), mutant: ("orthogonal updates", distance([novel, novel]))),
             Check(
                 .exact,
-                "At tau = 0.5 σ the best update turns x by asin(0.5)/atan(0.5) - 1 = 12.9 % more than the orthogonal one, to"
-                    + " 0.001.",
+                "At tau = 0.5 σ the best update turns x by asin(0.5)/atan(0.5) - 1 = 12.9 % more than the orthogonal"
+                    + " one, to 0.001.",
                 .within(expected: asin(0.5) / atan(0.5) - 1, tolerance: 1e-3), observed: gains[1],
                 mutant: ("tau = 0.1 σ, where it is 0.5 %", gains[0])),
         ]
         let table = Table(
-            "Which update turns x most", columns: ["tau/σ", "best rho", "-tau/σ", "angle at best (°)", "at rho = 0 (°)", "gain"],
+            "Which update turns x most",
+            columns: ["tau/σ", "best rho", "-tau/σ", "angle at best (°)", "at rho = 0 (°)", "gain"],
             rows: sizes.indices.map { index in
                 [
                     "\(sizes[index])", Vectors.fixed(turned[index], digits: 3), "\(-sizes[index])",
@@ -114,7 +115,8 @@ enum Optima {
             .curves(
                 x: Axis("rho = cos(x, u)"), y: Axis("‖u⊥‖²/‖u‖²"),
                 series: [
-                    Series("measured", points(novelties)), Series("1 - rho²", points(grid.map { 1 - $0 * $0 }), .theory),
+                    Series("measured", points(novelties)),
+                    Series("1 - rho²", points(grid.map { 1 - $0 * $0 }), .theory),
                     Series("best", [(x: 0, y: 1)], .points),
                 ]))
     }

@@ -44,7 +44,8 @@ struct UpdateIdentities {
         let excess = Vectors.dot(h, h) - Vectors.dot(x, x) - Vectors.dot(plain.update, plain.update)
         func residual(_ expected: Double) -> Double { abs(excess - expected) / Vectors.dot(h, h) }
         return Check(
-            .exact, "With epsilon the two sides differ by 2 a epsilon, to 1e-12 of ‖x + u‖² at epsilon = 0.125.", .atMost(1e-12),
+            .exact, "With epsilon the two sides differ by 2 a epsilon, to 1e-12 of ‖x + u‖² at epsilon = 0.125.",
+            .atMost(1e-12),
             observed: residual(2 * plain.share * epsilon), mutant: ("epsilon is ignored", residual(0)))
     }
 
@@ -58,8 +59,8 @@ struct UpdateIdentities {
         }
         return Check(
             .exact,
-            "With b = <x, g>/(‖x‖² + epsilon) the gradients of u are g - b x by f and - a g - b f + 2ab x by x: they agree with"
-                + " central differences to 1e-8 of the largest.",
+            "With b = <x, g>/(‖x‖² + epsilon) the gradients of u are g - b x by f and - a g - b f + 2ab x by x: they"
+                + " agree with central differences to 1e-8 of the largest.",
             .atMost(1e-8), observed: error(plain.backward(g)),
             mutant: ("a is taken for a constant", error(plain.backward(g, isShareConstant: true))))
     }
@@ -84,7 +85,8 @@ struct UpdateIdentities {
             return Vectors.error(gradients, Vectors.sum(g, plain.input) + plain.update)
         }
         return Check(
-            .exact, "The float32 kernel gives the exact gradients by stream and update to 1e-6 of the largest.", .atMost(1e-6),
+            .exact, "The float32 kernel gives the exact gradients by stream and update to 1e-6 of the largest.",
+            .atMost(1e-6),
             observed: error(isShareConstant: false),
             mutant: ("compared with a that is taken for a constant", error(isShareConstant: true)))
     }
@@ -107,7 +109,8 @@ struct UpdateIdentities {
         // Each of 12 blocks rounds the stream once more, by 6e-8 of each element in a random direction.
         return Check(
             .exact,
-            "Over 12 blocks of orthogonal updates ‖x_L‖² = ‖x_0‖² + Σ‖u‖², to 1e-6 in float32, though the branch writes x/2 again.",
+            "Over 12 blocks of orthogonal updates ‖x_L‖² = ‖x_0‖² + Σ‖u‖², to 1e-6 in float32, though the branch"
+                + " writes x/2 again.",
             .atMost(1e-6), observed: try residual(.orthogonal), mutant: ("linear updates", try residual(.linear)))
     }
 
@@ -130,7 +133,8 @@ struct UpdateIdentities {
             return (h - small).dot(small) / small.dot(tensor(f))
         }
         return Check(
-            .exact, "Where ‖x‖² is no larger than epsilon the projection is not complete: at ‖x‖² = epsilon = 1e-6 half of"
+            .exact,
+            "Where ‖x‖² is no larger than epsilon the projection is not complete: at ‖x‖² = epsilon = 1e-6 half of"
                 + " <x, f> stays, to 1e-4.",
             .within(expected: 0.5, tolerance: 1e-4), observed: try left(energy: 1e-6),
             mutant: ("‖x‖² = 100 epsilon", try left(energy: 1e-4)))
@@ -145,7 +149,8 @@ struct UpdateIdentities {
         // The stream is rounded by 6e-8 of its elements, which are about as large as the update's.
         return Check(
             .exact,
-            "Uncorrelated is more than orthogonal: the centred update has correlation 0 with a stream of mean 0.5, to 1e-6.",
+            "Uncorrelated is more than orthogonal: the centred update has correlation 0 with a stream of mean 0.5,"
+                + " to 1e-6.",
             .atMost(1e-6), observed: try correlation(centred: true),
             mutant: ("the update that is orthogonal but not centred", try correlation(centred: false)))
     }

@@ -9,7 +9,9 @@ struct UpdateTraining {
     let context: StudyContext
     let seeds: [UInt64]
 
-    private static let updates: [(name: String, update: ResidualUpdate)] = [("linear", .linear), ("orthogonal", .orthogonal)]
+    private static let updates: [(name: String, update: ResidualUpdate)] = [
+        ("linear", .linear), ("orthogonal", .orthogonal),
+    ]
     private static let (samples, batch, steps) = (2048, 128, 300)
 
     private struct Run {
@@ -32,7 +34,8 @@ struct UpdateTraining {
         let checks = [
             Check(
                 .exact,
-                "In a net of 12 pre-norm blocks, \(isTrained ? "trained for 300 steps" : "not trained yet"), what orthogonal"
+                "In a net of 12 pre-norm blocks, \(isTrained ? "trained for 300 steps" : "not trained yet"), what"
+                    + " orthogonal"
                     + " updates add has a mean |cos| to the stream below 1e-6 in every block.",
                 .atMost(1e-6), observed: added("orthogonal"), mutant: ("linear updates", added("linear"))),
             try randomBranches(),
@@ -59,7 +62,8 @@ struct UpdateTraining {
             _ = try traced.pullback(gradient)
             optimizer.step(layers.parameters, rate: 1e-3)
         }
-        return Run(before: before, after: try net.geometry(at: test.inputs).blocks, accuracy: try test.accuracy(of: net))
+        return Run(
+            before: before, after: try net.geometry(at: test.inputs).blocks, accuracy: try test.accuracy(of: net))
     }
 
     /// Branches with random weights are nearly orthogonal anyway.
@@ -79,8 +83,8 @@ struct UpdateTraining {
         let expected = (2 / (48 * Double.pi)).squareRoot()
         return Check(
             .law,
-            "Branches with random weights are nearly orthogonal to the stream from the start: mean |cos| = sqrt(2/(pi d)) ="
-                + " \(Vectors.fixed(expected, digits: 3)) at d = 48, to 5 % over 20 draws.",
+            "Branches with random weights are nearly orthogonal to the stream from the start: mean |cos| ="
+                + " sqrt(2/(pi d)) = \(Vectors.fixed(expected, digits: 3)) at d = 48, to 5 % over 20 draws.",
             .relative(expected, 0.05), observed: try cosine(isTied: false),
             mutant: ("second weights that are the first's transpose", try cosine(isTied: true)))
     }
@@ -108,7 +112,9 @@ struct UpdateTraining {
         }
         return Table(
             "Branch outputs before projection, means over 12 blocks, range over seeds",
-            columns: ["update", "phase", "cos(x, f)", "|cos(x, f)|", "‖f⊥‖²/‖f‖²", "product of blocks' mean ‖h‖²/‖x‖²"],
+            columns: [
+                "update", "phase", "cos(x, f)", "|cos(x, f)|", "‖f⊥‖²/‖f‖²", "product of blocks' mean ‖h‖²/‖x‖²",
+            ],
             rows: rows)
     }
 
