@@ -62,7 +62,9 @@ import Testing
         let balance = try balance(.perFeature)
         let gamma = [1, -2, 0.5, 3, 0.1]
         let nearest = try balance.project(gamma: gamma)
-        func distance(_ weight: [Double]) -> Double { zip(weight, gamma).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } }
+        func distance(_ weight: [Double]) -> Double {
+            zip(weight, gamma).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+        }
         for index in gamma.indices {
             for step in [-0.01, 0.01] {
                 var moved = nearest

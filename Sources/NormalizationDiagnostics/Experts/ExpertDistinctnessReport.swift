@@ -1,8 +1,8 @@
 private import Foundation
 public import Normalization
 
-/// What still tells experts apart: their rows' mean and scale, or their directions. Made before and after a norm, it shows
-/// what the norm has erased.
+/// What still tells experts apart: their rows' mean and scale, or their directions. Made before and after a norm, it
+/// shows what the norm has erased.
 ///
 /// ```
 /// distinctness (eta²) = variance between experts / whole variance, of a row's mean and of the log of its deviation
@@ -18,11 +18,11 @@ public import Normalization
 /// after.readoutAccuracy        // 1: the directions are not
 /// ```
 ///
-/// Accuracies are measured on every second row of each expert; the others fit the discriminant (Fisher, 1936, with one pooled
-/// covariance). All arithmetic is in double precision.
+/// Accuracies are measured on every second row of each expert; the others fit the discriminant (Fisher, 1936, with
+/// one pooled covariance). All arithmetic is in double precision.
 ///
-/// Statistics are rounded to `resolution`. Without it (0) a norm with epsilon = 1e-5 looks as if it had erased nothing: the
-/// variance that is missing, epsilon / variance, is some 1e-5, and yet names the expert.
+/// Statistics are rounded to `resolution`. Without it (0) a norm with epsilon = 1e-5 looks as if it had erased
+/// nothing: the variance that is missing, epsilon / variance, is some 1e-5, and yet names the expert.
 public struct ExpertDistinctnessReport: Hashable, Sendable {
     /// eta² of the row's mean: 0 if experts cannot be told apart by it, or it does not vary.
     public let meanDistinctness: Double
@@ -42,8 +42,8 @@ public struct ExpertDistinctnessReport: Hashable, Sendable {
     ///   - rows: [rows, features], one expert's output a row.
     ///   - experts: For each row its expert, from 0.
     ///   - resolution: To which the row's mean and log deviation are rounded; 0 for no rounding.
-    /// - Throws: `NormalizationError` for a tensor without rows, another count of experts than rows, an expert with fewer than
-    ///   four rows, or a resolution that is negative or not finite.
+    /// - Throws: `NormalizationError` for a tensor without rows, another count of experts than rows, an expert with
+    ///   fewer than four rows, or a resolution that is negative or not finite.
     public init<Element: KernelElement>(
         of rows: Tensor<Element>, experts: [Int], resolution: Double = 1e-6
     ) throws(NormalizationError) {

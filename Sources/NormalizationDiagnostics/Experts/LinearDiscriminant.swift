@@ -5,8 +5,9 @@ private import Foundation
 enum LinearDiscriminant {
     /// The share of rows that are named right: fitted on every other row of each group, judged on the rest.
     ///
-    /// Features are standardised; those that do not vary are left out. 1e-6 on the diagonal of the covariance lets features
-    /// depend on each other, as those of a normalized row do. Without any feature the most frequent group is named.
+    /// Features are standardised; those that do not vary are left out. 1e-6 on the diagonal of the covariance lets
+    /// features depend on each other, as those of a normalized row do. Without any feature the most frequent group is
+    /// named.
     static func accuracy(_ rows: [Double], features: Int, members: [[Int]]) -> Double {
         let training = members.map { own in stride(from: 0, to: own.count, by: 2).map { own[$0] } }
         let test = members.map { own in stride(from: 1, to: own.count, by: 2).map { own[$0] } }

@@ -10,9 +10,9 @@ public import Normalization
 /// ```
 ///
 /// A norm before the sum takes away each expert's own scale and offset. With orthogonal experts |y|² is then
-/// d sum_k gate_k², whatever the experts' magnitudes (weight 1, bias 0, epsilon 0), and an expert that is silent speaks as
-/// loud as the others: what it says may be noise. Weight and bias of each expert can give its scale back. After the sum
-/// relative magnitudes are kept.
+/// d sum_k gate_k², whatever the experts' magnitudes (weight 1, bias 0, epsilon 0), and an expert that is silent
+/// speaks as loud as the others: what it says may be noise. Weight and bias of each expert can give its scale back.
+/// After the sum relative magnitudes are kept.
 ///
 /// ```swift
 /// let combine = try MoECombine(norm: .afterCombine, experts: 4, featureCount: 512)
@@ -37,7 +37,8 @@ public struct MoECombine: Sendable {
 
     /// Weight 1 and bias 0.
     ///
-    /// - Throws: `NormalizationError` if there is no expert or feature, or `epsilon` is not a finite number of at least 0.
+    /// - Throws: `NormalizationError` if there is no expert or feature, or `epsilon` is not a finite number of at
+    ///   least 0.
     public init(
         norm: Norm, experts: Int, featureCount: Int, epsilon: Float = 1e-5, backend: Backend = .automatic
     ) throws(NormalizationError) {

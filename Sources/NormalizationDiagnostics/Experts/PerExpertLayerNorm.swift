@@ -6,14 +6,15 @@ public import Normalization
 /// y_row = weight_k (x_row - mean) / sqrt(variance + epsilon) + bias_k,   k = the row's expert
 /// ```
 ///
-/// Statistics are those of the row alone, as in any LayerNorm: the expert's own weight and bias give back the scale and the
-/// offset that its statistics take away.
+/// Statistics are those of the row alone, as in any LayerNorm: the expert's own weight and bias give back the scale
+/// and the offset that its statistics take away.
 ///
 /// ```swift
 /// let norm = try PerExpertLayerNorm(experts: 4, featureCount: 512)
 /// let (value, pullback) = try norm.valueWithPullback(at: outputs, experts: routing)   // [rows, 512], one expert a row
 /// ```
-/// Precision and special rows: those of `layerNorm`. The rows of an expert are copied together for one call of the kernel.
+/// Precision and special rows: those of `layerNorm`. The rows of an expert are copied together for one call of the
+/// kernel.
 public struct PerExpertLayerNorm: Sendable {
     /// [experts, features].
     public var weight: Tensor<Float>
@@ -24,7 +25,8 @@ public struct PerExpertLayerNorm: Sendable {
 
     /// A layer that has learned nothing: weight 1, bias 0.
     ///
-    /// - Throws: `NormalizationError` if there is no expert or feature, or `epsilon` is not a finite number of at least 0.
+    /// - Throws: `NormalizationError` if there is no expert or feature, or `epsilon` is not a finite number of at
+    ///   least 0.
     public init(
         experts: Int, featureCount: Int, epsilon: Float = 1e-5, backend: Backend = .automatic
     ) throws(NormalizationError) {

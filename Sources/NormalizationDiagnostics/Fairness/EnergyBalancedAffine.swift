@@ -2,8 +2,8 @@ public import Normalization
 
 /// Weights of a norm under which every modality has its part of the energy.
 ///
-/// The energies e_i = E[xhat_i²] before the weight come from training data: `observe` each batch, then `freeze` for test.
-/// With a budget T_m for each modality the constraint is
+/// The energies e_i = E[xhat_i²] before the weight come from training data: `observe` each batch, then `freeze` for
+/// test. With a budget T_m for each modality the constraint is
 ///
 /// ```
 /// sum over i in m of e_i weight_i² = T_m        T_m = d_m (perFeature) or d / M (perModality)
@@ -16,10 +16,11 @@ public import Normalization
 /// let after = try balance.project(gamma: stepped) // after each step of an optimizer
 /// ```
 ///
-/// Equal energy for each feature and for each modality are different wishes where modalities differ in width; the caller
-/// has to say which is meant. The constraint speaks of weights alone: a bias carries energy too (``EnergyReport``). Weight
-/// decay pulls weights off the constraint, so project after the decayed step. A modality that is mostly noise has its noise
-/// amplified. Balance changes how fast and under which penalty a net learns, not what a converged readout can do.
+/// Equal energy for each feature and for each modality are different wishes where modalities differ in width; the
+/// caller has to say which is meant. The constraint speaks of weights alone: a bias carries energy too
+/// (``EnergyReport``). Weight decay pulls weights off the constraint, so project after the decayed step. A modality
+/// that is mostly noise has its noise amplified. Balance changes how fast and under which penalty a net learns, not
+/// what a converged readout can do.
 public struct EnergyBalancedAffine: Sendable {
     public enum Target: Hashable, Sendable {
         /// Every feature has energy 1 on average over its modality: T_m = d_m.
@@ -98,19 +99,19 @@ public struct EnergyBalancedAffine: Sendable {
         try scaled([Double](repeating: 1, count: segments.total))
     }
 
-    /// The weight nearest to `gamma` (Euclidean) that meets every budget: gamma_i / (1 + lambda e_i), with lambda of each
-    /// modality by bisection.
+    /// The weight nearest to `gamma` (Euclidean) that meets every budget: gamma_i / (1 + lambda e_i), with lambda of
+    /// each modality by bisection.
     ///
     /// Dividing by the root of the energy instead also meets the budget, but moves farther.
-    /// - Throws: `NormalizationError` before the first batch, for a wrong count, or if a modality has no energy, which no weight
-    ///   can change.
+    /// - Throws: `NormalizationError` before the first batch, for a wrong count, or if a modality has no energy,
+    ///   which no weight can change.
     public func project(gamma: [Double]) throws(NormalizationError) -> [Double] {
         let energies = try observed(gamma, argument: "gamma")
         var result = gamma
         for (segment, budget) in budgets.enumerated() {
             let range = segments.range(segment)
-            result.replaceSubrange(
-                range, with: EnergyBudget(energies: Array(energies[range]), total: budget).nearest(to: Array(gamma[range])))
+            let constraint = EnergyBudget(energies: Array(energies[range]), total: budget)
+            result.replaceSubrange(range, with: constraint.nearest(to: Array(gamma[range])))
         }
         return result
     }
@@ -119,10 +120,12 @@ public struct EnergyBalancedAffine: Sendable {
 // MARK: - Weight norm
 
 extension EnergyBalancedAffine {
-    /// The weight of a free direction v: `sqrt(T_m) v / rho_m` with `rho_m² = sum e_i v_i²`, which meets every budget at every
-    /// step without a projection. Source: Salimans and Kingma, "Weight Normalization", 2016, with the energies as metric.
+    /// The weight of a free direction v: `sqrt(T_m) v / rho_m` with `rho_m² = sum e_i v_i²`, which meets every budget
+    /// at every step without a projection. Source: Salimans and Kingma, "Weight Normalization", 2016, with the
+    /// energies as metric.
     ///
-    /// - Throws: `NormalizationError` before the first batch, for a wrong count, or if a modality has no energy along v.
+    /// - Throws: `NormalizationError` before the first batch, for a wrong count, or if a modality has no energy
+    ///   along v.
     public func weight(direction v: [Double]) throws(NormalizationError) -> [Double] { try scaled(v) }
 
     /// The gradient for v from that for the weight g: `sqrt(T_m) / rho_m (g_j - <g, v> e_j v_j / rho_m²)`.

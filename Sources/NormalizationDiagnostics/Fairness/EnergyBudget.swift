@@ -6,9 +6,9 @@ struct EnergyBudget {
 
     /// The nearest point: g_i / (1 + lambda e_i), with one lambda above -1 / max(e).
     ///
-    /// With `t = 1 + lambda max(e)` and shares `s_i = e_i / max(e)` the factor is 1 / (1 + (t - 1) s_i), and the energy falls
-    /// steadily in t > 0. Where all features of the largest energy have g_i = 0 it stays finite at t = 0; what the budget then
-    /// lacks goes to the first of these features, which is one of the nearest points.
+    /// With `t = 1 + lambda max(e)` and shares `s_i = e_i / max(e)` the factor is 1 / (1 + (t - 1) s_i), and the
+    /// energy falls steadily in t > 0. Where all features of the largest energy have g_i = 0 it stays finite at t =
+    /// 0; what the budget then lacks goes to the first of these features, which is one of the nearest points.
     func nearest(to gamma: [Double]) -> [Double] {
         let largest = energies.max() ?? 0
         let shares = energies.map { $0 / largest }

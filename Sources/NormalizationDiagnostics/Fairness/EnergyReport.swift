@@ -24,7 +24,8 @@ public struct EnergyReport: Hashable, Sendable {
 
     /// - Parameters:
     ///   - y: The output of a norm with its weight and bias, [..., segments.total].
-    ///   - gradient: Of a loss, for anything that has a column for each feature: the norm's input or output, or the weights of a
+    ///   - gradient: Of a loss, for anything that has a column for each feature: the norm's input or output, or the
+    /// weights of a
     ///     readout.
     /// - Throws: `NormalizationError` for a tensor without rows or of another width, or a segment without columns.
     public init<Element: KernelElement>(

@@ -26,7 +26,8 @@ public struct OutcomeGap: Hashable, Sendable {
         self.outcomes = outcomes.map { Outcome(group: $0.group, value: $0.value) }
     }
 
-    /// The share of the variance that predictions explain in each group: `1 - |prediction - target|² / |target - mean|²`.
+    /// The share of the variance that predictions explain in each group: `1 - |prediction - target|² / |target -
+    /// mean|²`.
     ///
     /// - Throws: `NormalizationError` if there is no group, counts differ, or a group's targets do not vary.
     public static func explainedVariance(

@@ -7,7 +7,8 @@ public import Normalization
 /// ```
 ///
 /// Where each modality's input has mean 0 and variance 1, its target is a_m x + b_m plus noise, and w_m is its share of
-/// the elements: weight = Σ w_m a_m, bias = Σ w_m b_m and tax = Var_w(a) + Var_w(b). Noise adds to both errors, not to the tax.
+/// the elements: weight = Σ w_m a_m, bias = Σ w_m b_m and tax = Var_w(a) + Var_w(b). Noise adds to both errors, not
+/// to the tax.
 ///
 /// ```swift
 /// let tax = try ErrorTax.estimate(perModality: [(textNormalized, textWanted), (audioNormalized, audioWanted)])
@@ -30,8 +31,8 @@ public struct ErrorTax: Hashable, Sendable {
     /// For each modality the mean square error that sharing adds. Weighted with the shares these add up to `tax`.
     public let excess: [Double]
 
-    /// - Parameter perModality: For each modality the normalized inputs and what they should become, of the same shape. Its
-    ///   share is that of its elements.
+    /// - Parameter perModality: For each modality the normalized inputs and what they should become, of the same
+    ///   shape. Its share is that of its elements.
     /// - Throws: `NormalizationError` if there is no modality, shapes differ, or a modality's inputs do not vary.
     public static func estimate<Element: KernelElement>(
         perModality: [(input: Tensor<Element>, target: Tensor<Element>)]

@@ -6,7 +6,8 @@ public import Normalization
 /// energies[m]       = the mean of xhat² over the features of m:  (variance_m + (mean_m - mean)²) / variance,
 ///                     averaged over rows; 1 for each modality where all are alike
 /// couplings[a][b]   = the root over rows of the mean of |d xhat_a / d x_b|²  (Frobenius), for a != b per row
-///                     [d_a d_b + 2 sum(xhat_a) sum(xhat_b) + |xhat_a|² |xhat_b|²] / (d s)²,   s = sqrt(variance + epsilon)
+///                     [d_a d_b + 2 sum(xhat_a) sum(xhat_b) + |xhat_a|² |xhat_b|²] / (d s)²,   s = sqrt(variance +
+/// epsilon)
 /// ```
 ///
 /// ```swift

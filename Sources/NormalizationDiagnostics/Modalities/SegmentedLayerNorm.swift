@@ -1,7 +1,7 @@
 public import Normalization
 
-/// A layer: LayerNorm of each segment of the last axis on its own, as where the features of several modalities lie side by
-/// side in one row.
+/// A layer: LayerNorm of each segment of the last axis on its own, as where the features of several modalities lie
+/// side by side in one row.
 ///
 /// ```
 /// y[i] = weight[i] (x[i] - mean_m) / sqrt(variance_m + epsilon) + bias[i],   m = the segment of i
@@ -31,8 +31,8 @@ public struct SegmentedLayerNorm: Sendable {
 
     /// A layer that has learned nothing: weight 1, bias 0.
     ///
-    /// - Throws: `NormalizationError` if there is no column, segments of different widths are to share parameters, or
-    ///   `epsilon` is not a finite number of at least 0.
+    /// - Throws: `NormalizationError` if there is no column, segments of different widths are to share parameters,
+    ///   or `epsilon` is not a finite number of at least 0.
     public init(
         segments: SegmentOffsets, parameters: SegmentParameters = .perColumn, epsilon: Float = 1e-5,
         backend: Backend = .automatic

@@ -43,8 +43,8 @@ enum DynamicScale {
             Check(
                 .law,
                 """
-                The best linear readout of the quiet modality from a shared norm's output explains E[1/s]² / E[1/s²] of it, within \
-                0.03, for log-normal scales of the loud one with deviations 0, 0.25, 0.5 and 1.
+                The best linear readout of the quiet modality from a shared norm's output explains E[1/s]² / E[1/s²] \
+                of it, within 0.03, for log-normal scales of the loud one with deviations 0, 0.25, 0.5 and 1.
                 """, .atMost(0.03), observed: deviation,
                 mutant: (
                     "a norm for each modality, which does not follow that law",
@@ -53,14 +53,14 @@ enum DynamicScale {
             Check(
                 .law,
                 """
-                Under the same scales a norm for each modality keeps more than 0.95 of the quiet one for a linear readout; the rest \
-                goes with its own scale, of the order of 1 / 64.
+                Under the same scales a norm for each modality keeps more than 0.95 of the quiet one for a linear \
+                readout; the rest goes with its own scale, of the order of 1 / 64.
                 """, .atLeast(0.95), observed: separate.min()!, mutant: ("one norm over both", shared.min()!)),
             Check(
                 .law,
                 """
-                Control: where the loud modality is ten times as loud in every row, a linear readout from the shared norm still \
-                explains more than 0.95. A constant imbalance is no lasting harm.
+                Control: where the loud modality is ten times as loud in every row, a linear readout from the shared \
+                norm still explains more than 0.95. A constant imbalance is no lasting harm.
                 """, .atLeast(0.95), observed: shared[0], mutant: ("its log scale varies by 0.5", shared[2])),
         ]
         let theory = stride(from: 0.0, through: 1.0, by: 0.05).map { (x: $0, y: exp(-$0 * $0)) }

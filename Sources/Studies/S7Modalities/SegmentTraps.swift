@@ -25,8 +25,8 @@ enum SegmentTraps {
         return Check(
             .exact,
             """
-            A segment of one column becomes its bias, exactly, and one of two columns keeps a sign only: every output is +1 or -1 \
-            to 1e-6 (float32 kernel, epsilon 0).
+            A segment of one column becomes its bias, exactly, and one of two columns keeps a sign only: every \
+            output is +1 or -1 to 1e-6 (float32 kernel, epsilon 0).
             """, .atMost(1e-6), observed: max(worst(0..<1) { abs($0) }, worst(1..<3) { abs(abs($0) - 1) }),
             mutant: ("a segment of three columns", worst(3..<6) { abs(abs($0) - 1) }))
     }
@@ -44,16 +44,17 @@ enum SegmentTraps {
             let y = y.array.map { Double($0) }
             let ratios = (0..<rows).map { row in
                 let first = row * 2 * width
-                let parts = [y[first..<first + width], y[first + width..<first + 2 * width]].map { moments(of: $0).variance }
-                return log(parts[1] / parts[0])
+                let quiet = moments(of: y[first..<first + width]).variance
+                return log(moments(of: y[first + width..<first + 2 * width]).variance / quiet)
             }
             return moments(of: ratios[...]).variance.squareRoot()
         }
         return Check(
             .exact,
             """
-            Separate norms discard the scale of one modality beside the other's: over rows in which it varies by a factor e, the log of \
-            the variance ratio after the norm varies by less than 1e-5 (float32 kernel, epsilon 0).
+            Separate norms discard the scale of one modality beside the other's: over rows in which it varies by a \
+            factor e, the log of the variance ratio after the norm varies by less than 1e-5 (float32 kernel, epsilon \
+            0).
             """, .atMost(1e-5),
             observed: spread(try SegmentedLayerNorm(segments: segments, epsilon: 0, backend: context.backend)(x)),
             mutant: ("one norm over both", spread(try layerNorm(x, epsilon: 0, backend: context.backend))))

@@ -52,8 +52,8 @@ enum SharedAffine {
             Check(
                 .exact,
                 """
-                For standardised inputs the general tax S_tt - S_xt² / S_xx is Var_w(a) + Var_w(b), to 1e-12, for three modalities \
-                with weights 0.5, 0.3 and 0.2.
+                For standardised inputs the general tax S_tt - S_xt² / S_xx is Var_w(a) + Var_w(b), to 1e-12, for \
+                three modalities with weights 0.5, 0.3 and 0.2.
                 """, .atMost(1e-12), observed: abs(general / law - 1),
                 mutant: ("inputs of mean 0.5", abs(try ErrorTax.predicted(offset).tax / law - 1))),
             Check(
@@ -80,8 +80,9 @@ enum SharedAffine {
         return Check(
             .law,
             """
-            With inputs of means 0.4 and -0.6 and variances 1.3 and 0.8, and noise of deviation 0.5 on the targets, the measured tax \
-            is S_tt - S_xt² / S_xx = \(TableCell.significant(predicted, 5)) within 2 % (400000 elements); the noise adds nothing to it.
+            With inputs of means 0.4 and -0.6 and variances 1.3 and 0.8, and noise of deviation 0.5 on the targets, \
+            the measured tax is S_tt - S_xt² / S_xx = \(TableCell.significant(predicted, 5)) within 2 % (400000 \
+            elements); the noise adds nothing to it.
             """, .relative(predicted, 0.02), observed: measured.tax,
             mutant: ("the law for standardised inputs", wrong))
     }
@@ -120,14 +121,14 @@ enum SharedAffine {
             Check(
                 .law,
                 """
-                For two modalities with shares 0.7 and 0.3 whose ideal weights lie D apart, the measured tax is 0.21 D² within 2 %, \
-                D = 0.5 to 2.
+                For two modalities with shares 0.7 and 0.3 whose ideal weights lie D apart, the measured tax is 0.21 \
+                D² within 2 %, D = 0.5 to 2.
                 """, .atMost(0.02), observed: worst, mutant: ("equal shares are assumed", worstEqual)),
             Check(
                 .law,
                 """
-                An element of the minority (share 0.3) pays 0.49 D², one of the majority 0.09 D²: 5.44 times as much, measured within \
-                0.25 at D = 2.
+                An element of the minority (share 0.3) pays 0.49 D², one of the majority 0.09 D²: 5.44 times as \
+                much, measured within 0.25 at D = 2.
                 """, .within(expected: 0.49 / 0.09, tolerance: 0.25), observed: second[4].y / first[4].y,
                 mutant: ("equal shares", alike.excess[1] / alike.excess[0])),
             Check(
@@ -167,8 +168,8 @@ enum SharedAffine {
         return Check(
             .law,
             """
-            Of three equally frequent modalities with ideal weights -1, 0 and 1 the middle one pays less than 0.001 for sharing, while \
-            the others pay 1: "optimal for none" is false.
+            Of three equally frequent modalities with ideal weights -1, 0 and 1 the middle one pays less than 0.001 \
+            for sharing, while the others pay 1: "optimal for none" is false.
             """, .atMost(0.001), observed: try excess(0),
             mutant: ("the middle ideal is 0.5", try excess(0.5)))
     }

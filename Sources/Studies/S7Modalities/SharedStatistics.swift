@@ -44,8 +44,8 @@ enum SharedStatistics {
         return Check(
             .exact,
             """
-            After a shared LayerNorm a feature of modality m has the energy (variance_m + (mean_m - mean)²) / variance, to 1e-12 in \
-            double precision; the float32 kernel's is the same to 1e-6.
+            After a shared LayerNorm a feature of modality m has the energy (variance_m + (mean_m - mean)²) / \
+            variance, to 1e-12 in double precision; the float32 kernel's is the same to 1e-6.
             """, .atMost(1e-12), observed: error,
             mutant: (
                 "the variance between the modalities' means is left out",
@@ -87,8 +87,9 @@ enum SharedStatistics {
             Check(
                 .law,
                 """
-                At 64 + 64 features and scale ratios of 1, 3, 10, 30 and 100 the quiet modality's root mean square after LayerNorm is \
-                sqrt[(1 - 2/d + V/d) / (V (1 - 1/d))], V = (1 + r²) / 2, within 3 %: the loud one's mean leaks in.
+                At 64 + 64 features and scale ratios of 1, 3, 10, 30 and 100 the quiet modality's root mean square \
+                after LayerNorm is sqrt[(1 - 2/d + V/d) / (V (1 - 1/d))], V = (1 + r²) / 2, within 3 %: the loud \
+                one's mean leaks in.
                 """, .atMost(0.03), observed: worst,
                 mutant: ("the limit of wide rows, sqrt(2 / (1 + r²)), without the leak", worstWide)),
             Check(
@@ -165,14 +166,18 @@ enum SharedStatistics {
             Check(
                 .exact,
                 """
-                The Frobenius norm of d y_A / d x_B is sqrt[d_A d_B + 2 sum(xhat_A) sum(xhat_B) + |xhat_A|² |xhat_B|²] / (d s), and that \
-                of d y_A / d x_A follows alike, to 1e-12 of a Jacobian that is built row by row.
+                The Frobenius norm of d y_A / d x_B is sqrt[d_A d_B + 2 sum(xhat_A) sum(xhat_B) + |xhat_A|² \
+                |xhat_B|²] / (d s), and that of d y_A / d x_A follows alike, to 1e-12 of a Jacobian that is built \
+                row by row.
                 """, .atMost(1e-12),
                 observed: max(abs(closed[0][1] / jacobian - 1), abs(closed[0][0] / own.squareRoot() - 1)),
                 mutant: ("without the sums of xhat", abs(withoutSums / jacobian - 1))),
             Check(
                 .exact,
-                "With a norm for each segment no gradient crosses from A's output to B's input: exactly 0, in the float32 kernel.",
+                """
+                With a norm for each segment no gradient crosses from A's output to B's input: exactly 0, in the \
+                float32 kernel.
+                """,
                 .equal(0), observed: leak(try separate.pullback(upstream).input),
                 mutant: ("one LayerNorm over both", leak(sharedGradient))),
         ]

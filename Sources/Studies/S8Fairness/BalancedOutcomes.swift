@@ -62,7 +62,10 @@ enum BalancedOutcomes {
         return [
             Check(
                 .effect,
-                "At r = 10 balanced weights shrink the gap between audio and text under ridge at least tenfold (three seeds).",
+                """
+                At r = 10 balanced weights shrink the gap between audio and text under ridge at least tenfold (three \
+                seeds).
+                """,
                 .atLeast(10), observed: ten.plain.gap / ten.balanced.gap,
                 mutant: ("the two modalities' weights are exchanged", ten.plain.gap / ten.exchanged.gap)),
             Check(
@@ -71,14 +74,17 @@ enum BalancedOutcomes {
                 mutant: ("r = 10", abs(ten.balanced.text - ten.plain.text))),
             Check(
                 .effect,
-                "Control: with penalty 1e-6 the part of text that is kept changes by less than 0.01 at r = 10: weights are undone.",
+                """
+                Control: with penalty 1e-6 the part of text that is kept changes by less than 0.01 at r = 10: \
+                weights are undone.
+                """,
                 .atMost(0.01), observed: abs(ten.convergedBalanced - ten.converged),
                 mutant: ("penalty 100", abs(ten.penalisedBalanced - ten.penalised))),
             Check(
                 .effect,
                 """
-                No remedy: where text carries noise of three times its signal's deviation, balanced weights leave its outcome below 0.1 \
-                at every r (the best possible is 0.1).
+                No remedy: where text carries noise of three times its signal's deviation, balanced weights leave \
+                its outcome below 0.1 at every r (the best possible is 0.1).
                 """, .atMost(0.1), observed: noisyText,
                 mutant: ("text without noise", rows.map(\.balanced.text).min()!)),
         ]

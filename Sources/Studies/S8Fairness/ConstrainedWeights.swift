@@ -36,7 +36,8 @@ enum ConstrainedWeights {
         func distance(_ weight: [Double]) -> Double {
             zip(weight, gamma).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
         }
-        /// At the nearest point gamma - g is normal to the constraint: (gamma_i - g_i) / (e_i g_i) is one number a modality.
+        /// At the nearest point gamma - g is normal to the constraint: (gamma_i - g_i) / (e_i g_i) is one number a
+        /// modality.
         func spread(_ weight: [Double]) -> Double {
             (0..<2).reduce(0) { worst, segment in
                 let multipliers = balance.segments.range(segment).map {
@@ -56,10 +57,11 @@ enum ConstrainedWeights {
             Check(
                 .exact,
                 """
-                It is the Euclidean projection: what it moved is normal to the constraint, one multiplier for each modality to 1e-9. It \
-                moved \(TableCell.significant(distance(nearest), 5)); rescaling moves \
+                It is the Euclidean projection: what it moved is normal to the constraint, one multiplier for each \
+                modality to 1e-9. It moved \(TableCell.significant(distance(nearest), 5)); rescaling moves \
                 \(TableCell.significant(distance(radial), 5)).
-                """, .atMost(1e-9), observed: spread(nearest), mutant: ("the weight is rescaled instead", spread(radial))),
+                """, .atMost(1e-9), observed: spread(nearest),
+                mutant: ("the weight is rescaled instead", spread(radial))),
             Check(
                 .exact, "The projection moves less than rescaling does.", .atMost(0.999),
                 observed: distance(nearest) / distance(radial),
@@ -103,8 +105,8 @@ enum ConstrainedWeights {
             Check(
                 .exact,
                 """
-                The gradient of the weight-norm form, sqrt(T) / rho (g_j - <g, v> e_j v_j / rho²), agrees with central differences of step \
-                1e-5 in double precision to 1e-8.
+                The gradient of the weight-norm form, sqrt(T) / rho (g_j - <g, v> e_j v_j / rho²), agrees with \
+                central differences of step 1e-5 in double precision to 1e-8.
                 """, .atMost(1e-8), observed: error,
                 mutant: ("without e_j in the second term", wrongError)),
             Check(

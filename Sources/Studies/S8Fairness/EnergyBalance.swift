@@ -47,9 +47,10 @@ enum EnergyBalance {
         return Check(
             .exact,
             """
-            Under a weight g and a bias b a normalized feature with mean m and mean square e has the energy g² e + 2 g b m + b², to 1e-12 \
-            over two modalities of 96 and 32 features.
-            """, .atMost(1e-12), observed: largestRelativeDifference(energies, try predicted(means: columnMeans { $1 })),
+            Under a weight g and a bias b a normalized feature with mean m and mean square e has the energy g² e + 2 \
+            g b m + b², to 1e-12 over two modalities of 96 and 32 features.
+            """, .atMost(1e-12),
+            observed: largestRelativeDifference(energies, try predicted(means: columnMeans { $1 })),
             mutant: (
                 "without 2 g b m, as if the mean vanished",
                 largestRelativeDifference(energies, try predicted(means: [Double](repeating: 0, count: 128)))
@@ -77,8 +78,8 @@ enum EnergyBalance {
             Check(
                 .exact,
                 """
-                Weights sqrt(d / (M d_m e_m)) give every modality the same sum of energies, to 1e-12; with 96 and 32 features that is \
-                another wish.
+                Weights sqrt(d / (M d_m e_m)) give every modality the same sum of energies, to 1e-12; with 96 and 32 \
+                features that is another wish.
                 """, .within(expected: 1, tolerance: 1e-12), observed: totals[1],
                 mutant: ("weights for equal energy a feature", totals[0])),
         ]
@@ -97,7 +98,10 @@ enum EnergyBalance {
             zip(try balance.balancedWeight(), before).reduce(0) { max($0, abs($1.0 - $1.1)) }
         }
         return Check(
-            .exact, "Frozen energies do not follow test data: the weights change by exactly 0, so no row's output by another's.",
+            .exact,
+            """
+            Frozen energies do not follow test data: the weights change by exactly 0, so no row's output by another's.
+            """,
             .equal(0), observed: try change(frozen), mutant: ("the energies are not frozen", try change(balance)))
     }
 }

@@ -29,8 +29,8 @@ enum LearningSpeed {
         return Check(
             .exact,
             """
-            Least squares without penalty predicts the same with and without balanced weights, to 1e-9 on 4000 new rows at r = 10 (127 of \
-            the 128 features, which add up to 0): a converged readout undoes any weight.
+            Least squares without penalty predicts the same with and without balanced weights, to 1e-9 on 4000 new \
+            rows at r = 10 (127 of the 128 features, which add up to 0): a converged readout undoes any weight.
             """, .atMost(1e-9), observed: change(penalty: 0), mutant: ("ridge with penalty 100", change(penalty: 100)))
     }
 
@@ -41,8 +41,8 @@ enum LearningSpeed {
         return Check(
             .law,
             """
-            At r = \(Int(ratio)) ridge with penalty 100 and 4000 rows keeps N e / (N e + 100) = \(TableCell.significant(predicted)) \
-            of text, e = 2 / (1 + r²), within 0.02.
+            At r = \(Int(ratio)) ridge with penalty 100 and 4000 rows keeps N e / (N e + 100) = \
+            \(TableCell.significant(predicted)) of text, e = 2 / (1 + r²), within 0.02.
             """, .within(expected: predicted, tolerance: 0.02), observed: fit.shrinkage(penalty: TwoModalities.penalty),
             mutant: ("penalty 1e-6", fit.shrinkage(penalty: 1e-6)))
     }
@@ -58,15 +58,17 @@ enum LearningSpeed {
                 of: fit.training, segments: TwoModalities.segments(),
                 gradient: Tensor(fit.equations.moments[0].map { Float($0) }, shape: [1, TwoModalities.features]))
             lines.append(
-                [ratio, plain[0], plain[1], plain[0] / plain[1], ratio * ratio, balanced[0], balanced[1], report.jainIndex,
-                    (report.gradientShares ?? [.nan])[0],
+                [
+                    ratio, plain[0], plain[1], plain[0] / plain[1], ratio * ratio, balanced[0], balanced[1],
+                    report.jainIndex, (report.gradientShares ?? [.nan])[0],
                 ].map { TableCell.significant($0) })
         }
         let checks = [
             Check(
                 .law,
                 """
-                At r = 3 gradient descent (rate 0.05) needs 9 times the steps for 0.9 of text than for 0.9 of audio, within 20 %.
+                At r = 3 gradient descent (rate 0.05) needs 9 times the steps for 0.9 of text than for 0.9 of audio, \
+                within 20 %.
                 """, .relative(9, 0.2), observed: ratios[0], mutant: ("balanced weights", balancedRatios[0])),
             Check(
                 .law,
@@ -76,8 +78,8 @@ enum LearningSpeed {
             Check(
                 .law,
                 """
-                Balanced weights bring that to less than 2 at r = 3 and at r = 10; at r = 10 not to 1, for part of text's energy is \
-                audio's mean, which leaks in.
+                Balanced weights bring that to less than 2 at r = 3 and at r = 10; at r = 10 not to 1, for part of \
+                text's energy is audio's mean, which leaks in.
                 """, .atMost(2), observed: balancedRatios.max()!, mutant: ("weights of 1", ratios.min()!)),
         ]
         let table = Table(

@@ -69,7 +69,8 @@ struct TwoModalities {
             self.parts = parts
         }
 
-        /// Of a ridge readout from features that are multiplied by `weight`: what each modality explains of its own part.
+        /// Of a ridge readout from features that are multiplied by `weight`: what each modality explains of its own
+        /// part.
         func outcome(weight: [Double], penalty: Double) throws -> OutcomeGap {
             let predictions = predictions(weight: weight, penalty: penalty)
             return try OutcomeGap.explainedVariance([
@@ -98,7 +99,8 @@ struct TwoModalities {
             }
         }
 
-        /// On the test rows, from all features but the last: they add up to 0, and a readout from all of them is not unique.
+        /// On the test rows, from all features but the last: they add up to 0, and a readout from all of them is not
+        /// unique.
         func independentPrediction(weight: [Double], penalty: Double) -> [Double] {
             let count = features - 1
             let equations = equations.leading(count).scaled(by: Array(weight[0..<count]))
@@ -108,8 +110,8 @@ struct TwoModalities {
             }
         }
 
-        /// How much of text's part the whole prediction keeps: a slope too, which does not depend on how a readout that is not
-        /// unique divides its work among the features.
+        /// How much of text's part the whole prediction keeps: a slope too, which does not depend on how a readout
+        /// that is not unique divides its work among the features.
         func keptText(weight: [Double], penalty: Double) -> Double {
             let target = parts[0][rows...]
             let prediction = independentPrediction(weight: weight, penalty: penalty)
@@ -133,8 +135,8 @@ struct TwoModalities {
             return try balance.balancedWeight()
         }
 
-        /// The steps of gradient descent from 0 on half the mean square until each modality's prediction has 0.9 of its part
-        /// (as a fraction between steps).
+        /// The steps of gradient descent from 0 on half the mean square until each modality's prediction has 0.9 of
+        /// its part (as a fraction between steps).
         func stepsToLearn(weight: [Double], rate: Double) -> [Double] {
             let scaled = equations.scaled(by: weight)
             let (gram, moments) = (scaled.gram, scaled.moments)

@@ -75,8 +75,8 @@ enum CombinedExperts {
         return Check(
             .exact,
             """
-            The sum of four normalized orthogonal experts has |y|² = d sum g_k², whatever the experts' scales (1, 10, 0.1 and 3), to 1e-5 \
-            in float32.
+            The sum of four normalized orthogonal experts has |y|² = d sum g_k², whatever the experts' scales (1, \
+            10, 0.1 and 3), to 1e-5 in float32.
             """, .atMost(1e-5), observed: try error(.shared), mutant: ("no norm", try error(.none)))
     }
 
@@ -89,8 +89,10 @@ enum CombinedExperts {
         return Check(
             .law,
             """
-            For independent experts that holds on average over 500 rows: |y|² / d = sum g_k² = \(TableCell.significant(law)) within 3 %.
-            """, .relative(law, 0.03), observed: try mean(.shared), mutant: ("the norm stands behind the sum", try mean(.afterCombine)))
+            For independent experts that holds on average over 500 rows: |y|² / d = sum g_k² = \
+            \(TableCell.significant(law)) within 3 %.
+            """, .relative(law, 0.03), observed: try mean(.shared),
+            mutant: ("the norm stands behind the sum", try mean(.afterCombine)))
     }
 
     private static func magnitudes(_ context: StudyContext) throws -> Check {
@@ -109,8 +111,8 @@ enum CombinedExperts {
         return Check(
             .exact,
             """
-            A norm behind the sum keeps relative magnitudes of the experts: each row is correlated with the sum of raw outputs by 1, to \
-            1e-6 in float32.
+            A norm behind the sum keeps relative magnitudes of the experts: each row is correlated with the sum of \
+            raw outputs by 1, to 1e-6 in float32.
             """, .atMost(1e-6), observed: try deviation(.afterCombine),
             mutant: ("the norm stands before the sum", try deviation(.shared)))
     }

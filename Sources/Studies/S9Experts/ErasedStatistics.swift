@@ -10,7 +10,9 @@ enum ErasedStatistics {
     static func measure(_ context: StudyContext) throws -> Findings {
         context.progress("statistics and directions of rows")
         let sample = Array(Experts.ofMagnitude().outputs[0..<100 * Experts.features])
-        return Findings(checks: [try moments(sample, context), direction(sample), try silentExpert(context), try weighted(context)])
+        return Findings(checks: [
+            try moments(sample, context), direction(sample), try silentExpert(context), try weighted(context),
+        ])
     }
 
     private static func rows(_ values: [Double]) -> [ArraySlice<Double>] {
@@ -39,8 +41,8 @@ enum ErasedStatistics {
         return Check(
             .exact,
             """
-            Each row of any expert leaves the norm with mean 0 and variance s² / (s² + epsilon), to 1e-12 in double precision (epsilon \
-            1e-3); in the float32 kernel to 1e-6.
+            Each row of any expert leaves the norm with mean 0 and variance s² / (s² + epsilon), to 1e-12 in double \
+            precision (epsilon 1e-3); in the float32 kernel to 1e-6.
             """, .atMost(1e-12), observed: max(error(plain, assumed: epsilon), 1e-6 * error(kernel, assumed: epsilon)),
             mutant: ("epsilon is forgotten", error(plain, assumed: 0)))
     }
@@ -57,8 +59,8 @@ enum ErasedStatistics {
         return Check(
             .exact,
             """
-            The normalized row lies on the sphere of radius sqrt(d) and points where the centred row pointed: a cosine of 1 to 1e-12. Only \
-            mean and length go, two of 32 degrees of freedom.
+            The normalized row lies on the sphere of radius sqrt(d) and points where the centred row pointed: a \
+            cosine of 1 to 1e-12. Only mean and length go, two of 32 degrees of freedom.
             """, .atMost(1e-12), observed: angle { row, mean in row.map { $0 - mean } },
             mutant: ("the row is not centred", angle { row, _ in Array(row) }))
     }
@@ -77,7 +79,8 @@ enum ErasedStatistics {
         return Check(
             .exact,
             """
-            A silent expert of norm 0.05 leaves the norm with length sqrt(d s² / (s² + 1e-5)) = 5.326, to 1e-12: 107 times as loud.
+            A silent expert of norm 0.05 leaves the norm with length sqrt(d s² / (s² + 1e-5)) = 5.326, to 1e-12: 107 \
+            times as loud.
             """,
             .within(expected: (d * variance / (variance + 1e-5)).squareRoot(), tolerance: 1e-12), observed: norm(1e-5),
             mutant: ("epsilon 0", norm(0)))
@@ -97,8 +100,8 @@ enum ErasedStatistics {
         return Check(
             .law,
             """
-            With weights that differ from feature to feature, experts of direction again differ in the mean of their rows: its \
-            variance between them is at least 1e-3.
+            With weights that differ from feature to feature, experts of direction again differ in the mean of their \
+            rows: its variance between them is at least 1e-3.
             """, .atLeast(1e-3), observed: try between(weight), mutant: ("a weight of 1", try between(nil)))
     }
 }

@@ -14,7 +14,9 @@ enum ExpertIdentity {
                 backend: context.backend
             ).array.map { Double($0) }
         }
-        func report(_ rows: [Double], _ experts: Experts, resolution: Double = 1e-6) throws -> ExpertDistinctnessReport {
+        func report(
+            _ rows: [Double], _ experts: Experts, resolution: Double = 1e-6
+        ) throws -> ExpertDistinctnessReport {
             try ExpertDistinctnessReport(
                 of: rows, features: Experts.features, experts: experts.routing, resolution: resolution)
         }
@@ -29,30 +31,34 @@ enum ExpertIdentity {
             Check(
                 .law,
                 """
-                Experts of different means and scales cannot be told apart by (mean, log deviation) after a shared norm with epsilon 0: \
-                accuracy below 0.30 on new rows, chance being 0.25.
+                Experts of different means and scales cannot be told apart by (mean, log deviation) after a shared \
+                norm with epsilon 0: accuracy below 0.30 on new rows, chance being 0.25.
                 """, .atMost(0.3), observed: reports[1].statisticAccuracy,
                 mutant: ("before the norm", reports[0].statisticAccuracy)),
             Check(
                 .law,
-                "Control: experts of direction are told apart by a linear readout of the whole row after the norm, above 0.99.",
+                """
+                Control: experts of direction are told apart by a linear readout of the whole row after the norm, \
+                above 0.99.
+                """,
                 .atLeast(0.99), observed: reports[3].readoutAccuracy,
                 mutant: ("experts of magnitude", reports[1].readoutAccuracy)),
             Check(
                 .law,
                 """
-                The variance of (mean, log deviation) between experts of magnitude, 1.25 and 0.6 before, is below 1e-10 after the norm \
-                in float32, without any rounding of statistics.
+                The variance of (mean, log deviation) between experts of magnitude, 1.25 and 0.6 before, is below \
+                1e-10 after the norm in float32, without any rounding of statistics.
                 """, .atMost(1e-10), observed: max(exact.meanVariance, exact.scaleVariance),
                 mutant: ("before the norm", max(reports[0].meanVariance, reports[0].scaleVariance))),
             Check(
-                .law, "Before the norm the scale names the expert: eta² of the log deviation is above 0.95.", .atLeast(0.95),
+                .law,
+                "Before the norm the scale names the expert: eta² of the log deviation is above 0.95.", .atLeast(0.95),
                 observed: reports[0].scaleDistinctness, mutant: ("after the norm", reports[1].scaleDistinctness)),
             Check(
                 .law,
                 """
-                Trap: at epsilon 1e-5 the missing variance is a fingerprint; statistics that are not rounded name the expert in more than \
-                0.6 of new rows.
+                Trap: at epsilon 1e-5 the missing variance is a fingerprint; statistics that are not rounded name \
+                the expert in more than 0.6 of new rows.
                 """, .atLeast(0.6), observed: fingerprint.statisticAccuracy,
                 mutant: ("epsilon 0", exact.statisticAccuracy)),
         ]
@@ -60,12 +66,14 @@ enum ExpertIdentity {
         let table = Table(
             "Who made this row? Accuracy on new rows, chance 0.25",
             columns: [
-                "experts differ in", "from (mean, log deviation)", "from the whole row", "eta² of mean", "eta² of log deviation",
+                "experts differ in", "from (mean, log deviation)", "from the whole row", "eta² of mean",
+                "eta² of log deviation",
             ],
             rows: zip(names, reports).map { name, report in
                 [name]
                     + [
-                        report.statisticAccuracy, report.readoutAccuracy, report.meanDistinctness, report.scaleDistinctness,
+                        report.statisticAccuracy, report.readoutAccuracy, report.meanDistinctness,
+                        report.scaleDistinctness,
                     ].map { TableCell.significant($0) }
             })
         return Findings(

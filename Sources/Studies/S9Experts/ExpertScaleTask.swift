@@ -44,8 +44,9 @@ enum ExpertScaleTask {
             Check(
                 .exact,
                 """
-                The target s_k xhat + m_k under one shared weight and bias costs Var_p(s) + Var_p(m) = \(TableCell.significant(law, 7)), \
-                p being the frequencies of these 8000 rows, to 1e-12 of it: each row is exactly standardised.
+                The target s_k xhat + m_k under one shared weight and bias costs Var_p(s) + Var_p(m) = \
+                \(TableCell.significant(law, 7)), p being the frequencies of these 8000 rows, to 1e-12 of it: each \
+                row is exactly standardised.
                 """, .relative(law, 1e-12), observed: shared,
                 mutant: ("equal frequencies are assumed", variance([0.25, 0.25, 0.25, 0.25]))),
             Check(
@@ -54,16 +55,17 @@ enum ExpertScaleTask {
             Check(
                 .exact,
                 """
-                PerExpertLayerNorm with these weights and biases solves the task: a mean square error below 1e-12, float32 rounding of \
-                numbers of the order of 10.
+                PerExpertLayerNorm with these weights and biases solves the task: a mean square error below 1e-12, \
+                float32 rounding of numbers of the order of 10.
                 """, .atMost(1e-12), observed: try error(experts.routing),
                 mutant: ("the next expert's", try error(experts.routing.map { ($0 + 1) % 4 }))),
             Check(
                 .law,
                 """
-                Where the target is the raw output of the expert, shared parameters cost the law more than separate ones, within 5 %; \
-                what separate ones miss is each row's own statistics.
-                """, .relative(law, 0.05), observed: raw.tax, mutant: ("separate parameters' error", raw.separateError)),
+                Where the target is the raw output of the expert, shared parameters cost the law more than separate \
+                ones, within 5 %; what separate ones miss is each row's own statistics.
+                """, .relative(law, 0.05), observed: raw.tax,
+                mutant: ("separate parameters' error", raw.separateError)),
         ]
         let table = Table(
             "Mean square error of the scale task",

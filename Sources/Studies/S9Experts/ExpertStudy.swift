@@ -29,60 +29,76 @@ package struct ExpertStudy: Study {
         StudyStory(
             title: "A shared LayerNorm behind a mixture of experts",
             claim: """
-                A LayerNorm with shared parameters behind the experts gives their outputs exactly the same mean and variance and so \
-                destroys their specialisation.
+                A LayerNorm with shared parameters behind the experts gives their outputs exactly the same mean and \
+                variance and so destroys their specialisation.
                 """,
-            question: "What of an expert survives the norm, what does a task lose that needs the rest, and where should the norm stand?",
+            question: """
+                What of an expert survives the norm, what does a task lose that needs the rest, and where should the \
+                norm stand?
+                """,
             prediction: [
-                "Every row leaves with mean 0 and variance s² / (s² + epsilon): mean and scale say nothing of the expert at epsilon 0.",
+                """
+                Every row leaves with mean 0 and variance s² / (s² + epsilon): mean and scale say nothing of the \
+                expert at epsilon 0.
+                """,
                 "Two of d degrees of freedom go. The direction of the centred row stays: a cosine of 1.",
                 """
-                A target a_k xhat + b_k under one shared weight and bias costs Var_p(a) + Var_p(b), p being the experts' frequencies; \
-                with a weight and bias for each expert 0.
+                A target a_k xhat + b_k under one shared weight and bias costs Var_p(a) + Var_p(b), p being the \
+                experts' frequencies; with a weight and bias for each expert 0.
                 """,
                 """
-                The sum of normalized orthogonal experts with gates g has |y|² = d sum g_k², whatever the experts' scales. A norm behind \
-                the sum keeps their relative magnitudes.
+                The sum of normalized orthogonal experts with gates g has |y|² = d sum g_k², whatever the experts' \
+                scales. A norm behind the sum keeps their relative magnitudes.
                 """,
-                "A silent expert of norm 0.05 at d = 32 and epsilon 1e-5 leaves with norm 5.33: amplified 107 times, noise and all.",
+                """
+                A silent expert of norm 0.05 at d = 32 and epsilon 1e-5 leaves with norm 5.33: amplified 107 times, \
+                noise and all.
+                """,
             ],
             method: """
-                Rows of four experts go through layerNorm, PerExpertLayerNorm and MoECombine. Who made a row is guessed by a linear \
-                discriminant from (mean, log deviation) and from the whole row, judged on other rows than it was fitted on. The exact \
-                error of the scale task is judged in double precision.
+                Rows of four experts go through layerNorm, PerExpertLayerNorm and MoECombine. Who made a row is \
+                guessed by a linear discriminant from (mean, log deviation) and from the whole row, judged on other \
+                rows than it was fitted on. The exact error of the scale task is judged in double precision.
                 """,
             verdict: .partly,
             verdictText: """
-                The norm erases mean and scale of each row, and nothing else: experts that differ in direction are told apart as \
-                perfectly as before, and a weight and bias for each expert give magnitudes back.
+                The norm erases mean and scale of each row, and nothing else: experts that differ in direction are \
+                told apart as perfectly as before, and a weight and bias for each expert give magnitudes back.
                 """,
             corrections: [
                 """
-                "Destroys specialisation" is too much: it destroys specialisation in magnitude and offset. Experts of different \
-                directions lose nothing that a linear readout could use.
+                "Destroys specialisation" is too much: it destroys specialisation in magnitude and offset. Experts \
+                of different directions lose nothing that a linear readout could use.
                 """,
                 """
-                "Exactly the same mean and variance" holds before weight and bias. With weights that differ from feature to feature the \
-                outputs' means and variances differ between experts again.
+                "Exactly the same mean and variance" holds before weight and bias. With weights that differ from \
+                feature to feature the outputs' means and variances differ between experts again.
                 """,
                 """
-                "Erased" means up to epsilon. At epsilon = 1e-5 the missing variance, epsilon / variance, is a fingerprint of the scale: \
-                tiny, but a standardising classifier reads it. Test with epsilon 0, or round statistics before you classify.
+                "Erased" means up to epsilon. At epsilon = 1e-5 the missing variance, epsilon / variance, is a \
+                fingerprint of the scale: tiny, but a standardising classifier reads it. Test with epsilon 0, or \
+                round statistics before you classify.
                 """,
                 """
-                Statistics over the concatenation of all experts' outputs are another operation (study 7). Here each expert's row has its \
-                own.
+                Statistics over the concatenation of all experts' outputs are another operation (study 7). Here each \
+                expert's row has its own.
                 """,
             ],
             tools: [
-                "`ExpertDistinctnessReport(of: outputs, experts: routing)`: what tells experts apart, before and after a norm.",
+                """
+                `ExpertDistinctnessReport(of: outputs, experts: routing)`: what tells experts apart, before and \
+                after a norm.
+                """,
                 "`PerExpertLayerNorm(experts:featureCount:)`: a weight and bias for each expert.",
                 "`MoECombine(norm: .afterCombine, experts:featureCount:)`: the four places of a norm, with pullback.",
             ],
             sources: [
                 "Ba, Kiros, Hinton, Layer Normalization, 2016",
                 "Fisher, The use of multiple measurements in taxonomic problems, 1936",
-                "Chi, Dong, Huang, Dai, Ma, Patra, Singhal, Bajaj, Song, Wei, On the Representation Collapse of Sparse Mixture of Experts, 2022",
+                """
+                Chi, Dong, Huang, Dai, Ma, Patra, Singhal, Bajaj, Song, Wei, On the Representation Collapse of \
+                Sparse Mixture of Experts, 2022
+                """,
             ])
     }
 }
