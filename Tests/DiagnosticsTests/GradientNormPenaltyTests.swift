@@ -60,7 +60,8 @@ import Testing
                     case .layerNorm(let w, let b, let epsilon):
                         critic.layers[layer] = .layerNorm(weight: moved(w!, index, step), bias: b, epsilon: epsilon)
                     case .batchNorm(let w, let b, let epsilon, let scope):
-                        critic.layers[layer] = .batchNorm(weight: moved(w!, index, step), bias: b, epsilon: epsilon, scope: scope)
+                        critic.layers[layer] = .batchNorm(
+                            weight: moved(w!, index, step), bias: b, epsilon: epsilon, scope: scope)
                     case .leakyReLU: break
                     }
                     return critic
