@@ -26,7 +26,9 @@ import Testing
     }
 
     /// Every product has exponents 0, for matrices of every rank.
-    @Test(arguments: [[[1, 2], [2, 4], [3, 6]], [[0, 0], [0, 0]], [[2, 3], [4, 5], [6, 7], [-8, 9]], [[6], [10], [15]]])
+    @Test(arguments: [
+        [[1, 2], [2, 4], [3, 6]], [[0, 0], [0, 0]], [[2, 3], [4, 5], [6, 7], [-8, 9]], [[6], [10], [15]],
+    ])
     func nullSpaceIsOne(_ exponents: [[Int]]) throws {
         let groups = try BuckinghamPi(exponents: exponents)
         #expect(groups.groups.count == exponents.count - groups.rank)
@@ -64,7 +66,9 @@ import Testing
             of: numbers, in: [try UnitSystem("powers of two", length: 0x1p-9, mass: 0x1p17, time: 4)]
         ) { try groups.products(of: $0) }
         #expect(report.isBitwiseInvariant && report.largestDeviation == 0)
-        let decimal = try UnitInvarianceReport(of: numbers, in: [try UnitSystem("foot and pound", length: 0.3048, mass: 0.45)]) {
+        let decimal = try UnitInvarianceReport(
+            of: numbers, in: [try UnitSystem("foot and pound", length: 0.3048, mass: 0.45)]
+        ) {
             try groups.products(of: $0)
         }
         #expect(decimal.largestDeviation < 1e-14)
@@ -75,7 +79,8 @@ import Testing
         let report = UnitInvarianceReport(of: numbers, in: [cgs]) { [$0[0] + $0[1]] }
         #expect(report.worst?.units == cgs && report.largestDeviation > 0.5 && !report.isBitwiseInvariant)
         #expect(UnitInvarianceReport(of: numbers, in: [cgs]) { _ in [Double.nan] }.largestDeviation == 0)
-        #expect(UnitInvarianceReport(of: numbers, in: [cgs]) { [$0[0] == 1000 ? 1 : .nan] }.largestDeviation == .infinity)
+        #expect(
+            UnitInvarianceReport(of: numbers, in: [cgs]) { [$0[0] == 1000 ? 1 : .nan] }.largestDeviation == .infinity)
         expectError(.invalidParameter) { () throws(NormalizationError) in try UnitSystem("none", time: 0) }
     }
 }

@@ -23,7 +23,8 @@ public struct BatchLeakageProbe: Hashable, Sendable {
         model: (Tensor<Float>) throws -> (logits: Tensor<Float>, pullback: (Tensor<Float>) throws -> Tensor<Float>)
     ) throws {
         guard x.shape.rank >= 1 else {
-            throw NormalizationError(.invalidShape, argument: "x", expected: "an axis of samples", given: "shape \(x.shape)")
+            throw NormalizationError(
+                .invalidShape, argument: "x", expected: "an axis of samples", given: "shape \(x.shape)")
         }
         let samples = x.shape[0]
         let (logits, pullback) = try model(x)
@@ -37,7 +38,8 @@ public struct BatchLeakageProbe: Hashable, Sendable {
             let gradient = try pullback(Tensor(oneLogit, shape: logits.shape))
             guard gradient.shape == x.shape else {
                 throw NormalizationError(
-                    .shapeMismatch, argument: "model", expected: "a gradient of shape \(x.shape)", given: "\(gradient.shape)")
+                    .shapeMismatch, argument: "model", expected: "a gradient of shape \(x.shape)",
+                    given: "\(gradient.shape)")
             }
             return sampleNorms(gradient)
         }

@@ -44,17 +44,20 @@ struct CriticPass {
             return (try matmul(dy, weight, backend: backend), gradients)
         case .leakyReLU(let slope): return (masked(dy, slope), Critic.Gradients())
         case .layerNorm(let weight, let bias, _):
-            let gradients = try layerNormBackward(dy, x: x, weight: weight, statistics: rowStatistics!, backend: backend)
+            let gradients = try layerNormBackward(
+                dy, x: x, weight: weight, statistics: rowStatistics!, backend: backend)
             return (
                 gradients.input,
-                Critic.Gradients(weight: weight.flatMap { _ in gradients.weight }, bias: bias.flatMap { _ in gradients.bias })
+                Critic.Gradients(
+                    weight: weight.flatMap { _ in gradients.weight }, bias: bias.flatMap { _ in gradients.bias })
             )
         case .batchNorm(let weight, let bias, _, _):
             let gradients = try channelNormBackward(
                 dy, x: x, weight: weight, statistics: channelStatistics!, backend: backend)
             return (
                 gradients.input,
-                Critic.Gradients(weight: weight.flatMap { _ in gradients.weight }, bias: bias.flatMap { _ in gradients.bias })
+                Critic.Gradients(
+                    weight: weight.flatMap { _ in gradients.weight }, bias: bias.flatMap { _ in gradients.bias })
             )
         }
     }
@@ -73,7 +76,8 @@ struct CriticPass {
         case .leakyReLU(let slope): return (masked(v, slope), nil, nil)
         case .layerNorm(let weight, _, _):
             let second = try layerNormDoubleBackward(
-                inputCotangent: v, outputGradient: dy, x: x, weight: weight, statistics: rowStatistics!, backend: backend)
+                inputCotangent: v, outputGradient: dy, x: x, weight: weight, statistics: rowStatistics!,
+                backend: backend)
             return (second.outputGradient, second.input, weight.map { _ in second.weight })
         case .batchNorm(let weight, _, _, _):
             let plain = try channelNormBackward(v, x: x, statistics: channelStatistics!, backend: backend).input
@@ -100,7 +104,8 @@ func combine(_ a: Tensor<Float>, _ b: Tensor<Float>, _ operation: (Float, Float)
 }
 
 /// `operation` on each row of `a` and the vector `row`.
-private func combine(_ a: Tensor<Float>, rows row: Tensor<Float>, _ operation: (Float, Float) -> Float) -> Tensor<Float> {
+private func combine(_ a: Tensor<Float>, rows row: Tensor<Float>, _ operation: (Float, Float) -> Float) -> Tensor<Float>
+{
     var result = a.contiguous()
     let columns = row.count
     row.withSpan { row in

@@ -54,8 +54,12 @@ public struct DimensionedVector<D: Dimension>: Hashable, Sendable {
     @available(*, unavailable, message: "numbers with a dimension are plain numbers only in a unit: values(in:)")
     public var values: [Double] { coherent }
 
-    @available(*, unavailable, message: "a mean of numbers with a unit depends on the unit; use nondimensionalised(by:) first")
-    public func layerNorm(epsilon: Float = 1e-5, backend: Backend = .automatic) throws(NormalizationError) -> Self { self }
+    @available(
+        *, unavailable, message: "a mean of numbers with a unit depends on the unit; use nondimensionalised(by:) first"
+    )
+    public func layerNorm(epsilon: Float = 1e-5, backend: Backend = .automatic) throws(NormalizationError) -> Self {
+        self
+    }
 }
 
 extension DimensionedVector where D == Dimensionless {

@@ -62,7 +62,8 @@ public struct DynamicQuantity: Hashable, Sendable {
     private func validate(is expected: DimensionExponents, argument: String) throws(NormalizationError) {
         guard exponents == expected else {
             throw NormalizationError(
-                .dimensionMismatch, argument: argument, expected: "a quantity in \(expected)", given: "one in \(exponents)")
+                .dimensionMismatch, argument: argument, expected: "a quantity in \(expected)",
+                given: "one in \(exponents)")
         }
     }
 }

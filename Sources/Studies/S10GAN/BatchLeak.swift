@@ -33,7 +33,8 @@ struct BatchLeak {
             func shifted(_ x: Tensor<Float>, by step: Int) throws -> Tensor<Float> {
                 let array = x.array
                 return try Tensor(
-                    (0..<array.count).map { array[$0] + 0.001 * array[($0 + (rows + step) * 2) % array.count] }, shape: x.shape)
+                    (0..<array.count).map { array[$0] + 0.001 * array[($0 + (rows + step) * 2) % array.count] },
+                    shape: x.shape)
             }
             let mixed = try shifted(x, by: 1)
             let (_, statistics) = try layerNormWithStatistics(mixed, epsilon: 0.1, backend: backend)
@@ -49,15 +50,22 @@ struct BatchLeak {
     }
 
     func checks() throws -> [Check] {
-        [try layerNormHasNone(), try batchNormHasOne(), try kernelsAgree(), try inferenceHasNone(), try sumOfResults(), try doubleBackward()]
+        [
+            try layerNormHasNone(), try batchNormHasOne(), try kernelsAgree(), try inferenceHasNone(),
+            try sumOfResults(), try doubleBackward(),
+        ]
     }
 
     private func layerNormHasNone() throws -> Check {
         Check(
-            .exact, "The probe finds none of 32 · 31 derivatives of one sample's logit by another sample in a discriminator with "
+            .exact,
+            "The probe finds none of 32 · 31 derivatives of one sample's logit by another sample in a discriminator with "
                 + "LayerNorm: all are exactly 0.",
             .equal(0), observed: Double(try probe(.layerNorm).leakCount),
-            mutant: ("LayerNorm on samples that contain 0.1 % of their neighbour", Double(try probeOfCoupledLayerNorm().leakCount)))
+            mutant: (
+                "LayerNorm on samples that contain 0.1 % of their neighbour",
+                Double(try probeOfCoupledLayerNorm().leakCount)
+            ))
     }
 
     private func batchNormHasOne() throws -> Check {
@@ -71,13 +79,15 @@ struct BatchLeak {
     private func kernelsAgree() throws -> Check {
         let (channel, z) = try oneChannel()
         func deviation(_ formula: (Int, Int) -> Double) -> Double {
-            channel.norms.enumerated().flatMap { i, row in row.enumerated().map { abs($1 - abs(formula(i, $0))) } }.max() ?? 0
+            channel.norms.enumerated().flatMap { i, row in row.enumerated().map { abs($1 - abs(formula(i, $0))) } }
+                .max() ?? 0
         }
         let mean = z.reduce(0, +) / 32
         let s = (z.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 32 + 1e-5).squareRoot()
         let x = z.map { ($0 - mean) / s }
         return Check(
-            .exact, "The probe of one channel on the float32 kernels gives |δ_ij - (1 + x̂_i x̂_j)/N|/s to 1e-6.", .atMost(1e-6),
+            .exact, "The probe of one channel on the float32 kernels gives |δ_ij - (1 + x̂_i x̂_j)/N|/s to 1e-6.",
+            .atMost(1e-6),
             observed: deviation { (($0 == $1 ? 1 : 0) - (1 + x[$0] * x[$1]) / 32) / s },
             mutant: ("the derivative of the variance is forgotten", deviation { (($0 == $1 ? 1 : 0) - 1.0 / 32) / s }))
     }
@@ -103,7 +113,8 @@ struct BatchLeak {
                 try y.sliced(0..<1, axis: 1).contiguous(),
                 {
                     let wide = try Tensor($0.array.flatMap { [$0, 0] }, shape: x.shape)
-                    return try channelNormBackward(wide, x: x, weight: weight, statistics: statistics, backend: backend).input
+                    return try channelNormBackward(wide, x: x, weight: weight, statistics: statistics, backend: backend)
+                        .input
                 }
             )
         }
@@ -114,9 +125,11 @@ struct BatchLeak {
             )
         }
         return Check(
-            .exact, "A BatchNorm that normalizes by its running statistics leaks nothing, so a probe of a net at inference shows "
+            .exact,
+            "A BatchNorm that normalizes by its running statistics leaks nothing, so a probe of a net at inference shows "
                 + "nothing about its training.",
-            .equal(0), observed: Double(inference.leakCount), mutant: ("the same layer in training", Double(training.leakCount)))
+            .equal(0), observed: Double(inference.leakCount),
+            mutant: ("the same layer in training", Double(training.leakCount)))
     }
 
     /// ∇ Σ_i D(x_i) against the samples' own gradients.
@@ -136,7 +149,8 @@ struct BatchLeak {
             return ofSum / ((0..<32).reduce(0) { $0 + own.norms[$1][$1] } / 32)
         }
         return Check(
-            .exact, "With BatchNorm before a linear head the gradient of the sum of all results is 0, below 1e-5 of the samples' own "
+            .exact,
+            "With BatchNorm before a linear head the gradient of the sum of all results is 0, below 1e-5 of the samples' own "
                 + "gradients in float32: the usual code of a gradient penalty measures nothing.",
             .atMost(1e-5), observed: try ratio(.batchNorm(weight: nil, bias: nil)),
             mutant: ("LayerNorm", try ratio(.layerNorm(weight: nil, bias: nil))))
@@ -161,14 +175,16 @@ struct BatchLeak {
         let difference = (try penalty(0x1p-9).value - penalty(-0x1p-9).value) / 0x1p-8
         let constantStatistics = try slopeWithConstantStatistics(weights, directions)
         return Check(
-            .exact, "The gradient of the penalty of a critic with LayerNorm, by the double backward kernel, is that of a central "
+            .exact,
+            "The gradient of the penalty of a critic with LayerNorm, by the double backward kernel, is that of a central "
                 + "difference to 1 %.",
             .atMost(0.01), observed: abs(slope / difference - 1),
             mutant: ("LayerNorm's statistics taken as constants", abs(constantStatistics / difference - 1)))
     }
 
     /// The same critic with each row's 1/s as a constant factor and without the terms of mean and variance.
-    private func slopeWithConstantStatistics(_ weights: [Tensor<Float>], _ directions: [Tensor<Float>]) throws -> Double {
+    private func slopeWithConstantStatistics(_ weights: [Tensor<Float>], _ directions: [Tensor<Float>]) throws -> Double
+    {
         let z = try matmul(batch, weights[0].transposed(0, 1), backend: backend)
         let (y, statistics) = try layerNormWithStatistics(z, epsilon: 0.1, backend: backend)
         let rstd = statistics.reciprocalDeviation.array
@@ -192,17 +208,20 @@ struct BatchLeak {
         let (joint, layer) = (try probe(.joint).norms, try probe(.layerNorm).norms)
         let range = 0...(joint.flatMap { $0 }.max() ?? 1)
         func panel(_ title: String, _ values: [[Double]]) -> Panel {
-            Panel(title, .heatMap(rows: labels, columns: labels, values: values, range: range, legend: "‖∂logit_i/∂x_j‖"))
+            Panel(
+                title, .heatMap(rows: labels, columns: labels, values: values, range: range, legend: "‖∂logit_i/∂x_j‖"))
         }
         return Figure(
-            caption: "How each logit (row) depends on each sample (column) in a discriminator at its start, and the noise that real "
+            caption:
+                "How each logit (row) depends on each sample (column) in a discriminator at its start, and the noise that real "
                 + "samples put into one generated sample's gradient through BatchNorm.",
             panels: [
                 panel("BatchNorm, joint batch", joint), panel("LayerNorm", layer),
                 Panel(
                     "Gradient noise",
                     .curves(
-                        x: Axis("samples in the batch, N", log: true), y: Axis("relative standard deviation", log: true),
+                        x: Axis("samples in the batch, N", log: true),
+                        y: Axis("relative standard deviation", log: true),
                         series: [
                             Series("one channel", noise.map { (Double($0.batch), $0.measured) }, .points),
                             Series("1/(2 sqrt(N))", noise.map { (Double($0.batch), $0.law) }, .theory),

@@ -62,7 +62,7 @@ func discriminator(
     var layers: [any Layer] = []
     for (index, inputs) in [inputs, width].enumerated() {
         layers.append(
-            try Linear(inputs: inputs, outputs: width, name: "linear\(index)", random: &random, backend: backend))
+            try ringLinear(inputs: inputs, outputs: width, name: "linear\(index)", random: &random, backend: backend))
         switch norm {
         case .none: break
         case .layerNorm: layers.append(try Norm(features: width, name: "norm\(index)", backend: backend))
@@ -71,8 +71,44 @@ func discriminator(
                 try DiscriminatorBatchNorm(
                     norm, channels: width, referenceCount: referenceCount, name: "norm\(index)", backend: backend))
         }
-        layers.append(Activation.leakyReLU(slope: 0.2))
+        layers.append(LeakyReLU(slope: 0.2))
     }
-    layers.append(try Linear(inputs: width, outputs: 1, name: "head", random: &random, backend: backend))
+    layers.append(try ringLinear(inputs: width, outputs: 1, name: "head", random: &random, backend: backend))
     return Sequential(layers)
+}
+
+/// Weights and biases begin with variance 1 / (3 inputs).
+func ringLinear(
+    inputs: Int, outputs: Int, name: String, random: inout RandomStream, backend: Backend
+) throws -> Linear {
+    let deviation = 1 / (3 * Double(inputs)).squareRoot()
+    let layer = try Linear(
+        inputs: inputs, outputs: outputs, deviation: deviation, name: name, random: &random, backend: backend)
+    layer.bias?.value = try random.normal([outputs], deviation: deviation)
+    return layer
+}
+
+/// max(x, slope · x): TrainingKit's activation of this name without a call an element, a tenth of the study's time.
+struct LeakyReLU: Layer {
+    let slope: Float
+
+    var parameters: [Parameter] { [] }
+
+    func callAsFunction(_ x: Tensor<Float>) throws -> Traced {
+        var y = x
+        scale(&y, whereNegative: x)
+        return Traced(y) { gradient in
+            var gradient = gradient
+            scale(&gradient, whereNegative: x)
+            return gradient
+        }
+    }
+
+    private func scale(_ y: inout Tensor<Float>, whereNegative x: Tensor<Float>) {
+        x.withSpan { x in
+            y.withMutableSpan { y in
+                for index in x.indices where !(x[index] > 0) { y[index] *= slope }
+            }
+        }
+    }
 }

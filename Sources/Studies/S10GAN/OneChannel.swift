@@ -33,15 +33,18 @@ struct OneChannel {
 
     /// epsilon is inside s, and x̂_i x̂_j stands for the derivative of the variance: the formula holds with epsilon too.
     private static func jacobianFormula() -> Check {
-        let z = samples(32, stream: 101)
+        let z = samples(24, stream: 101)
         let (x, s) = normalized(z)
         func deviation(_ formula: (Int, Int) -> Double) -> Double {
             jacobian(z).enumerated().flatMap { i, row in row.enumerated().map { abs($1 - formula(i, $0)) } }.max() ?? 0
         }
         return Check(
-            .exact, "BatchNorm over N = 32 samples has ∂x̂_i/∂z_j = (δ_ij - (1 + x̂_i x̂_j)/N)/s to 1e-12.", .atMost(1e-12),
-            observed: deviation { ((($0 == $1) ? 1 : 0) - (1 + x[$0] * x[$1]) / 32) / s },
-            mutant: ("the derivative of the mean is forgotten", deviation { ((($0 == $1) ? 1 : 0) - x[$0] * x[$1] / 32) / s }))
+            .exact, "BatchNorm over N = 24 samples has ∂x̂_i/∂z_j = (δ_ij - (1 + x̂_i x̂_j)/N)/s to 1e-12.",
+            .atMost(1e-12),
+            observed: deviation { ((($0 == $1) ? 1 : 0) - (1 + x[$0] * x[$1]) / 24) / s },
+            mutant: (
+                "the derivative of the mean is forgotten", deviation { ((($0 == $1) ? 1 : 0) - x[$0] * x[$1] / 24) / s }
+            ))
     }
 
     /// Σ (1 + x̂_i x̂_j)² / (N s)² over i of the generated half and j of the real one.
@@ -54,13 +57,15 @@ struct OneChannel {
     }
 
     private static func leakFormula() -> Check {
-        let z = samples(16, stream: 102).map { $0 + 1 } + samples(16, stream: 103)
-        let measured = jacobian(z)[16...].reduce(0) { $0 + $1[..<16].reduce(0) { $0 + $1 * $1 } }
-        let unbiased = leak(z) * 31 / 32
+        let z = samples(12, stream: 102).map { $0 + 1 } + samples(12, stream: 103)
+        let measured = jacobian(z)[12...].reduce(0) { $0 + $1[..<12].reduce(0) { $0 + $1 * $1 } }
+        let unbiased = leak(z) * 23 / 24
         return Check(
-            .exact, "What leaks from 16 real samples to 16 generated ones, ‖∂x̂_fake/∂z_real‖², is Σ (1 + x̂_i x̂_j)²/(N s)² to "
+            .exact,
+            "What leaks from 12 real samples to 12 generated ones, ‖∂x̂_fake/∂z_real‖², is Σ (1 + x̂_i x̂_j)²/(N s)² to "
                 + "1e-12 of it.",
-            .atMost(1e-12), observed: abs(measured / leak(z) - 1), mutant: ("the unbiased variance", abs(measured / unbiased - 1)))
+            .atMost(1e-12), observed: abs(measured / leak(z) - 1),
+            mutant: ("the unbiased variance", abs(measured / unbiased - 1)))
     }
 
     private static func leakOfOneDistribution() -> Check {
@@ -74,15 +79,18 @@ struct OneChannel {
             count += 1
         }
         return Check(
-            .law, "Where both halves have one distribution, the leak is 1/(2 s²), to 3 % in the mean of 50 batches of 256.",
+            .law,
+            "Where both halves have one distribution, the leak is 1/(2 s²), to 3 % in the mean of 50 batches of 256.",
             .within(expected: 1, tolerance: 0.03), observed: ratio / count, mutant: ("1/s² instead", wrong / count))
     }
 
     private static func separatedSets() -> Check {
         let apart = [Double](repeating: 5, count: 16) + [Double](repeating: -3, count: 16)
         return Check(
-            .exact, "It vanishes, exactly, where all real samples are one point and all generated ones another: x̂ = 1 and -1.",
-            .equal(0), observed: leak(apart, epsilon: 0), mutant: ("one real sample is moved", leak([4] + apart.dropFirst(), epsilon: 0)))
+            .exact,
+            "It vanishes, exactly, where all real samples are one point and all generated ones another: x̂ = 1 and -1.",
+            .equal(0), observed: leak(apart, epsilon: 0),
+            mutant: ("one real sample is moved", leak([4] + apart.dropFirst(), epsilon: 0)))
     }
 
     // MARK: - The noise of resampled real samples

@@ -94,9 +94,9 @@ struct RingTraining {
 
     private static func generator(random: inout RandomStream, backend: Backend) throws -> Sequential {
         Sequential(
-            try Linear(inputs: 2, outputs: 64, name: "g0", random: &random, backend: backend), Activation.relu,
-            try Linear(inputs: 64, outputs: 64, name: "g1", random: &random, backend: backend), Activation.relu,
-            try Linear(inputs: 64, outputs: 2, name: "g2", random: &random, backend: backend))
+            try ringLinear(inputs: 2, outputs: 64, name: "g0", random: &random, backend: backend), LeakyReLU(slope: 0),
+            try ringLinear(inputs: 64, outputs: 64, name: "g1", random: &random, backend: backend), LeakyReLU(slope: 0),
+            try ringLinear(inputs: 64, outputs: 2, name: "g2", random: &random, backend: backend))
     }
 
     private static let centres: [(Double, Double)] = (0..<8).map { index in

@@ -83,7 +83,8 @@ struct MixedUnits {
                 .dx.map(abs).max() ?? 0
         }
         return Check(
-            .exact, "LN of two residuals is (1, -1) or (-1, 1), so that nothing can be learned from it: its gradient is 0 to 1e-12.",
+            .exact,
+            "LN of two residuals is (1, -1) or (-1, 1), so that nothing can be learned from it: its gradient is 0 to 1e-12.",
             .atMost(1e-12), observed: max(gradient([3, 1.25]), abs(abs(normalized([3, 1.25])[0]) - 1)),
             mutant: ("a third residual", gradient([3, 1.25, 2])))
     }
@@ -132,7 +133,8 @@ struct MixedUnits {
         }
         let wrong = [Double](repeating: 1e6, count: 82)
         return Check(
-            .exact, "82 residuals of 1e6 each, a mean square of 1e12, have an LN loss of exactly 0 in the float32 kernels.",
+            .exact,
+            "82 residuals of 1e6 each, a mean square of 1e12, have an LN loss of exactly 0 in the float32 kernels.",
             .equal(0), observed: try loss(wrong), mutant: ("one residual is right", try loss([0] + wrong.dropFirst())))
     }
 

@@ -59,13 +59,16 @@ struct Nondimensional {
                 of: RelaxationProblem.constants.map(\.quantity), in: [Self.powersOfTwo()]
             ) { numbers in
                 let problem = RelaxationProblem(numbers)
-                let positions = (0..<RelaxationTraining.points).map { Double($0) / Double(RelaxationTraining.points - 1) }
+                let positions = (0..<RelaxationTraining.points).map {
+                    Double($0) / Double(RelaxationTraining.points - 1)
+                }
                 return try (0..<5).map { try loss(problem.residuals(RelaxationNet(seed: $0)(positions)), problem).loss }
             }
             return Double(zip(report.outputs, report.rows[0].outputs).count { $0.bitPattern != $1.bitPattern })
         }
         return Check(
-            .exact, "The nondimensional loss of five nets has the same bits in SI units and in units of 2^17 Pa and 2^-9 K.",
+            .exact,
+            "The nondimensional loss of five nets has the same bits in SI units and in units of 2^17 Pa and 2^-9 K.",
             .equal(0), observed: try different(.nondimensional), mutant: ("the raw loss", try different(.raw)))
     }
 
@@ -79,7 +82,8 @@ struct Nondimensional {
         var wrong = Self.variables
         wrong[7].exponents = DimensionExponents(current: 1)
         return Check(
-            .exact, "The eight variables of the problem, with a dimension matrix of rank 3, have 8 - 3 = 5 independent pure products.",
+            .exact,
+            "The eight variables of the problem, with a dimension matrix of rank 3, have 8 - 3 = 5 independent pure products.",
             .equal(5), observed: Double(try BuckinghamPi(Self.variables).groups.count),
             mutant: ("kappa gets a dimension that no other variable has", Double(try BuckinghamPi(wrong).groups.count)))
     }
@@ -89,12 +93,14 @@ struct Nondimensional {
         let numbers = [1.5, 2, 5, 2e4, 5e4, 30, 50, 1e-4]
         let quantities = zip(numbers, Self.variables).map { DynamicQuantity($0, $1.exponents) }
         let systems = try [
-            Self.powersOfTwo(), UnitSystem("bar", mass: 1e5), UnitSystem("MPa, µK, min", mass: 1e6, time: 60, temperature: 1e-6),
+            Self.powersOfTwo(), UnitSystem("bar", mass: 1e5),
+            UnitSystem("MPa, µK, min", mass: 1e6, time: 60, temperature: 1e-6),
         ]
         let ofGroups = try UnitInvarianceReport(of: quantities, in: systems) { try groups.products(of: $0) }
         let ofNumbers = UnitInvarianceReport(of: quantities, in: systems) { [$0[3] + $0[5]] }
         return Check(
-            .exact, "The products keep their values, to 1e-12, in bar, in MPa with µK and minutes, and in powers of two of SI units.",
+            .exact,
+            "The products keep their values, to 1e-12, in bar, in MPa with µK and minutes, and in powers of two of SI units.",
             .atMost(1e-12), observed: ofGroups.largestDeviation,
             mutant: ("a sum of a pressure and a temperature", ofNumbers.largestDeviation))
     }
@@ -102,11 +108,13 @@ struct Nondimensional {
     /// Float32 sums of 82 squares near 1: within 1e-5 of one, far inside the gate.
     private func stalledInKernels() throws -> Check {
         let (r, problem) = residuals(in: try UnitSystem("Pa, K"))
-        let pairs = try Tensor(zip(r.pressure, r.temperature).flatMap { [Float($0), Float($1)] }, shape: [r.pressure.count, 2])
+        let pairs = try Tensor(
+            zip(r.pressure, r.temperature).flatMap { [Float($0), Float($1)] }, shape: [r.pressure.count, 2])
         let normalized = try layerNorm(pairs, backend: backend).energy
         let scaled = try ResidualLoss.nondimensional(r, problem).loss
         return Check(
-            .exact, "LN over pressure and temperature residuals of each of 41 points has a mean square within 1e-4 of 1 in the "
+            .exact,
+            "LN over pressure and temperature residuals of each of 41 points has a mean square within 1e-4 of 1 in the "
                 + "float32 kernels, for a net that has learned nothing.",
             .within(expected: 1, tolerance: 1e-4), observed: normalized, mutant: ("the nondimensional loss", scaled))
     }

@@ -14,17 +14,17 @@ struct RelaxationNet {
     private static let w3 = b2 + width
     private static let b3 = w3 + 2 * width
 
-    /// Xavier's normal weights, biases 0.
+    /// Normal weights of variance 1 / inputs, biases 0.
     init(seed: UInt64) {
         var random = RandomStream(seed: seed, stream: 11)
         parameters = [Double](repeating: 0, count: Self.b3 + 2)
-        func fill(_ range: Range<Int>, inputs: Int, outputs: Int) {
-            let deviation = (2 / Double(inputs + outputs)).squareRoot()
+        func fill(_ range: Range<Int>, inputs: Int) {
+            let deviation = 1 / Double(inputs).squareRoot()
             for index in range { parameters[index] = deviation * random.normal() }
         }
-        fill(0..<Self.width, inputs: 1, outputs: Self.width)
-        fill(Self.w2..<Self.b2, inputs: Self.width, outputs: Self.width)
-        fill(Self.w3..<Self.b3, inputs: Self.width, outputs: 2)
+        fill(0..<Self.width, inputs: 1)
+        fill(Self.w2..<Self.b2, inputs: Self.width)
+        fill(Self.w3..<Self.b3, inputs: Self.width)
     }
 
     /// Two outputs a position, their derivatives by the position, and what the gradient needs.

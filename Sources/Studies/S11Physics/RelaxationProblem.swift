@@ -44,8 +44,8 @@ struct RelaxationProblem {
     var temperatureDrop: Double { startTemperature - ambientTemperature }
 
     /// Characteristic rates: constants of the problem.
-    var pressureRate: Double { pressureDrop / pressureTime }
-    var temperatureRate: Double { temperatureDrop / temperatureTime }
+    var pressureRate: Double { pressureDrop / duration }
+    var temperatureRate: Double { temperatureDrop / duration }
 
     /// The same as types know them; the numbers count as if their unit were the coherent one.
     func scales() throws(NormalizationError) -> ResidualScales<PressureRate, TemperatureRate> {

@@ -32,7 +32,8 @@ struct RelaxationTraining {
             var (pressureError, temperatureError) = (0.0, 0.0)
             for (i, s) in positions.enumerated() {
                 pressureError = max(pressureError, abs(1 + s * outputs.values[2 * i] - solution[i].pressure))
-                temperatureError = max(temperatureError, abs(1 + s * outputs.values[2 * i + 1] - solution[i].temperature))
+                temperatureError = max(
+                    temperatureError, abs(1 + s * outputs.values[2 * i + 1] - solution[i].temperature))
             }
             steps.append(
                 Step(
