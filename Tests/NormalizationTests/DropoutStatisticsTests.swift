@@ -28,7 +28,7 @@ import Testing
     /// Every byte of every word of counters that follow each other takes its 256 values alike. Chi-square of 255 degrees
     /// of freedom has the mean 255 and the standard deviation (2 · 255)^½.
     @Test func bytesAreUniform() {
-        let counters = 1 << 15
+        let counters = 1 << 13
         var counts = [[Int]](repeating: [Int](repeating: 0, count: 256), count: 16)
         for counter in 0..<counters {
             let words = Philox.words(counter: [UInt32(counter), 7, 0, 0], key: 1)
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    static let (rows, columns) = (128, 640)
+    static let (rows, columns) = (64, 320)
 
     /// p for what is kept and p - 1 for what is dropped: of mean 0 and variance p (1 - p).
     private static func centred(_ dropout: Dropout) -> [Double] {
