@@ -119,10 +119,12 @@ def widths(axes, theme, source):
         if rows == 64 and row["threads"] == 1 and not row["candidate"].startswith("portable"):
             lines[operation, bool(cold)].append((columns, row["timing"]["median"] * 1e9 / (rows * columns)))
     names = sorted({operation for operation, _ in lines})
-    for (operation, cold), points in lines.items():
+    lowest = 0.0  # where a line's name may stand, above the one before
+    for (operation, cold), points in sorted(lines.items(), key=lambda line: max(line[1])[1]):
         colour, points = COLOURS[names.index(operation)], sorted(points)
         axes.plot(*zip(*points), marker="o", markersize=4, color=colour, linestyle="--" if cold else "-")
-        axes.text(points[-1][0] * 1.25, points[-1][1], operation + ", cold" * cold, va="center", color=colour)
+        lowest = max(points[-1][1], 1.16 * lowest)
+        axes.text(points[-1][0] * 1.25, lowest, operation + ", cold" * cold, va="center", color=colour)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     ticks = [16, 64, 256, 1024, 4096, 16384, 65536]
