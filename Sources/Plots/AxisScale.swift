@@ -78,7 +78,8 @@ extension AxisScale {
             let isPlain = decimals <= 4 && largest < 1e5
             return Tick(
                 value: value,
-                label: isPlain ? NumberText.fixed(value, decimals: decimals) : NumberText.short(value == 0 ? 0 : value, digits: 3))
+                label: isPlain
+                    ? NumberText.fixed(value, decimals: decimals) : NumberText.short(value == 0 ? 0 : value, digits: 3))
         }
     }
 
@@ -104,7 +105,9 @@ extension AxisScale {
     private func withinADecade(_ count: Int) -> [Tick] {
         let exponents = Int(log10(range.lowerBound).rounded(.down))...Int(log10(range.upperBound).rounded(.up))
         let ticks = exponents.flatMap { exponent in
-            [1.0, 2, 5].map { Tick(value: $0 * pow(10, Double(exponent)), label: NumberText.short($0 * pow(10, Double(exponent)))) }
+            [1.0, 2, 5].map {
+                Tick(value: $0 * pow(10, Double(exponent)), label: NumberText.short($0 * pow(10, Double(exponent))))
+            }
         }.filter(isInside)
         return ticks.count >= 3 ? ticks : AxisScale.steps(in: range, count)
     }

@@ -25,7 +25,8 @@ struct BarsDrawing: PanelContentDrawing {
     }
 
     private func drawBars(_ scale: AxisScale, _ area: PlotArea, in markup: inout Markup) {
-        let base = y.isLogarithmic ? scale.range.lowerBound : min(max(0, scale.range.lowerBound), scale.range.upperBound)
+        let base =
+            y.isLogarithmic ? scale.range.lowerBound : min(max(0, scale.range.lowerBound), scale.range.upperBound)
         let slot = area.width / Double(max(1, categories.count))
         let bar = min(46, slot * 0.76 / Double(max(1, series.count)))
         let showsValues = bar >= 26 || (series.count == 1 && slot >= 34)
@@ -41,7 +42,8 @@ struct BarsDrawing: PanelContentDrawing {
                 let ends = (area.y(shown, scale), area.y(base, scale))
                 let text = "\(categories[place]), \(series.name): \(NumberText.short(value))"
                 box(
-                    x: x + 0.5, y: min(ends.0, ends.1), width: bar - 1, height: abs(ends.0 - ends.1), index, text, in: &markup)
+                    x: x + 0.5, y: min(ends.0, ends.1), width: bar - 1, height: abs(ends.0 - ends.1), index, text,
+                    in: &markup)
                 if showsValues {
                     let above = value >= base || y.isLogarithmic
                     markup.label(
@@ -90,7 +92,8 @@ struct BarsDrawing: PanelContentDrawing {
                 [
                     ("x", .number(x)), ("y", .number(y)), ("class", .text("name")), ("text-anchor", .text("end")),
                     ("transform", .text(turn)),
-                ]) { $0.add(text: name) }
+                ]
+            ) { $0.add(text: name) }
         }
         return area.bottom + 22 + 0.62 * (categories.map { TextWidth.of($0, size: 11.5) }.max() ?? 0)
     }

@@ -24,7 +24,10 @@ struct CurvesDrawing: PanelContentDrawing {
         if let found = endLabels(in: &area, width: width, xScale, yScale) {
             labels = found
         } else {
-            let legend = Legend(names: series.map(\.name)) { looks[$0].swatch(at: $1, width: Legend.swatchWidth, in: &$2) }
+            let entries = legendEntries
+            let legend = Legend(names: entries.map(\.name)) { entry, start, markup in
+                looks[entries[entry].index].swatch(at: start, width: Legend.swatchWidth, in: &markup)
+            }
             area.top = legend.draw(top: top, width: width, in: &markup) + 24
         }
 
@@ -47,6 +50,14 @@ struct CurvesDrawing: PanelContentDrawing {
             markup.label(series[label.index].name, x: area.right + 24, y: label.y + 4, class: "name")
         }
         return finish(area, in: &markup)
+    }
+
+    /// Many predictions, each along a curve of its own, share one entry.
+    private var legendEntries: [(name: String, index: Int)] {
+        let all = series.enumerated().map { (name: $0.element.name, index: $0.offset) }
+        let theories = all.filter { series[$0.index].style == .theory }
+        guard theories.count > 3, let first = theories.first else { return all }
+        return all.filter { series[$0.index].style != .theory } + [(name: "theory", index: first.index)]
     }
 
     private func finish(_ area: PlotArea, in markup: inout Markup) -> Double {
@@ -73,8 +84,8 @@ struct CurvesDrawing: PanelContentDrawing {
         }
     }
 
-    /// Names beside the right ends of the lines, if there are few, they are short, all lines end near the right side, and
-    /// no name has to move far. Makes room for them.
+    /// Names beside the right ends of the lines, if there are few, they are short, all lines end near the right side,
+    /// and no name has to move far. Makes room for them.
     private func endLabels(
         in area: inout PlotArea, width: Double, _ xScale: AxisScale, _ yScale: AxisScale
     ) -> [EndLabel]? {

@@ -3,7 +3,8 @@ package enum FigureStyle {
     /// Series beyond these begin again, with another marker and dash.
     static let seriesColours = 8
 
-    // After Okabe and Ito (2008), which colour-blind readers can tell apart; darkened for white and lightened for black paper.
+    // After Okabe and Ito (2008), which colour-blind readers can tell apart; darkened for white paper, lightened
+    // for black.
     private static let light = [
         "#0072b2", "#d55e00", "#00875f", "#a8458f", "#9a7400", "#2f9bd6", "#7a4a21", "#5c6470",
     ]

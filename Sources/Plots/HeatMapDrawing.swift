@@ -9,13 +9,14 @@ struct HeatMapDrawing: PanelContentDrawing {
     var summary: String { "\(legend): \(rows.count) rows, \(columns.count) columns" }
 
     func draw(top: Double, width: Double, in markup: inout Markup) -> Double {
-        let left = 8 + min(width * 0.34, rows.map { TextWidth.of($0, size: 11.5) }.max() ?? 0)
+        let left = 8 + min(width * 0.4, rows.map { TextWidth.of($0, size: 11.5) }.max() ?? 0)
         let cellWidth = min(52, (width - left - 4) / Double(max(1, columns.count)))
         let cellHeight = min(max(cellWidth, 18), 32, 300 / Double(max(1, rows.count)))
         let area = PlotArea(
             left: left, top: top + 4, width: cellWidth * Double(columns.count), height: cellHeight * Double(rows.count))
         for (row, values) in values.enumerated() {
-            drawRow(values, row, y: area.top + cellHeight * Double(row), (cellWidth, cellHeight), left: left, in: &markup)
+            drawRow(
+                values, row, y: area.top + cellHeight * Double(row), (cellWidth, cellHeight), left: left, in: &markup)
         }
         markup.add(
             "rect",
@@ -28,7 +29,7 @@ struct HeatMapDrawing: PanelContentDrawing {
             markup.label(
                 name, x: left - 6, y: area.top + cellHeight * (Double(row) + 0.5) + 4, class: "name", anchor: "end")
         }
-        return drawLegend(top: drawColumnNames(area, cellWidth, in: &markup), left: left, in: &markup)
+        return drawLegend(top: drawColumnNames(area, cellWidth, in: &markup), left: left, width: width, in: &markup)
     }
 
     private func drawRow(
@@ -70,7 +71,9 @@ struct HeatMapDrawing: PanelContentDrawing {
         let (low, high) = (range.lowerBound, range.upperBound)
         let share = low < 0 && high > 0 ? value / max(-low, high) : high > low ? (value - low) / (high - low) : 0
         let opacity = (min(1, abs(share)) * 50).rounded() / 50
-        return Look(name: share < 0 ? "heat-low" : low < 0 && high > 0 ? "heat-high" : "heat-low", opacity: low < 0 || share > 0 ? opacity : 0)
+        return Look(
+            name: share < 0 ? "heat-low" : low < 0 && high > 0 ? "heat-high" : "heat-low",
+            opacity: low < 0 || share > 0 ? opacity : 0)
     }
 
     private func drawColumnNames(_ area: PlotArea, _ cellWidth: Double, in markup: inout Markup) -> Double {
@@ -81,19 +84,21 @@ struct HeatMapDrawing: PanelContentDrawing {
             let x = area.left + cellWidth * (Double(column) + 0.5)
             let y = area.bottom + 14
             let turn: [(String, Markup.Attribute)] =
-                isTurned ? [("transform", .text("rotate(-38 \(Markup.coordinate(x + 4)) \(Markup.coordinate(y)))"))] : []
+                isTurned
+                ? [("transform", .text("rotate(-38 \(Markup.coordinate(x + 4)) \(Markup.coordinate(y)))"))] : []
             markup.add(
                 "text",
                 [
                     ("x", .number(isTurned ? x + 4 : x)), ("y", .number(y)), ("class", .text("name")),
                     ("text-anchor", .text(isTurned ? "end" : "middle")),
-                ] + turn) { $0.add(text: name) }
+                ] + turn
+            ) { $0.add(text: name) }
         }
         return area.bottom + (isTurned ? 22 + 0.62 * widest : 26)
     }
 
-    /// A strip of the colours between the bounds.
-    private func drawLegend(top: Double, left: Double, in markup: inout Markup) -> Double {
+    /// A strip of the colours between the bounds, and below it what they mean.
+    private func drawLegend(top: Double, left: Double, width: Double, in markup: inout Markup) -> Double {
         let steps = 20
         let lower = NumberText.short(range.lowerBound, digits: 3)
         markup.label(lower, x: left, y: top + 10, class: "tick")
@@ -112,7 +117,11 @@ struct HeatMapDrawing: PanelContentDrawing {
         let upper = NumberText.short(range.upperBound, digits: 3)
         let end = start + 4 * Double(steps) + 6
         markup.label(upper, x: end, y: top + 10, class: "tick")
-        markup.label(legend, x: end + TextWidth.of(upper, size: 11.5) + 14, y: top + 10, class: "axis-label")
-        return top + 20
+        let lines = legend.wrapped(to: width) { TextWidth.of($0, size: 11.5) }
+        for (row, line) in lines.enumerated() {
+            let x = max(0, min(left, width - TextWidth.of(line, size: 11.5)))
+            markup.label(line, x: x, y: top + 28 + 14 * Double(row), class: "axis-label")
+        }
+        return top + 20 + 14 * Double(lines.count)
     }
 }

@@ -78,11 +78,11 @@ enum TextWidth {
 
     private static func width(of character: Character) -> Double {
         switch character {
-        case "i", "j", "l", ".", ",", ":", ";", "'", "|", "!", " ", "(", ")", "f", "t", "r", "I": 0.34
-        case "m", "w", "M", "W", "@", "%", "—": 0.9
+        case "i", "j", "l", ".", ",", ":", ";", "'", "|", "!", " ", "(", ")", "f", "t", "r", "I": 0.38
+        case "m", "w", "M", "W", "@", "%": 0.95
         case "⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹", "⁻": 0.4
-        case let other where other.isUppercase: 0.68
-        default: 0.57
+        case let other where other.isUppercase: 0.7
+        default: 0.62
         }
     }
 }

@@ -32,7 +32,8 @@ package enum NumberText {
 
     private static func superscript(_ exponent: Int) -> String {
         let digits: [Character] = ["⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"]
-        return (exponent < 0 ? "⁻" : "") + String(String(abs(exponent)).compactMap { $0.wholeNumberValue.map { digits[$0] } })
+        return (exponent < 0 ? "⁻" : "")
+            + String(String(abs(exponent)).compactMap { $0.wholeNumberValue.map { digits[$0] } })
     }
 
     private static func trimmed(_ text: String) -> String {

@@ -37,8 +37,12 @@ struct PlotArea {
     /// Data inside; what lies beyond the range of an axis is cut off.
     func clipped(_ markup: inout Markup, draw: (inout Markup) -> Void) {
         let frame: [(String, Markup.Attribute)] = [
-            ("x", .number(left - 4)), ("y", .number(top - 4)), ("width", .number(width + 8)), ("height", .number(height + 8)),
-            ("viewBox", .text([left - 4, top - 4, width + 8, height + 8].map(Markup.coordinate).joined(separator: " "))),
+            ("x", .number(left - 4)), ("y", .number(top - 4)), ("width", .number(width + 8)),
+            ("height", .number(height + 8)),
+            (
+                "viewBox",
+                .text([left - 4, top - 4, width + 8, height + 8].map(Markup.coordinate).joined(separator: " "))
+            ),
             ("overflow", .text("hidden")),
         ]
         markup.add("svg", frame, content: draw)

@@ -8,7 +8,7 @@ protocol PanelContentDrawing {
 
 extension Panel {
     /// The width of a panel in its own units, in which text is 11.5 high.
-    package static let width = 420.0
+    package static let width = 390.0
 
     /// An SVG element that a page with `FigureStyle.css` may hold.
     package var svg: String { drawing().text }
@@ -26,7 +26,9 @@ extension Panel {
         let description = "\(title). \(content.summary)"
         var place: [(String, Markup.Attribute)] = [("class", .text("plot"))]
         if let x {
-            place += [("x", .number(x)), ("y", .number(0)), ("width", .number(Panel.width)), ("height", .number(height))]
+            place += [
+                ("x", .number(x)), ("y", .number(0)), ("width", .number(Panel.width)), ("height", .number(height)),
+            ]
         } else {
             place.append(("xmlns", .text("http://www.w3.org/2000/svg")))
         }

@@ -29,7 +29,8 @@ struct StudyCommand: ParsableCommand {
         @Argument(help: "Names as `normalize study list` prints them.") var names: [String] = []
         @Flag(help: "All studies.") var all = false
         @Flag(help: "Effects of training too: minutes instead of seconds.") var full = false
-        @Option(help: "Write report.html, and for each study its JSON and figures, into this folder.") var output: String?
+        @Option(help: "Write report.html, and for each study its JSON and figures, into this folder.") var output:
+            String?
         @Option(help: "Who computes: automatic, reference, or an instruction set. The results are the same.")
         var backend = "automatic"
         @Option(help: "At most so many threads.") var threads: Int?
@@ -39,7 +40,8 @@ struct StudyCommand: ParsableCommand {
             let unknown = names.filter { !known.contains($0) }
             guard unknown.isEmpty else {
                 throw ValidationError(
-                    "No study is named \(unknown.joined(separator: ", ")). There are: \(known.joined(separator: ", ")).")
+                    "No study is named \(unknown.joined(separator: ", ")). There are: \(known.joined(separator: ", "))."
+                )
             }
             guard all != !names.isEmpty else {
                 throw ValidationError("Name studies, or ask for --all. There are: \(known.joined(separator: ", ")).")

@@ -18,9 +18,11 @@ struct StudyTable {
         if let checks = record.result?.checks, !checks.isEmpty {
             lines += row("", ["claim"], "measured", "required")
             for check in checks {
-                lines += row("\(check.passes ? "✓" : "✗") \(check.grade.rawValue)", wrapped(check.claim), check.observedText,
+                lines += row(
+                    "\(check.passes ? "✓" : "✗") \(check.grade.rawValue)", wrapped(check.claim), check.observedText,
                     check.gate.text)
-                lines += row("", wrapped("mutant: \(check.mutant.change)"), check.mutantText,
+                lines += row(
+                    "", wrapped("mutant: \(check.mutant.change)"), check.mutantText,
                     check.mutantFails ? "fails, as it must" : "PASSES")
             }
         }

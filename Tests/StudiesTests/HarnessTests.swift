@@ -6,7 +6,8 @@ import Testing
 
 @Suite struct Gates {
     @Test(arguments: [
-        Gate.within(expected: 1, tolerance: 0.1), .atMost(1.1), .atLeast(0.9), .equal(1), .relative(-1, 0.5), .atMost(.infinity),
+        Gate.within(expected: 1, tolerance: 0.1), .atMost(1.1), .atLeast(0.9), .equal(1), .relative(-1, 0.5),
+        .atMost(.infinity),
         .atLeast(-.infinity), .within(expected: 0, tolerance: .infinity),
     ]) func admitNoNaN(_ gate: Gate) {
         #expect(!gate.admits(.nan))
@@ -52,7 +53,8 @@ import Testing
 
     @Test func aFailingCheckShowsInTheRecord() throws {
         let failing = Check(.law, "2 is at most 1", .atMost(1), observed: 2, mutant: ("3", 3))
-        let records = Running.records(FakeStudy(), FakeStudy(name: "broken", checks: FakeStudy.passingChecks + [failing]))
+        let records = Running.records(
+            FakeStudy(), FakeStudy(name: "broken", checks: FakeStudy.passingChecks + [failing]))
         #expect(records.map(\.passes) == [true, false])
         #expect(records[1].summary == "4 of 5 checks pass")
     }

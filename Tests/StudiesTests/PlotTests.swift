@@ -31,7 +31,9 @@ import Testing
     }
 
     @Test(arguments: [true, false]) func anyDataGivesARange(_ isLogarithmic: Bool) {
-        for values in [[], [.nan], [0], [-1], [3], [3, 3], [.infinity, 2], [-5, 5], [1e-300, 1e300], [0, .leastNonzeroMagnitude]] as [[Double]] {
+        for values in [
+            [], [.nan], [0], [-1], [3], [3, 3], [.infinity, 2], [-5, 5], [1e-300, 1e300], [0, .leastNonzeroMagnitude],
+        ] as [[Double]] {
             let scale = AxisScale(Axis("x", log: isLogarithmic), values: values, padding: 0.05)
             #expect(scale.range.lowerBound < scale.range.upperBound, "\(values)")
             #expect(scale.range.lowerBound.isFinite && scale.range.upperBound.isFinite)
@@ -46,11 +48,14 @@ import Testing
 }
 
 @Suite struct Numbers {
-    @Test(arguments: [
-        (0, "0"), (-0.0, "0"), (1234, "1234"), (0.5, "0.5"), (1 / 3, "0.3333"), (-2.5e-9, "−2.5×10⁻⁹"), (1e-12, "10⁻¹²"),
-        (1e6, "10⁶"), (123456.7, "123457"), (99999.99, "100000"), (9.99999e-4, "0.001"), (.nan, "NaN"),
-        (-.infinity, "−∞"), (1e300, "10³⁰⁰"), (.leastNonzeroMagnitude, "4.941×10⁻³²⁴"),
-    ] as [(Double, String)]) func areShort(_ value: Double, _ text: String) {
+    @Test(
+        arguments: [
+            (0, "0"), (-0.0, "0"), (1234, "1234"), (0.5, "0.5"), (1 / 3, "0.3333"), (-2.5e-9, "−2.5×10⁻⁹"),
+            (1e-12, "10⁻¹²"),
+            (1e6, "10⁶"), (123456.7, "123457"), (99999.99, "100000"), (9.99999e-4, "0.001"), (.nan, "NaN"),
+            (-.infinity, "−∞"), (1e300, "10³⁰⁰"), (.leastNonzeroMagnitude, "4.941×10⁻³²⁴"),
+        ] as [(Double, String)]) func areShort(_ value: Double, _ text: String)
+    {
         #expect(NumberText.short(value) == text)
     }
 }
@@ -93,7 +98,8 @@ import Testing
         #expect(linear.contains("not shown: 1 point, not finite"))
         let path = try #require(linear.split(separator: "<path d=\"").last?.prefix { $0 != "\"" })
         #expect(path.count { $0 == "M" } == 2 && path.count { $0 == "L" } == 3)
-        let logarithmic = Panel("gaps", .curves(x: Axis("x"), y: Axis("y", log: true), series: [Series("s", points)])).svg
+        let logarithmic = Panel("gaps", .curves(x: Axis("x"), y: Axis("y", log: true), series: [Series("s", points)]))
+            .svg
         #expect(logarithmic.contains("not shown: 2 points, not finite or not above 0"))
         #expect(!linear.contains("nan") && !logarithmic.contains("nan"))
     }
@@ -114,7 +120,8 @@ import Testing
     @Test func heatMapsOfEqualCellsStaySmall() {
         let values = (0..<128).map { row in (0..<128).map { $0 < row ? 1.0 : 0 } }
         let names = (0..<128).map(String.init)
-        let svg = Panel("mask", .heatMap(rows: names, columns: names, values: values, range: 0...1, legend: "weight")).svg
+        let svg = Panel("mask", .heatMap(rows: names, columns: names, values: values, range: 0...1, legend: "weight"))
+            .svg
         #expect(svg.utf8.count < 60_000)
     }
 
@@ -126,7 +133,7 @@ import Testing
     }
 
     private func height(of svg: String) -> Double {
-        let height = svg.split(separator: "viewBox=\"0 0 420 ").last?.prefix { $0 != "\"" }
+        let height = svg.split(separator: "viewBox=\"0 0 390 ").last?.prefix { $0 != "\"" }
         return height.flatMap { Double($0) } ?? .nan
     }
 }
@@ -143,6 +150,8 @@ private func expectXML(_ source: String) throws -> (text: String, source: String
     let collector = TextCollector()
     parser.delegate = collector
     let isWellFormed = parser.parse()
-    #expect(isWellFormed, "\(String(describing: parser.parserError)) line \(parser.lineNumber) column \(parser.columnNumber)")
+    #expect(
+        isWellFormed,
+        "\(String(describing: parser.parserError)) line \(parser.lineNumber) column \(parser.columnNumber)")
     return (collector.text, source)
 }

@@ -15,7 +15,8 @@ import Testing
         }
         let story = FakeStudy().story
         for text in [story.title, story.claim, story.method, story.verdictText] + story.prediction + story.corrections
-            + story.sources {
+            + story.sources
+        {
             #expect(html.contains(text.escaped), "\(text)")
         }
         #expect(html.contains("<code>x + F(LN(x))</code>"), "backticks mark code")
@@ -28,7 +29,8 @@ import Testing
     /// Neither the network nor a script: one file for any reader.
     @Test func thePageNeedsNothingElse() throws {
         let html = try ReportPage(Running.records(FakeStudy(), FakeStudy(name: "second"))).html()
-        #expect(!html.contains("<script") && !html.contains("src=") && !html.contains("@import") && !html.contains("url("))
+        #expect(
+            !html.contains("<script") && !html.contains("src=") && !html.contains("@import") && !html.contains("url("))
         #expect(!html.replacing("http://www.w3.org/2000/svg", with: "").contains("http"))
         #expect(!html.contains("{{") && !html.contains("}}"), "every tag of the templates was filled")
     }
@@ -44,7 +46,8 @@ import Testing
     @Test func failuresStandOut() throws {
         let vacuous = Check(.law, "vacuous", .atMost(1), observed: 0, mutant: ("nothing was changed", 0.5))
         let html = try ReportPage(
-            Running.records(FakeStudy(checks: [vacuous]), FakeStudy(number: 2, name: "thrown", error: FakeStudy.Failure()))
+            Running.records(
+                FakeStudy(checks: [vacuous]), FakeStudy(number: 2, name: "thrown", error: FakeStudy.Failure()))
         ).html()
         #expect(html.contains("it passes, so this check shows nothing") && html.contains("0 of 1 checks pass"))
         #expect(html.contains("This study ended with an error"))
@@ -69,7 +72,8 @@ import Testing
             let failing = Check(.law, "A claim that fails.", .atMost(1), observed: 2, mutant: ("its mutant", 0.5))
             try ReportPage(
                 Running.records(
-                    FakeStudy(), FakeStudy(number: 2, name: "second"), FakeStudy(number: 3, name: "third", checks: [failing]),
+                    FakeStudy(), FakeStudy(number: 2, name: "second"),
+                    FakeStudy(number: 3, name: "third", checks: [failing]),
                     FakeStudy(number: 4, name: "thrown", error: FakeStudy.Failure()))
             ).write(to: kept)
         }
@@ -79,6 +83,7 @@ import Testing
 extension String {
     /// As it stands on a page.
     fileprivate var escaped: String {
-        replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;").replacing("\"", with: "&quot;")
+        replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;").replacing(
+            "\"", with: "&quot;")
     }
 }

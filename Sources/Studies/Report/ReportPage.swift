@@ -55,19 +55,24 @@ private struct PageView {
         isFrontPage = records.count > 1
         let checks = records.flatMap { $0.result?.checks ?? [] }
         let failures = records.count { $0.failure != nil }
-        title = records.count == 1
+        title =
+            records.count == 1
             ? records[0].story.title : "Layer normalization: \(PageView.words(records.count)) claims, measured"
-        summary = "\(checks.count(where: \.passes)) of \(checks.count) checks pass, and their mutants fail."
+        summary =
+            "\(checks.count(where: \.passes)) of \(checks.count) checks pass."
             + (failures > 0 ? " \(failures) \(failures == 1 ? "study" : "studies") ended with an error." : "")
         let seconds = records.map(\.seconds).reduce(0, +)
-        conditions = records.first.map { first in
-            "\(first.conditions.machine) · backend \(first.conditions.backend) · \(first.conditions.mode.rawValue) mode · "
-                + "\(first.conditions.date.prefix(10)) · \(NumberText.short(seconds, digits: 2)) s in all"
-        } ?? ""
+        conditions =
+            records.first.map(\.conditions).map { run in
+                "\(run.machine) · backend \(run.backend) · \(run.mode.rawValue) mode · \(run.date.prefix(10)) · "
+                    + "\(NumberText.short(seconds, digits: 2)) s in all"
+            } ?? ""
     }
 
     private static func words(_ count: Int) -> String {
-        let words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+        let words = [
+            "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+        ]
         return count < words.count ? words[count] : "\(count)"
     }
 }

@@ -19,8 +19,8 @@ enum ReportTemplates {
         </main>
         <footer>
         <p>{{conditions}}</p>
-        <p>Run it: <code>swift run -c release normalize study run --all --full --output DIR</code>. Results have the same
-        bits on every instruction set and thread count.</p>
+        <p>Run it: <code>swift run -c release normalize study run --all --full --output DIR</code>. Results
+        have the same bits on every instruction set and thread count.</p>
         </footer>
         </body>
         </html>
@@ -30,10 +30,10 @@ enum ReportTemplates {
     static let front = """
         <header id="top">
         <h1>{{title}}</h1>
-        <p class="lead">Each study takes a claim that is commonly made about layer normalization, works out what must follow
-        from it, and measures that on this package’s own kernels.</p>
-        <p>A check counts only with its <em>mutant</em>: the same measurement on a version that was made wrong on purpose,
-        which must fail. {{summary}}</p>
+        <p class="lead">Each study takes a claim that is commonly made about layer normalization, works out what
+        must follow from it, and measures that on this package’s own kernels.</p>
+        <p>A check counts only with its <em>mutant</em>: the same measurement on a version that was made wrong on
+        purpose, which must fail. {{summary}}</p>
         </header>
         <nav class="cards" aria-label="Studies">
         {{#studies}}
@@ -78,6 +78,8 @@ enum ReportTemplates {
         {{#tables}}{{> table}}{{/tables}}
         {{^empty(checks)}}
         <h3>Checks: {{summary}}</h3>
+        <p class="grades">exact: an identity, up to rounding; law: a closed form in expectation; effect: an outcome of
+        training. The mutant was measured in the same way and must not meet what is required.</p>
         <ul class="checks">
         {{#checks}}{{> check}}{{/checks}}
         </ul>
@@ -107,7 +109,7 @@ enum ReportTemplates {
         <span class="mark" role="img" aria-label="{{#passes}}passes{{/passes}}{{^passes}}fails{{/passes}}">\
         {{#passes}}✓{{/passes}}{{^passes}}✗{{/passes}}</span>
         <div>
-        <p>{{{claim}}} <span class="grade">{{grade}}</span></p>
+        <p><span class="grade">{{grade}}</span> {{{claim}}}</p>
         <dl>
         <div><dt>measured</dt><dd>{{observed}}</dd></div>
         <div><dt>required</dt><dd>{{gate}}</dd></div>

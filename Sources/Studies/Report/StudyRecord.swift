@@ -16,7 +16,8 @@ package struct RunConditions: Codable, Sendable {
     }
 }
 
-/// A study that was run: its words, its result or why there is none, its time. Its JSON is what `normalize study run` writes.
+/// A study that was run: its words, its result or why there is none, its time. `normalize study run` writes
+/// it as JSON.
 package struct StudyRecord: Codable, Sendable {
     package var number: Int
     package var name: String
