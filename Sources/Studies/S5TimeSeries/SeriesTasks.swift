@@ -72,7 +72,7 @@ enum SeriesDrift: String {
         let featureSize =
             switch self {
             case .featureLevel: 3.0
-            case .largeFeatureLevel: 10
+            case .largeFeatureLevel: 10.0
             default: 0.0
             }
         let drift = Drift(
