@@ -1,5 +1,5 @@
-// What must not compile: `Tests/CompileFail/good.swift` type-checks, every other file there gives exactly the errors that
-// it expects. The compiler is called on the module as this build made it.
+// What must not compile: `Tests/CompileFail/good.swift` type-checks, every other file there gives exactly the errors
+// that it expects. The compiler is called on the module as this build made it.
 
 import Foundation
 import Testing

@@ -31,8 +31,8 @@ import Testing
         for (given, expected) in zip(gradient, [4.8, 6.4, 0] as [Float]) { #expect(abs(given - expected) < 1e-5) }
     }
 
-    /// Central differences in float32 at a step of 2^-8 are good to some 1e-3 of the largest derivative; no activation changes
-    /// its sign within a step at these numbers.
+    /// Central differences in float32 at a step of 2^-8 are good to some 1e-3 of the largest derivative; no activation
+    /// changes its sign within a step at these numbers.
     @Test(arguments: [false, true]) func gradientsAreThoseOfDifferences(hasFixedBatchNorm: Bool) throws {
         let fixed = (0..<8).map { Moments(count: 1, mean: 0.1 * Double($0), sumOfSquaredDeviations: 1 + Double($0)) }
         let batchNorm = Critic.Layer.batchNorm(

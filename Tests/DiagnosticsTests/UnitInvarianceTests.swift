@@ -16,7 +16,8 @@ import Testing
         #expect(try groups.products(of: [1000, 2, 0.5, 0.25]) == [4000])
     }
 
-    /// The period of a pendulum: of period, length, gravity and mass one product, period² gravity / length; mass is in none.
+    /// The period of a pendulum: of period, length, gravity and mass one product, period² gravity / length; mass is in
+    /// none.
     @Test func exponentsAreIntegersWithoutACommonDivisor() throws {
         let groups = try BuckinghamPi([
             ("period", SI.Time.exponents), ("length", SI.Length.exponents),

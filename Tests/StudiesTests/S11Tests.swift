@@ -8,7 +8,7 @@ import Testing
 @Suite struct PhysicsStudyTests {
     @Test func checksHold() throws {
         let result = try PhysicsStudy().run(StudyContext(mode: .quick))
-        #expect(result.checks.count == 14)
+        #expect(result.checks.count == 15)
         for check in result.checks {
             #expect(check.passes, "\(check.claim): \(check.observed), mutant \(check.mutant.observed)")
         }

@@ -2,14 +2,14 @@
 ///
 /// ```swift
 /// let probe = try BatchLeakageProbe(at: batch) { x in
-///     let (y, statistics) = try channelNormWithStatistics(x, over: .batch())
-///     return (try myHead(y), { gradient in try channelNormBackward(myHeadPullback(gradient), x: x, statistics: statistics).input })
+///     let (value, pullback) = try critic(x)                      // a Critic, or your own net
+///     return (value, { gradient in try pullback(gradient).input })
 /// }
 /// if !probe.isExactlyZero { print("samples leak, most:", probe.largestLeak) }
 /// ```
-/// The matrix is that of ‖∂logit_i / ∂x_j‖. It takes one pullback a sample: probe a small batch. A model of BatchNorm leaks
-/// while it trains and not by its running statistics, so give it as it trains. A leak can vanish by chance, as between
-/// two sets that BatchNorm maps to -1 and 1: probe in the middle of training or where sets overlap.
+/// The matrix is that of ‖∂logit_i / ∂x_j‖. It takes one pullback a sample: probe a small batch. A model of BatchNorm
+/// leaks while it trains and not by its running statistics, so give it as it trains. A leak can vanish by chance, as
+/// between two sets that BatchNorm maps to -1 and 1: probe in the middle of training or where sets overlap.
 public struct BatchLeakageProbe: Hashable, Sendable {
     /// ‖∂logit_i / ∂x_j‖, [i][j], summed in float64.
     public let norms: [[Double]]

@@ -62,8 +62,8 @@ struct CriticPass {
         }
     }
 
-    /// For a cotangent `v` of what `backward(dy)` gave: the cotangents of `dy` and of the layer's input (nil: 0), and what the
-    /// parameters get. A BatchNorm must have fixed moments.
+    /// For a cotangent `v` of what `backward(dy)` gave: the cotangents of `dy` and of the layer's input (nil: 0), and
+    /// what the parameters get. A BatchNorm must have fixed moments.
     func doubleBackward(
         _ v: Tensor<Float>, dy: Tensor<Float>, backend: Backend
     ) throws(NormalizationError) -> (outputGradient: Tensor<Float>, input: Tensor<Float>?, weight: Tensor<Float>?) {

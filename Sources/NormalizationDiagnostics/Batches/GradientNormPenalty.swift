@@ -22,8 +22,8 @@ public struct GradientNormPenalty: Sendable {
 ///     `layerNormDoubleBackward(inputCotangent:outputGradient:x:weight:statistics:backend:)`.
 ///   - x: [samples, features]: points between real and generated ones.
 ///   - target: The norm that costs nothing.
-/// - Throws: `NormalizationError` with reason `coupledSamples` for a critic that couples samples; for shapes that do not fit,
-///   a target that is not finite, or a backend that is not here.
+/// - Throws: `NormalizationError` with reason `coupledSamples` for a critic that couples samples; for shapes that do
+///   not fit, a target that is not finite, or a backend that is not here.
 ///
 /// Precision: float32; norms are summed in float64. Source: Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville, "Improved
 /// Training of Wasserstein GANs", 2017.

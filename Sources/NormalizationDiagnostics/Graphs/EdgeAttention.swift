@@ -47,7 +47,7 @@ struct EdgeRows: Sendable {
     let size: Int
 
     /// Calls `body` with the index of a score [edges, heads] and the first elements of its source's and target's row.
-    func forEach(_ body: (_ score: Int, _ source: Int, _ target: Int) -> Void) {
+    @inline(__always) func forEach(_ body: (_ score: Int, _ source: Int, _ target: Int) -> Void) {
         for edge in 0..<graph.edgeCount {
             for head in 0..<heads {
                 body(

@@ -1,7 +1,8 @@
-/// The dimensionless products of some variables, by exact arithmetic (Buckingham, "On Physically Similar Systems", 1914).
+/// The dimensionless products of some variables, by exact arithmetic (Buckingham, "On Physically Similar Systems",
+/// 1914).
 ///
-/// With exponents a[i][b] of base quantity b in variable i, a product x₁^n₁ · x₂^n₂ · … is a pure number where
-/// Σᵢ nᵢ a[i][b] = 0 for every b. There are as many independent ones as variables minus the rank of a, and a function of the
+/// With exponents a[i][b] of base quantity b in variable i, a product x₁^n₁ · x₂^n₂ · … is a pure number where Σᵢ nᵢ
+/// a[i][b] = 0 for every b. There are as many independent ones as variables minus the rank of a, and a function of the
 /// variables does not depend on units exactly if it is a function of these products.
 ///
 /// ```swift
@@ -26,8 +27,8 @@ public struct BuckinghamPi: Hashable, Sendable {
     /// - Parameters:
     ///   - exponents: One row a variable, one column a base quantity of any kind.
     ///   - names: Of the variables, for the description; nil: x1, x2, …
-    /// - Throws: `NormalizationError` for rows of different lengths, a count of names that differs, or integers that grow
-    ///   beyond 64 bits.
+    /// - Throws: `NormalizationError` for rows of different lengths, a count of names that differs, or integers that
+    ///   grow beyond 64 bits.
     public init(exponents: [[Int]], names: [String]? = nil) throws(NormalizationError) {
         let bases = exponents.first?.count ?? 0
         guard exponents.allSatisfy({ $0.count == bases }) else {

@@ -5,8 +5,8 @@
 ///     static var exponents: DimensionExponents { SI.Pressure.exponents / SI.Time.exponents }
 /// }
 /// ```
-/// Two types are two dimensions, even if their exponents agree: a torque is no energy. Where Foundation is imported too,
-/// which has a class of this name, write `NormalizationDiagnostics.Dimension`.
+/// Two types are two dimensions, even if their exponents agree: a torque is no energy. Where Foundation is imported
+/// too, which has a class of this name, write `NormalizationDiagnostics.Dimension`.
 public protocol Dimension: Sendable {
     static var exponents: DimensionExponents { get }
 }

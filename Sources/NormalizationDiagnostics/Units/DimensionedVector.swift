@@ -1,5 +1,5 @@
-/// Numbers of one dimension. Vectors of different dimensions cannot be added or put together, and only pure numbers can be
-/// normalized: each of these mistakes is an error of the compiler.
+/// Numbers of one dimension. Vectors of different dimensions cannot be added or put together, and only pure numbers can
+/// be normalized: each of these mistakes is an error of the compiler.
 ///
 /// ```swift
 /// let pressures = DimensionedVector([1.2, 1.4, 1.1], in: bar)
@@ -10,7 +10,8 @@
 /// ```
 ///
 /// A mean over pascals and kelvins depends on which unit the pressures were written in, and so does everything that is
-/// divided by such a deviation. Divided by characteristic values, constants of the problem, the numbers have no unit left.
+/// divided by such a deviation. Divided by characteristic values, constants of the problem, the numbers have no unit
+/// left.
 ///
 /// The type is gone where ``values`` are taken out; nothing checks what becomes of plain numbers.
 public struct DimensionedVector<D: Dimension>: Hashable, Sendable {
@@ -41,8 +42,8 @@ public struct DimensionedVector<D: Dimension>: Hashable, Sendable {
 
     /// Pure numbers: how many times `scale` each element is.
     ///
-    /// - Parameter scale: A characteristic value: a constant of the problem, not a statistic of this vector. A change of
-    ///   units then cancels; by powers of two it does so to the last bit.
+    /// - Parameter scale: A characteristic value: a constant of the problem, not a statistic of this vector. A change
+    ///   of units then cancels; by powers of two it does so to the last bit.
     /// - Throws: `NormalizationError` if `scale` is not a finite number above 0.
     public func nondimensionalised(
         by scale: Quantity<D>
@@ -68,9 +69,10 @@ extension DimensionedVector where D == Dimensionless {
 
     /// `(x - mean) / sqrt(variance + epsilon)` over the whole vector, rounded to float32 before and computed there.
     ///
-    /// - Parameter epsilon: A pure number too. (With units it would have that of the variance: 1e-5 Pa² is not 1e-5 MPa².)
-    /// - Throws: `NormalizationError` for an empty vector, an epsilon that is negative, infinite or NaN, or a backend that is
-    ///   not here.
+    /// - Parameter epsilon: A pure number too. (With units it would have that of the variance: 1e-5 Pa² is not 1e-5
+    ///   MPa².)
+    /// - Throws: `NormalizationError` for an empty vector, an epsilon that is negative, infinite or NaN, or a backend
+    ///   that is not here.
     public func layerNorm(epsilon: Float = 1e-5, backend: Backend = .automatic) throws(NormalizationError) -> Self {
         let x = Tensor(values.map { Float($0) })
         return Self(try Normalization.layerNorm(x, epsilon: epsilon, backend: backend).array.map { Double($0) })

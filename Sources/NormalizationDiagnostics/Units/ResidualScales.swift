@@ -1,7 +1,8 @@
 /// Characteristic values of the residuals of some equations, one a dimension, in the order of the equations.
 ///
 /// ```swift
-/// let scales = try ResidualScales(pressureScale, temperatureScale)      // Quantity<PressureRate>, Quantity<TemperatureRate>
+/// // Quantity<PressureRate> and Quantity<TemperatureRate>
+/// let scales = try ResidualScales(pressureScale, temperatureScale)
 /// let loss = try scales.meanSquares(pressureResiduals, temperatureResiduals)
 /// ```
 /// Residuals in another order do not compile. The loss is the same in all units. Scales are constants of the problem: a

@@ -29,14 +29,14 @@ public struct UnitSystem: Hashable, Sendable {
 /// ) { numbers in [myLoss(numbers)] }
 /// print(report.largestDeviation, report.worst)
 /// ```
-/// A result that changes says that the function adds numbers of different dimensions, or compares them with constants that
-/// have a unit, as an epsilon does.
+/// A result that changes says that the function adds numbers of different dimensions, or compares them with constants
+/// that have a unit, as an epsilon does.
 public struct UnitInvarianceReport: Hashable, Sendable {
     public struct Row: Hashable, Sendable {
         public let units: UnitSystem
         public let outputs: [Double]
-        /// The largest difference from the outputs in SI units, relative to the largest of these; infinite if an output is NaN
-        /// in one of both or outputs are missing.
+        /// The largest difference from the outputs in SI units, relative to the largest of these; infinite if an output
+        /// is NaN in one of both or outputs are missing.
         public let deviation: Double
         /// Whether every output has the bits that it has in SI units.
         public let isBitwiseEqual: Bool

@@ -59,8 +59,8 @@ struct BatchLeak {
     private func layerNormHasNone() throws -> Check {
         Check(
             .exact,
-            "The probe finds none of 32 · 31 derivatives of one sample's logit by another sample in a discriminator with "
-                + "LayerNorm: all are exactly 0.",
+            "The probe finds none of 32 · 31 derivatives of one sample's logit by another sample in a discriminator "
+                + "with LayerNorm: all are exactly 0.",
             .equal(0), observed: Double(try probe(.layerNorm).leakCount),
             mutant: (
                 "LayerNorm on samples that contain 0.1 % of their neighbour",
@@ -126,8 +126,8 @@ struct BatchLeak {
         }
         return Check(
             .exact,
-            "A BatchNorm that normalizes by its running statistics leaks nothing, so a probe of a net at inference shows "
-                + "nothing about its training.",
+            "A BatchNorm that normalizes by its running statistics leaks nothing, so a probe of a net at inference "
+                + "shows nothing about its training.",
             .equal(0), observed: Double(inference.leakCount),
             mutant: ("the same layer in training", Double(training.leakCount)))
     }
@@ -150,8 +150,8 @@ struct BatchLeak {
         }
         return Check(
             .exact,
-            "With BatchNorm before a linear head the gradient of the sum of all results is 0, below 1e-5 of the samples' own "
-                + "gradients in float32: the usual code of a gradient penalty measures nothing.",
+            "With BatchNorm before a linear head the gradient of the sum of all results is 0, below 1e-5 of the "
+                + "samples' own gradients in float32: the usual code of a gradient penalty measures nothing.",
             .atMost(1e-5), observed: try ratio(.batchNorm(weight: nil, bias: nil)),
             mutant: ("LayerNorm", try ratio(.layerNorm(weight: nil, bias: nil))))
     }
@@ -176,8 +176,8 @@ struct BatchLeak {
         let constantStatistics = try slopeWithConstantStatistics(weights, directions)
         return Check(
             .exact,
-            "The gradient of the penalty of a critic with LayerNorm, by the double backward kernel, is that of a central "
-                + "difference to 1 %.",
+            "The gradient of the penalty of a critic with LayerNorm, by the double backward kernel, is that of a "
+                + "central difference to 1 %.",
             .atMost(0.01), observed: abs(slope / difference - 1),
             mutant: ("LayerNorm's statistics taken as constants", abs(constantStatistics / difference - 1)))
     }
@@ -213,8 +213,8 @@ struct BatchLeak {
         }
         return Figure(
             caption:
-                "How each logit (row) depends on each sample (column) in a discriminator at its start, and the noise that real "
-                + "samples put into one generated sample's gradient through BatchNorm.",
+                "How each logit (row) depends on each sample (column) in a discriminator at its start, and the noise "
+                    + "that real samples put into one generated sample's gradient through BatchNorm.",
             panels: [
                 panel("BatchNorm, joint batch", joint), panel("LayerNorm", layer),
                 Panel(

@@ -31,7 +31,8 @@ struct OneChannel {
 
     static func checks() -> [Check] { [jacobianFormula(), leakFormula(), leakOfOneDistribution(), separatedSets()] }
 
-    /// epsilon is inside s, and x̂_i x̂_j stands for the derivative of the variance: the formula holds with epsilon too.
+    /// epsilon is inside s, and x̂_i x̂_j stands for the derivative of the variance: the formula holds with epsilon
+    /// too.
     private static func jacobianFormula() -> Check {
         let z = samples(24, stream: 101)
         let (x, s) = normalized(z)
@@ -62,8 +63,8 @@ struct OneChannel {
         let unbiased = leak(z) * 23 / 24
         return Check(
             .exact,
-            "What leaks from 12 real samples to 12 generated ones, ‖∂x̂_fake/∂z_real‖², is Σ (1 + x̂_i x̂_j)²/(N s)² to "
-                + "1e-12 of it.",
+            "What leaks from 12 real samples to 12 generated ones, ‖∂x̂_fake/∂z_real‖², is Σ (1 + x̂_i x̂_j)²/(N s)² "
+                + "to 1e-12 of it.",
             .atMost(1e-12), observed: abs(measured / leak(z) - 1),
             mutant: ("the unbiased variance", abs(measured / unbiased - 1)))
     }

@@ -30,8 +30,8 @@ struct RingEffects {
         return [
             Check(
                 .effect,
-                "With LayerNorm in the discriminator the generator holds at least 3 of 8 modes on average over the second half of "
-                    + "training, for each of three seeds.",
+                "With LayerNorm in the discriminator the generator holds at least 3 of 8 modes on average over the "
+                    + "second half of training, for each of three seeds.",
                 .atLeast(3), observed: fewest(.layerNorm),
                 mutant: ("BatchNorm over the joint batch, the best seed", most(.joint))),
             Check(
@@ -39,8 +39,8 @@ struct RingEffects {
                 observed: most(.joint), mutant: ("LayerNorm, the worst seed", fewest(.layerNorm))),
             Check(
                 .effect,
-                "With BatchNorm over separate batches of real and generated samples, without any leak between them, it holds at "
-                    + "most 2 too.",
+                "With BatchNorm over separate batches of real and generated samples, without any leak between them, it "
+                    + "holds at most 2 too.",
                 .atMost(2), observed: most(.perSource), mutant: ("LayerNorm, the worst seed", fewest(.layerNorm))),
             Check(
                 .effect,
@@ -49,19 +49,20 @@ struct RingEffects {
                 .atLeast(3), observed: fewest(.detached), mutant: ("with that gradient, the best seed", most(.joint))),
             Check(
                 .effect,
-                "Noise alone does not explain the loss of modes: with statistics detached drawing real samples again changes the "
-                    + "generator's gradient by more than 0.5 of it, for each of three seeds.",
+                "Noise alone does not explain the loss of modes: with statistics detached drawing real samples again "
+                    + "changes the generator's gradient by more than 0.5 of it, for each of three seeds.",
                 .atLeast(0.5), observed: self[.detached].map(\.gradientNoise).min()!,
                 mutant: ("LayerNorm", self[.layerNorm].map(\.gradientNoise).max()!)),
             Check(
                 .exact,
-                "After training with LayerNorm, drawing the real samples again changes no bit of the generator's gradient.",
+                "After training with LayerNorm, drawing the real samples again changes no bit of the generator's "
+                    + "gradient.",
                 .equal(0), observed: self[.layerNorm].map(\.gradientNoise).max()!,
                 mutant: ("BatchNorm over the joint batch", self[.joint].map(\.gradientNoise).min()!)),
             Check(
                 .effect,
-                "With BatchNorm over the joint batch it changes that gradient by more than 0.1 of it (relative standard "
-                    + "deviation), for each of three seeds.",
+                "With BatchNorm over the joint batch it changes that gradient by more than 0.1 of it (relative "
+                    + "standard deviation), for each of three seeds.",
                 .atLeast(0.1), observed: self[.joint].map(\.gradientNoise).min()!,
                 mutant: ("BatchNorm over separate batches", self[.perSource].map(\.gradientNoise).max()!)),
         ]

@@ -5,8 +5,8 @@ private import Foundation
 
 /// A generative adversarial net on eight Gaussians on a ring of radius 2, deviation 0.02.
 ///
-/// Generator 2-64-64-2 with ReLU, discriminator 2-64-64-1; the non-saturating loss; Adam at 1e-3 with moments 0.5 and 0.999;
-/// batches of 64 real and 64 generated samples, which the discriminator sees together.
+/// Generator 2-64-64-2 with ReLU, discriminator 2-64-64-1; the non-saturating loss; Adam at 1e-3 with moments 0.5 and
+/// 0.999; batches of 64 real and 64 generated samples, which the discriminator sees together.
 struct RingTraining {
     static let batch = 64
     static let evaluationInterval = 100

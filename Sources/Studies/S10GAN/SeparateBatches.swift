@@ -15,8 +15,8 @@ enum SeparateBatches {
         }
         return Check(
             .law,
-            "Normalized by batches of their own, N(3, 1) and N(-1, 0.2²) are one distribution: of 4096 samples each, the "
-                + "distribution functions differ by less than 0.03.",
+            "Normalized by batches of their own, N(3, 1) and N(-1, 0.2²) are one distribution: of 4096 samples each, "
+                + "the distribution functions differ by less than 0.03.",
             .atMost(0.03), observed: try distance(.perSource([count, count])),
             mutant: ("one joint batch", try distance(.joint)))
     }

@@ -36,7 +36,8 @@ struct MixedUnits {
             mutant: ("only the first residual changes its unit", largestDifference(normalized(oneKilo), expected)))
     }
 
-    /// Rounding the input to floats moves it by 2^-24 of itself, and LN of five numbers enlarges that less than tenfold.
+    /// Rounding the input to floats moves it by 2^-24 of itself, and LN of five numbers enlarges that less than
+    /// tenfold.
     private func commonFactorInKernels() throws -> Check {
         func kernel(_ x: [Double]) throws -> [Double] {
             try DimensionedVector<Dimensionless>(x).layerNorm(epsilon: 0, backend: backend).values
@@ -56,8 +57,8 @@ struct MixedUnits {
         }
         return Check(
             .exact,
-            "Where one of five residuals is 1e8 times the others, LN is (sqrt(4), -1/sqrt(4), ...) to 1e-7, whatever the "
-                + "others are.",
+            "Where one of five residuals is 1e8 times the others, LN is (sqrt(4), -1/sqrt(4), ...) to 1e-7, whatever "
+                + "the others are.",
             .atMost(1e-7), observed: distance(1e8), mutant: ("all of one size", distance(1)))
     }
 
@@ -70,8 +71,8 @@ struct MixedUnits {
         }
         return Check(
             .exact,
-            "The gradient at the four small residuals goes as one over the large one: ten times the unit leaves a tenth of it, "
-                + "to 0.1 % between 1e5 and 1e6.",
+            "The gradient at the four small residuals goes as one over the large one: ten times the unit leaves a "
+                + "tenth of it, to 0.1 % between 1e5 and 1e6.",
             .within(expected: 10, tolerance: 0.01), observed: norm(1e5) / norm(1e6),
             mutant: ("a change between 0.1 and 1, where nothing dominates", norm(0.1) / norm(1)))
     }
@@ -84,7 +85,8 @@ struct MixedUnits {
         }
         return Check(
             .exact,
-            "LN of two residuals is (1, -1) or (-1, 1), so that nothing can be learned from it: its gradient is 0 to 1e-12.",
+            "LN of two residuals is (1, -1) or (-1, 1), so that nothing can be learned from it: its gradient is 0 to "
+                + "1e-12.",
             .atMost(1e-12), observed: max(gradient([3, 1.25]), abs(abs(normalized([3, 1.25])[0]) - 1)),
             mutant: ("a third residual", gradient([3, 1.25, 2])))
     }
@@ -104,8 +106,8 @@ struct MixedUnits {
         }
         return Check(
             .exact,
-            "|LN(r)|² = K var / (var + epsilon) to 1e-12 for every number K of residuals from 3 to 40: a loss made of LN is "
-                + "constant, however wrong the residuals are.",
+            "|LN(r)|² = K var / (var + epsilon) to 1e-12 for every number K of residuals from 3 to 40: a loss made of "
+                + "LN is constant, however wrong the residuals are.",
             .atMost(1e-12), observed: deviation(divisor: 0), mutant: ("the unbiased variance", deviation(divisor: 1)))
     }
 
@@ -151,8 +153,8 @@ struct MixedUnits {
         }
         return Check(
             .exact,
-            "Pressures alone, of 3e3 Pa, have the same LN loss in pascals and in gigapascals, to 1e-12, if epsilon is relative to "
-                + "their mean square: an epsilon of 1e-5 has a unit itself.",
+            "Pressures alone, of 3e3 Pa, have the same LN loss in pascals and in gigapascals, to 1e-12, if epsilon is "
+                + "relative to their mean square: an epsilon of 1e-5 has a unit itself.",
             .atMost(1e-12), observed: difference(relative: true),
             mutant: ("epsilon is 1e-5 in both units", difference(relative: false)))
     }

@@ -9,7 +9,7 @@ struct Nondimensional {
     func checks() throws -> [Check] {
         [
             try bitsOfEveryBackend(), try lossInPowersOfTwo(), try groupsOfTheProblem(), try invariantFunctions(),
-            try stalledInKernels(),
+            try stalledInKernels(), try gradientOfTheNet(),
         ]
     }
 
@@ -47,8 +47,8 @@ struct Nondimensional {
         }
         return Check(
             .exact,
-            "LN of the 82 nondimensional residuals keeps every bit where pressures are counted in 2^17 Pa and temperatures in "
-                + "2^-9 K, on every backend of the machine.",
+            "LN of the 82 nondimensional residuals keeps every bit where pressures are counted in 2^17 Pa and "
+                + "temperatures in 2^-9 K, on every backend of the machine.",
             .equal(0), observed: try different(nondimensional: true),
             mutant: ("residuals with their units", try different(nondimensional: false)))
     }
@@ -83,7 +83,8 @@ struct Nondimensional {
         wrong[7].exponents = DimensionExponents(current: 1)
         return Check(
             .exact,
-            "The eight variables of the problem, with a dimension matrix of rank 3, have 8 - 3 = 5 independent pure products.",
+            "The eight variables of the problem, with a dimension matrix of rank 3, have 8 - 3 = 5 independent pure "
+                + "products.",
             .equal(5), observed: Double(try BuckinghamPi(Self.variables).groups.count),
             mutant: ("kappa gets a dimension that no other variable has", Double(try BuckinghamPi(wrong).groups.count)))
     }
@@ -100,7 +101,8 @@ struct Nondimensional {
         let ofNumbers = UnitInvarianceReport(of: quantities, in: systems) { [$0[3] + $0[5]] }
         return Check(
             .exact,
-            "The products keep their values, to 1e-12, in bar, in MPa with µK and minutes, and in powers of two of SI units.",
+            "The products keep their values, to 1e-12, in bar, in MPa with µK and minutes, and in powers of two of SI "
+                + "units.",
             .atMost(1e-12), observed: ofGroups.largestDeviation,
             mutant: ("a sum of a pressure and a temperature", ofNumbers.largestDeviation))
     }
@@ -117,5 +119,37 @@ struct Nondimensional {
             "LN over pressure and temperature residuals of each of 41 points has a mean square within 1e-4 of 1 in the "
                 + "float32 kernels, for a net that has learned nothing.",
             .within(expected: 1, tolerance: 1e-4), observed: normalized, mutant: ("the nondimensional loss", scaled))
+    }
+
+    /// Central differences of a smooth loss near 10 with a step of 2^-17: rounding 1e-10, curvature 1e-9 of the gradient.
+    private func gradientOfTheNet() throws -> Check {
+        let problem = RelaxationProblem(in: try UnitSystem("Pa, K"))
+        let positions = (0..<RelaxationTraining.points).map { Double($0) / Double(RelaxationTraining.points - 1) }
+        var net = RelaxationNet(seed: 4)
+        func loss() throws -> Double {
+            try ResidualLoss.nondimensional(problem.residuals(net(positions)), problem).loss
+        }
+        let outputs = net(positions)
+        let byResidual = try ResidualLoss.nondimensional(problem.residuals(outputs), problem).gradient
+        let byOutput = problem.pullback(byResidual, at: positions)
+        let gradient = net.gradient(outputs, values: byOutput.values, slopes: byOutput.slopes)
+        let withoutSlopes = net.gradient(
+            outputs, values: byOutput.values, slopes: byOutput.slopes.map { _ in 0 })
+        let largest = gradient.map(abs).max() ?? 0
+        var (worst, wrong) = (0.0, 0.0)
+        for index in stride(from: 0, to: gradient.count, by: 7) {
+            let value = net.parameters[index]
+            net.parameters[index] = value + 0x1p-17
+            let up = try loss()
+            net.parameters[index] = value - 0x1p-17
+            let difference = (up - (try loss())) / 0x1p-16
+            net.parameters[index] = value
+            worst = max(worst, abs(gradient[index] - difference) / largest)
+            wrong = max(wrong, abs(withoutSlopes[index] - difference) / largest)
+        }
+        return Check(
+            .exact,
+            "The gradient of the net's loss, through its derivative by time too, is that of central differences to 1e-7.",
+            .atMost(1e-7), observed: worst, mutant: ("nothing goes through the derivative by time", wrong))
     }
 }

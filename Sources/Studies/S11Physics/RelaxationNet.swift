@@ -1,7 +1,8 @@
 internal import TrainingKit
 private import Foundation
 
-/// A net 1-24-24-2 with tanh, in double precision, its derivative by its input in forward mode, and the gradient of both.
+/// A net 1-24-24-2 with tanh, in double precision, its derivative by its input in forward mode, and the gradient of
+/// both.
 struct RelaxationNet {
     static let width = 24
 

@@ -62,9 +62,9 @@ struct RelaxationProblem {
 
     /// What the equations leave over at points of [0, duration], and how that changes with the net's outputs.
     ///
-    /// The net's outputs are p = p₀ + (p₀ - pₐ) s N₀(s) and T = T₀ + (T₀ - Tₐ) s N₁(s) with s = t / duration, so that initial
-    /// values hold whatever the net does. Every step is a product or a sum of numbers of one dimension: a change of units by
-    /// powers of two changes no bit of the significands.
+    /// The net's outputs are p = p₀ + (p₀ - pₐ) s N₀(s) and T = T₀ + (T₀ - Tₐ) s N₁(s) with s = t / duration, so that
+    /// initial values hold whatever the net does. Every step is a product or a sum of numbers of one dimension: a
+    /// change of units by powers of two changes no bit of the significands.
     func residuals(_ outputs: RelaxationNet.Outputs) -> Residuals {
         let n = outputs.positions.count
         var r = Residuals(pressure: .init(repeating: 0, count: n), temperature: .init(repeating: 0, count: n))

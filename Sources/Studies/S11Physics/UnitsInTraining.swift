@@ -72,19 +72,19 @@ struct UnitsInTraining {
         return [
             Check(
                 .effect,
-                "The raw loss in MPa leaves more than 100 times the error in p of the same loss in Pa, for each of three "
-                    + "seeds, though the unit means nothing to physics.",
+                "The raw loss in MPa leaves more than 100 times the error in p of the same loss in Pa, for each of "
+                    + "three seeds, though the unit means nothing to physics.",
                 .atLeast(100), observed: ratios.min()!,
                 mutant: ("nondimensional residuals, MPa against Pa", run(.nondimensional, 5).last.pressureError / si)),
             Check(
                 .exact,
-                "After \(Self.stepCount) steps nondimensional nets agree to 1e-9 in their error whether trained in Pa, bar, or "
-                    + "MPa and µK.",
+                "After \(Self.stepCount) steps nondimensional nets agree to 1e-9 in their error whether trained in Pa, "
+                    + "bar, or MPa and µK.",
                 .atMost(1e-9), observed: spread, mutant: ("the raw loss, Pa and bar", rawSpread)),
             Check(
                 .exact,
-                "After \(Self.stepCount) steps every parameter of the nondimensional net has the same bits in SI units and in "
-                    + "units of 2^17 Pa and 2^-9 K.",
+                "After \(Self.stepCount) steps every parameter of the nondimensional net has the same bits in SI units "
+                    + "and in units of 2^17 Pa and 2^-9 K.",
                 .equal(0), observed: Double(bits), mutant: ("the raw loss, Pa and 100 Pa", Double(rawBits))),
             Check(
                 .exact,
@@ -97,22 +97,22 @@ struct UnitsInTraining {
                 mutant: ("the nondimensional loss", nondimensional.steps.map(\.gradientNorm).max()!)),
             Check(
                 .effect,
-                "So it learns nothing: its error in p is more than 20 times that of the nondimensional loss, for each of "
-                    + "three seeds.",
+                "So it learns nothing: its error in p is more than 20 times that of the nondimensional loss, for each "
+                    + "of three seeds.",
                 .atLeast(20),
                 observed: zip(stalled, [nondimensional] + repeats.map(\.nondimensional))
                     .map { $0.last.pressureError / $1.last.pressureError }.min()!,
                 mutant: ("the raw loss in Pa", run(.raw).last.pressureError / si)),
             Check(
                 .effect,
-                "The raw loss ends lower in MPa than in Pa by more than 1000 times, where the net is more wrong: a loss with "
-                    + "units cannot say how good a solution is.",
+                "The raw loss ends lower in MPa than in Pa by more than 1000 times, where the net is more wrong: a "
+                    + "loss with units cannot say how good a solution is.",
                 .atLeast(1000), observed: run(.raw).last.loss / run(.raw, 4).last.loss,
                 mutant: ("nondimensional residuals", nondimensional.last.loss / run(.nondimensional, 5).last.loss)),
             Check(
                 .effect,
-                "LN stays degenerate as a loss where residuals are dimensionless: its net is more than 20 times as wrong as the "
-                    + "one without LN.",
+                "LN stays degenerate as a loss where residuals are dimensionless: its net is more than 20 times as "
+                    + "wrong as the one without LN.",
                 .atLeast(20), observed: run(.nondimensionalThenNormalized).last.pressureError / si,
                 mutant: ("no LN, in bar", run(.nondimensional, 3).last.pressureError / si)),
         ]

@@ -51,7 +51,7 @@ package struct OrthogonalUpdatesStudy: Study {
             + " on grids; pre-norm nets with both updates from the same weights on the same data, three seeds.",
         verdict: .partly,
         verdictText: "Optimal for novelty and under a variance budget that forbids forgetting; for turning the"
-            + " stream the optimum is rho = -tau/σ. No gain beyond noise in a small net.",
+            + " stream the optimum is rho = -tau/σ.",
         corrections: [
             "Optimal needs an aim. Under novelty, or a variance budget with the condition that x is kept, rho = 0 is"
                 + " exact. Without that condition the best update erases x. For turning x, which is all that a norm"
@@ -64,8 +64,8 @@ package struct OrthogonalUpdatesStudy: Study {
             "At initialisation both updates are almost the same, since random branches are nearly orthogonal:"
                 + " compare trained nets.",
             "Gains of several points on ImageNet and CIFAR-100 are reported for vision transformers (Oh et al.,"
-                + " 2025). Such nets are beyond this study; in the small net here the accuracies differ by no more"
-                + " than seeds do.",
+                + " 2025). Such nets are beyond this study. Full mode reports the accuracies of a small net for each"
+                + " seed without a gate: three seeds tell only large differences.",
             "The projection's share a depends on x. A gradient that takes it for a constant is another training"
                 + " algorithm.",
         ],

@@ -10,7 +10,7 @@ enum SeriesTask: Hashable {
     case shape
     /// Whether the common level is positive: in the mean of the features.
     case level
-    /// One or two periods in the window: in the differences between steps.
+    /// One or two periods in the window, weak and of either sign by feature: in the differences between steps.
     case frequency
 
     static let steps = 24
@@ -38,7 +38,7 @@ enum SeriesTask: Hashable {
                         switch self {
                         case .shape: patterns[label][feature]
                         case .level: label == 1 ? 1.0 : -1
-                        case .frequency: wave
+                        case .frequency: patterns[0][feature] > 0 ? 0.3 * wave : -0.3 * wave
                         }
                     values.append(Float(signal + 0.8 * random.normal()))
                 }
@@ -49,12 +49,16 @@ enum SeriesTask: Hashable {
 }
 
 /// What changes between training and use.
-enum SeriesDrift: String, CaseIterable {
+enum SeriesDrift: String {
     case clean
     case commonLevel = "common level x 10"
     case commonScale = "common log scale 1.5"
     case both = "both"
     case featureLevel = "level of each feature 3"
+    case largeFeatureLevel = "level of each feature 10"
+
+    /// Those of the shape task.
+    static let compared: [SeriesDrift] = [.clean, .commonLevel, .commonScale, .both, .featureLevel]
 
     /// Random walks over the window (standard deviation about 1 at its end, so slow) times their size; offsets of
     /// features are drawn once a sample.
@@ -62,14 +66,19 @@ enum SeriesDrift: String, CaseIterable {
         var random = RandomStream(seed: seed, stream: 520)
         let samples = set.labels.count
         let (levels, scales) = (walks(samples, &random), walks(samples, &random))
-        let features = (0..<samples).map { _ in random.normals(SeriesTask.features).map { 3 * $0 } }
+        let features = (0..<samples).map { _ in random.normals(SeriesTask.features) }
         let hasLevel = self == .commonLevel || self == .both
         let hasScale = self == .commonScale || self == .both
-        let hasFeatures = self == .featureLevel
+        let featureSize =
+            switch self {
+            case .featureLevel: 3.0
+            case .largeFeatureLevel: 10.0
+            default: 0.0
+            }
         let drift = Drift(
             rawValue, scale: { sample, step, _ in hasScale ? exp(1.5 * scales[sample][step]) : 1 },
             offset: { sample, step, feature in
-                (hasLevel ? 10 * levels[sample][step] : 0) + (hasFeatures ? features[sample][feature] : 0)
+                (hasLevel ? 10 * levels[sample][step] : 0) + featureSize * features[sample][feature]
             })
         return LabelledSeries(x: try drift(set.x), labels: set.labels)
     }

@@ -17,21 +17,21 @@ struct SeriesTraining {
     private typealias Row = [SeriesDrift: [Double]]
 
     func run() throws -> (checks: [Check], tables: [Table], panel: Panel) {
-        let shape = try accuracies(.shape, SeriesNormalizer.compared, SeriesDrift.allCases)
+        let shape = try accuracies(.shape, SeriesNormalizer.compared, SeriesDrift.compared)
         let level = try accuracies(.level, SeriesNormalizer.allCases, [.clean])
-        let frequency = try accuracies(.frequency, SeriesNormalizer.compared, [.clean, .featureLevel])
+        let frequency = try accuracies(.frequency, SeriesNormalizer.compared, [.clean, .largeFeatureLevel])
         let others: [(String, [SeriesNormalizer: Row], SeriesDrift)] = [
             ("level", level, .clean), ("frequency", frequency, .clean),
-            ("frequency, level of each feature 3", frequency, .featureLevel),
+            ("frequency, level of each feature 10", frequency, .largeFeatureLevel),
         ]
         return (
             checks(shape: shape, level: level, frequency: frequency),
             [
                 Table(
                     "Shape task: accuracy after training without drift (seed 0 / seed 1; chance is 0.25)",
-                    columns: ["normalizer"] + SeriesDrift.allCases.map(\.rawValue),
+                    columns: ["normalizer"] + SeriesDrift.compared.map(\.rawValue),
                     rows: SeriesNormalizer.compared.map { norm in
-                        [norm.rawValue] + SeriesDrift.allCases.map { shown(shape[norm]?[$0]) }
+                        [norm.rawValue] + SeriesDrift.compared.map { shown(shape[norm]?[$0]) }
                     }),
                 Table(
                     "Level task and frequency task: accuracy (chance is 0.5)",
@@ -43,8 +43,8 @@ struct SeriesTraining {
             Panel(
                 "Which pattern? Trained without drift",
                 .heatMap(
-                    rows: SeriesNormalizer.compared.map(\.rawValue), columns: SeriesDrift.allCases.map(\.rawValue),
-                    values: SeriesNormalizer.compared.map { norm in SeriesDrift.allCases.map { mean(shape[norm]?[$0]) }
+                    rows: SeriesNormalizer.compared.map(\.rawValue), columns: SeriesDrift.compared.map(\.rawValue),
+                    values: SeriesNormalizer.compared.map { norm in SeriesDrift.compared.map { mean(shape[norm]?[$0]) }
                     },
                     range: 0.25...1, legend: "accuracy; 0.25 is chance"))
         )
@@ -112,12 +112,12 @@ struct SeriesTraining {
                 .effect,
                 "Where the label is a frequency and each feature has its own offset, instance norm over time keeps at "
                     + "least 0.95.",
-                .atLeast(0.95), observed: frequency[.instance]?[.featureLevel]?.min() ?? .nan,
-                mutant: ("LayerNorm per step", mean(frequency[.timeStep]?[.featureLevel]))),
+                .atLeast(0.95), observed: frequency[.instance]?[.largeFeatureLevel]?.min() ?? .nan,
+                mutant: ("LayerNorm per step", mean(frequency[.timeStep]?[.largeFeatureLevel]))),
             Check(
-                .effect, "There LayerNorm per step stays below 0.85.",
-                .atMost(0.85), observed: frequency[.timeStep]?[.featureLevel]?.max() ?? .nan,
-                mutant: ("instance norm over time", mean(frequency[.instance]?[.featureLevel]))),
+                .effect, "There LayerNorm per step, near perfect without those offsets, falls below 0.8.",
+                .atMost(0.8), observed: frequency[.timeStep]?[.largeFeatureLevel]?.max() ?? .nan,
+                mutant: ("no offsets", mean(frequency[.timeStep]?[.clean]))),
         ]
     }
 

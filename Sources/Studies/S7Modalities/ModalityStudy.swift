@@ -46,8 +46,8 @@ package struct ModalityStudy: Study {
                 """,
                 """
                 Lasting harm: if the loud modality's scale varies from row to row (log normal, deviation w), the \
-                best linear readout of the quiet one explains E[1/s]² / E[1/s²] of it, e^(-w²) while it stays the loud one. A constant \
-                ratio harms nothing that a linear map cannot undo.
+                best linear readout of the quiet one explains E[1/s]² / E[1/s²] of it, e^(-w²) while it \
+                stays the loud one. A constant ratio harms nothing that a linear map cannot undo.
                 """,
                 """
                 Error tax of a shared weight and bias: Var_w(a) + Var_w(b) over the ideals (a_m, b_m) with weights \
