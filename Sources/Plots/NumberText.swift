@@ -22,8 +22,8 @@ package enum NumberText {
         return short(value, digits: min(16, max(4, 2 + Int((log10(abs(value) / resolution)).rounded(.up)))))
     }
 
-    /// With a fixed number of decimals, as labels of one axis need it.
-    static func fixed(_ value: Double, decimals: Int) -> String {
+    /// With a fixed number of decimals, as labels of one axis and columns of a table need it.
+    package static func fixed(_ value: Double, decimals: Int) -> String {
         let text = String(format: "%.\(decimals)f", value)
         return withMinus(text.allSatisfy { "-0.".contains($0) } ? text.replacingOccurrences(of: "-", with: "") : text)
     }

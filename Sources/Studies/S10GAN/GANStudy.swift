@@ -54,11 +54,11 @@ package struct GANStudy: Study {
                     + "apart.",
             ],
             tools: [
-                "BatchLeakageProbe(at: batch) { x in (logits, pullback) }: the matrix of ‖∂logit_i/∂x_j‖, and whether "
+                "BatchLeakageProbe(at: batch) { x in (logits, pullback) }  // the matrix of ‖∂logit_i/∂x_j‖, and whether "
                     + "it is diagonal.",
-                "gradientNormPenalty(of: critic, at: x): WGAN-GP's penalty and its gradient; a typed error for coupled "
+                "gradientNormPenalty(of: critic, at: x)  // WGAN-GP's penalty and its gradient; a typed error for coupled "
                     + "samples.",
-                "BatchScope: .joint, .perSource(counts), .reference(moments) for the package's BatchNorm.",
+                "BatchScope.perSource([32, 32])  // or .joint, or .reference(moments): whose moments BatchNorm takes",
             ],
             sources: [
                 "Ioffe, Szegedy, Batch Normalization, 2015",
@@ -83,7 +83,7 @@ package struct GANStudy: Study {
             tables: [
                 Table(
                     "Noise of ∂x̂_i/∂z_i, real samples drawn again", columns: ["N", "measured", "1/(2 sqrt(N))"],
-                    rows: noise.map { ["\($0.batch)", decimal($0.measured, 4), decimal($0.law, 4)] })
+                    rows: noise.map { ["\($0.batch)", TableCell.fixed($0.measured, 4), TableCell.fixed($0.law, 4)] })
             ],
             figures: [try leak.figure(noise)])
         guard context.mode == .full else { return result }

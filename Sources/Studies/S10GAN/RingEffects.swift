@@ -70,7 +70,7 @@ struct RingEffects {
 
     var tables: [Table] {
         func list(_ runs: [RingTraining], _ value: (RingTraining) -> Double) -> String {
-            runs.map { decimal(value($0), 2) }.joined(separator: ", ")
+            runs.map { TableCell.fixed(value($0), 2) }.joined(separator: ", ")
         }
         return [
             Table(

@@ -48,10 +48,10 @@ package struct PhysicsStudy: Study {
                 "A low raw loss is no success: the loss in MPa is far below the one in Pa, and the solution far worse.",
             ],
             tools: [
-                "DimensionedVector<PressureRate>: adding, joining or normalizing different units does not compile.",
-                "ResidualScales(pressureScale, temperatureScale).meanSquares(rp, rT): a loss without units.",
-                "UnitInvarianceReport(of: quantities, in: systems) { [loss($0)] }: does your loss depend on units?",
-                "BuckinghamPi(variables): the pure products that a net should see.",
+                "DimensionedVector<PressureRate>  // adding, joining or normalizing different units does not compile.",
+                "ResidualScales(pressureScale, temperatureScale).meanSquares(rp, rT)  // a loss without units.",
+                "UnitInvarianceReport(of: quantities, in: systems) { [loss($0)] }  // does your loss depend on units?",
+                "BuckinghamPi(variables)  // the pure products that a net should see.",
             ],
             sources: [
                 "Wang, Sankaran, Wang, Perdikaris, An Expert's Guide to Training Physics-informed Neural Networks, "

@@ -124,15 +124,15 @@ struct UnitsInTraining {
         let rows = runs.map { entry in
             let last = entry.run.last
             return [
-                entry.loss.rawValue, units[entry.unit].name, scientific(last.pressureError, 3),
-                scientific(last.temperatureError, 3), scientific(last.loss, 3),
-                scientific(entry.run.steps[0].gradientNorm, 1),
+                entry.loss.rawValue, units[entry.unit].name, TableCell.significant(last.pressureError, 4),
+                TableCell.significant(last.temperatureError, 4), TableCell.significant(last.loss, 4),
+                TableCell.significant(entry.run.steps[0].gradientNorm, 2),
             ]
         }
         let seeds = repeats.map { entry in
             ["\(entry.seed)"]
                 + [entry.pascal, entry.megapascal, entry.nondimensional, entry.normalized].map {
-                    scientific($0.last.pressureError, 2)
+                    TableCell.significant($0.last.pressureError, 3)
                 }
         }
         return [

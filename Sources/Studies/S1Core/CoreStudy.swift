@@ -77,9 +77,9 @@ package struct CoreStudy: Study {
             "A gradient check in float32 sees 1e-3 at best. Differentiate float64 with steps of 1e-5.",
         ],
         tools: [
-            "try LayerNormJacobian(at: row).spectrum — the gain of gradients through a row of yours",
-            "try InvarianceReport(weights: w, data: x) { … } — which changes your own layer does not notice",
-            "try rowMoments(x) — means and variances that hold under any offset",
+            "try LayerNormJacobian(at: row).spectrum  // the gain of gradients through a row of yours",
+            "try InvarianceReport(weights: w, data: x) { … }  // which changes your own layer does not notice",
+            "try rowMoments(x)  // means and variances that hold under any offset",
         ],
         sources: [
             "Jimmy Lei Ba, Jamie Ryan Kiros, Geoffrey E. Hinton, Layer Normalization, 2016",

@@ -28,8 +28,8 @@ enum GradientCheckSteps {
             columns: ["step", "float64", "float32"],
             rows: [1e-1, 1e-2, 1e-3, 1e-5, 1e-7].map { step in
                 [
-                    Vectors.scientific(step), Vectors.scientific(error(step: step)),
-                    Vectors.scientific(error(step: Float(step))),
+                    TableCell.significant(step, 2), TableCell.significant(error(step: step), 2),
+                    TableCell.significant(error(step: Float(step)), 2),
                 ]
             })
     }

@@ -57,7 +57,7 @@ struct InvarianceChecks {
             "Largest change of an output, relative to their root mean square (float64, epsilon 0)",
             columns: ["change"] + NormedLayer.allCases.map(\.rawValue),
             rows: names.indices.map { index in
-                [names[index]] + reports.map { Vectors.scientific($0.entries[index].residual) }
+                [names[index]] + reports.map { TableCell.significant($0.entries[index].residual, 2) }
             })
         // 1e-17 stands for 0, which has no logarithm.
         let logarithms = reports.map { $0.entries.map { Vectors.decimalLogarithm(max($0.residual, 1e-17)) } }
@@ -142,7 +142,7 @@ struct InvarianceChecks {
         return Check(
             .exact,
             "Epsilon breaks it in a known way: LN(c x) = LN(x) sqrt((1 + epsilon/σ²)/(1 + epsilon/(c²σ²))), to 1e-12"
-                + " at c = 0.001, where the factor is \(Vectors.fixed(expected, digits: 4)).",
+                + " at c = 0.001, where the factor is \(TableCell.fixed(expected, 4)).",
             .atMost(1e-12), observed: residual(scaled.normalized, row.normalized),
             mutant: ("epsilon outside the root", residual(outside(scaled), outside(row))))
     }
@@ -153,7 +153,7 @@ struct InvarianceChecks {
             columns: ["σ²/epsilon", "output variance"],
             rows: [1000, 100, 10, 1, 0.1, 0.01].map { ratio in
                 let row = PlainRow([ratio.squareRoot(), -ratio.squareRoot()], epsilon: 1)
-                return ["\(ratio)", Vectors.fixed(Vectors.dot(row.normalized, row.normalized) / 2, digits: 4)]
+                return ["\(ratio)", TableCell.fixed(Vectors.dot(row.normalized, row.normalized) / 2, 4)]
             })
     }
 

@@ -124,11 +124,11 @@ struct KernelErrors {
     }
 
     private func tables(_ errors: [Int: [Errors]]) -> [Table] {
-        let columns = ["features"] + Self.offsets.map { $0 == 0 ? "mean 0" : Vectors.scientific($0) }
+        let columns = ["features"] + Self.offsets.map { $0 == 0 ? "mean 0" : TableCell.significant($0, 2) }
         func table(_ title: String, _ value: (Errors) -> Double) -> Table {
             Table(
                 title, columns: columns,
-                rows: Self.widths.map { width in ["\(width)"] + errors[width]!.map { Vectors.scientific(value($0)) } })
+                rows: Self.widths.map { width in ["\(width)"] + errors[width]!.map { TableCell.significant(value($0), 2) } })
         }
         return [
             table("Largest |y - y64| of the float32 kernel", \.output),

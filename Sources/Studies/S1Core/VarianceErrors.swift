@@ -94,9 +94,9 @@ struct VarianceErrors {
     private func table(_ errors: [[Double]], _ kernel: [Double]) -> Table {
         Table(
             "Largest relative error of a variance in float32, d = 768, sums from left to right",
-            columns: ["method"] + Self.offsets.map { "mean " + Vectors.scientific($0) },
+            columns: ["method"] + Self.offsets.map { "mean " + TableCell.significant($0, 2) },
             rows: zip(Method.allCases.map(\.rawValue) + ["the package's kernel"], errors + [kernel]).map {
-                [$0] + $1.map { Vectors.scientific($0) }
+                [$0] + $1.map { TableCell.significant($0, 2) }
             })
     }
 

@@ -42,9 +42,4 @@ enum Vectors {
     }
 
     static func decimalLogarithm(_ number: Double) -> Double { log10(number) }
-
-    /// For tables: two digits and a power of ten.
-    static func scientific(_ number: Double) -> String { String(format: "%.1e", number) }
-    /// For tables: so many digits behind the point.
-    static func fixed(_ number: Double, digits: Int) -> String { String(format: "%.\(digits)f", number) }
 }

@@ -34,8 +34,8 @@ struct NormView {
             columns: ["‖u‖/‖x‖", "part along x - mean and 1 dropped", "part across dropped"],
             rows: sizes.map { size in
                 [
-                    Vectors.scientific(size), Vectors.scientific(missed(size, keeping: visible)),
-                    Vectors.scientific(missed(size, keeping: Vectors.difference(u, visible))),
+                    TableCell.significant(size, 2), TableCell.significant(missed(size, keeping: visible), 2),
+                    TableCell.significant(missed(size, keeping: Vectors.difference(u, visible)), 2),
                 ]
             })
         return ([jacobianProduct(), firstOrder(), sameForBothProjections(), gradient()], table)

@@ -84,10 +84,10 @@ enum Optima {
             columns: ["tau/σ", "best rho", "-tau/σ", "angle at best (°)", "at rho = 0 (°)", "gain"],
             rows: sizes.indices.map { index in
                 [
-                    "\(sizes[index])", Vectors.fixed(turned[index], digits: 3), "\(-sizes[index])",
-                    Vectors.fixed(angles[index].max()! * 180 / .pi, digits: 3),
-                    Vectors.fixed(angles[index][1000] * 180 / .pi, digits: 3),
-                    Vectors.fixed(100 * gains[index], digits: 2) + " %",
+                    "\(sizes[index])", TableCell.fixed(turned[index], 3), "\(-sizes[index])",
+                    TableCell.fixed(angles[index].max()! * 180 / .pi, 3),
+                    TableCell.fixed(angles[index][1000] * 180 / .pi, 3),
+                    TableCell.fixed(100 * gains[index], 2) + " %",
                 ]
             })
         return (checks, table, [panel(angles), panel(novelties: novelties)])

@@ -70,8 +70,8 @@ package struct OrthogonalUpdatesStudy: Study {
                 + " algorithm.",
         ],
         tools: [
-            "try ResidualUpdate.orthogonal.join(x, update: f) — and its exact backward",
-            "try probe.record(stream: x, update: f) — cosine, novelty and growth of your own blocks",
+            "try ResidualUpdate.orthogonal.join(x, update: f)  // and its exact backward",
+            "try probe.record(stream: x, update: f)  // cosine, novelty and growth of your own blocks",
         ],
         sources: [
             "Giyeong Oh, Woohyun Cho, Siyeol Kim, Suhwan Choi, Youngjae Yu, Revisiting Residual Connections:"

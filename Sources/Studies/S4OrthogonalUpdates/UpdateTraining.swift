@@ -84,7 +84,7 @@ struct UpdateTraining {
         return Check(
             .law,
             "Branches with random weights are nearly orthogonal to the stream from the start: mean |cos| ="
-                + " sqrt(2/(pi d)) = \(Vectors.fixed(expected, digits: 3)) at d = 48, to 5 % over 20 draws.",
+                + " sqrt(2/(pi d)) = \(TableCell.fixed(expected, 3)) at d = 48, to 5 % over 20 draws.",
             .relative(expected, 0.05), observed: try cosine(isTied: false),
             mutant: ("second weights that are the first's transpose", try cosine(isTied: true)))
     }
@@ -92,7 +92,7 @@ struct UpdateTraining {
     private func mean(_ runs: [Run], _ value: (Run) -> Double) -> Double { Vectors.mean(runs.map(value)) }
 
     private func range(_ values: [Double], digits: Int) -> String {
-        Vectors.fixed(values.min()!, digits: digits) + " to " + Vectors.fixed(values.max()!, digits: digits)
+        TableCell.fixed(values.min()!, digits) + " to " + TableCell.fixed(values.max()!, digits)
     }
 
     private func geometry(_ runs: [String: [Run]]) -> Table {
@@ -124,8 +124,8 @@ struct UpdateTraining {
             let mean = Vectors.mean(values)
             let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
             let deviation = (squares / Double(max(values.count - 1, 1))).squareRoot()
-            return [name] + values.map { Vectors.fixed($0, digits: 3) }
-                + [Vectors.fixed(mean, digits: 3) + " ± " + Vectors.fixed(deviation, digits: 3)]
+            return [name] + values.map { TableCell.fixed($0, 3) }
+                + [TableCell.fixed(mean, 3) + " ± " + TableCell.fixed(deviation, 3)]
         }
         return Table(
             "Accuracy on 1024 unseen samples after 300 steps (reported, not gated)",

@@ -83,10 +83,10 @@ package struct ModalityStudy: Study {
                 """,
             ],
             tools: [
-                "`ModalityCouplingProbe(segments: segments)(activations)`: energies and couplings before you decide.",
-                "`SegmentedLayerNorm(segments: segments)`: a norm for each modality in one kernel, with its pullback.",
+                "ModalityCouplingProbe(segments: segments)(activations)  // energies and couplings before you decide.",
+                "SegmentedLayerNorm(segments: segments)  // a norm for each modality in one kernel, with its pullback.",
                 """
-                `ErrorTax.estimate(perModality: pairs)`: what shared parameters cost on your targets, with standard \
+                ErrorTax.estimate(perModality: pairs)  // what shared parameters cost on your targets, with standard \
                 error.
                 """,
             ],

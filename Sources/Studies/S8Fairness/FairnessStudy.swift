@@ -90,14 +90,14 @@ package struct FairnessStudy: Study {
             ],
             tools: [
                 """
-                `EnergyReport(of: y, segments: segments, gradient: g)`: energies, disparity, Jain index, gradient \
+                EnergyReport(of: y, segments: segments, gradient: g)  // energies, disparity, Jain index, gradient \
                 shares.
                 """,
                 """
-                `EnergyBalancedAffine(segments:target:statistics:)`: balanced weights, `project(gamma:)`, the \
+                EnergyBalancedAffine(segments:target:statistics:)  // balanced weights, `project(gamma:)`, the \
                 weight-norm form.
                 """,
-                "`OutcomeGap.explainedVariance(groups)`: the outcome of each group, which belongs beside any energy.",
+                "OutcomeGap.explainedVariance(groups)  // the outcome of each group, which belongs beside any energy.",
             ],
             sources: [
                 "Jain, Chiu, Hawe, A quantitative measure of fairness, 1984",

@@ -86,11 +86,11 @@ package struct ExpertStudy: Study {
             ],
             tools: [
                 """
-                `ExpertDistinctnessReport(of: outputs, experts: routing)`: what tells experts apart, before and \
+                ExpertDistinctnessReport(of: outputs, experts: routing)  // what tells experts apart, before and \
                 after a norm.
                 """,
-                "`PerExpertLayerNorm(experts:featureCount:)`: a weight and bias for each expert.",
-                "`MoECombine(norm: .afterCombine, experts:featureCount:)`: the four places of a norm, with pullback.",
+                "PerExpertLayerNorm(experts:featureCount:)  // a weight and bias for each expert.",
+                "MoECombine(norm: .afterCombine, experts:featureCount:)  // the four places of a norm, with pullback.",
             ],
             sources: [
                 "Ba, Kiros, Hinton, Layer Normalization, 2016",
