@@ -21,8 +21,9 @@ struct AxisScale {
         if least == most, !includesZero || least == 0 {
             range = AxisScale.widened(least...most, isLogarithmic)
         } else if isLogarithmic {
-            let factor = pow(most / least, padding)
-            range = (least / factor)...(most * factor)
+            // Within what a Double holds: 1e-300 ... 1e300 has no room for its padding.
+            let factor = pow(10, min((log10(most) - log10(least)) * padding, 7))
+            range = max(least / factor, .leastNonzeroMagnitude)...min(most * factor, .greatestFiniteMagnitude)
         } else {
             let (low, high) = includesZero ? (min(0, least), max(0, most)) : (least, most)
             let margin = (high - low) * padding
