@@ -44,7 +44,7 @@ struct AxisScale {
 
     private static func widened(_ range: ClosedRange<Double>, _ isLogarithmic: Bool) -> ClosedRange<Double> {
         let value = range.lowerBound
-        if isLogarithmic { return (value / 2)...(value * 2) }
+        if isLogarithmic { return max(value / 2, .leastNonzeroMagnitude)...min(value * 2, .greatestFiniteMagnitude) }
         let margin = value == 0 ? 1 : abs(value) * 0.1
         return (value - margin)...(value + margin)
     }
@@ -64,6 +64,7 @@ extension AxisScale {
 
     private static func steps(in range: ClosedRange<Double>, _ count: Int) -> [Tick] {
         let raw = (range.upperBound - range.lowerBound) / Double(count)
+        guard raw >= .leastNormalMagnitude, raw.isFinite else { return [] }
         let exponent = Int(log10(raw).rounded(.down))
         let magnitude = pow(10, Double(exponent))
         let factor = [1.0, 2, 5, 10].first { raw <= $0 * magnitude * (1 + 1e-9) } ?? 10
@@ -94,6 +95,8 @@ extension AxisScale {
         for exponent in (first - 1)...last {
             let decade = pow(10, Double(exponent))
             let isLabelled = (exponent - first) % each == 0
+            // A mark per decade between the labels, as long as an eye can count them.
+            guard isLabelled || each <= 10 else { continue }
             let label = isPlain ? NumberText.short(decade) : NumberText.powerOfTen(exponent)
             ticks.append(Tick(value: decade, label: isLabelled ? label : ""))
             guard last - first < count else { continue }
