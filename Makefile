@@ -1,6 +1,6 @@
 # Conveniences. `swift test -c release` and `swift run -c release bench` need none of them.
 
-.PHONY: deps check fuzz coverage format rooms
+.PHONY: deps check fuzz coverage coverage-c coverage-swift format rooms
 
 deps: ## LLVM's OpenMP runtime and OpenBLAS, for those who want them
 	@if command -v apt-get >/dev/null; then \
@@ -23,10 +23,30 @@ fuzz: ## Fuzz the C entry points until stopped, with a corpus in build/corpus
 	mkdir -p build/corpus
 	build/fuzz/fuzz/fuzz -max_len=768 -len_control=0 build/corpus Tests/fuzz/corpus
 
-coverage: ## Lines of C and Swift that the tests reach
-	swift test --enable-code-coverage -Xcc -fprofile-instr-generate -Xcc -fcoverage-mapping
-	llvm-cov report --instr-profile=$$(dirname $$(swift test --show-codecov-path))/default.profdata \
-		$$(swift build --show-bin-path)/swift-normalizationPackageTests.xctest --ignore-filename-regex='.build|Tests/'
+# Of the clang in use: another version does not read its files.
+llvm = $(dir $(realpath $(shell command -v clang)))
+coverage_flags = -O1 -fprofile-instr-generate -fcoverage-mapping
+coverage_programs = kernelcheck threadcheck threadcheck_late
+
+coverage: coverage-c coverage-swift ## Lines of C and Swift that the tests reach
+
+coverage-c: ## By kernelcheck and threadcheck, without AVX-512; tables by room
+	cmake -S cmake -B build/coverage -G Ninja -DCMAKE_C_COMPILER=clang -DCK_AVX512=OFF \
+		-DCMAKE_C_FLAGS_RELEASE="$(coverage_flags)"
+	cmake --build build/coverage --target $(coverage_programs)
+	rm -rf build/coverage/profiles
+	cd build/coverage && export LLVM_PROFILE_FILE=profiles/%2m.profraw && \
+		kernelcheck/kernelcheck --quick && CK_MAX_ISA=portable kernelcheck/kernelcheck --list && threadcheck/threadcheck && threadcheck/threadcheck --forks && \
+		threadcheck/threadcheck_late
+	$(llvm)llvm-profdata merge build/coverage/profiles/*.profraw -o build/coverage/all.profdata
+	python3 scripts/coverage.py $(llvm)llvm-cov build/coverage/all.profdata CKernels \
+		build/coverage/kernelcheck/kernelcheck build/coverage/threadcheck/threadcheck
+
+coverage-swift: ## By `swift test` in debug
+	swift test --enable-code-coverage -Xcc -DCK_WITHOUT_AVX512 -Xswiftc -DCK_WITHOUT_AVX512 \
+		--scratch-path .build-coverage
+	python3 scripts/coverage.py $(llvm)llvm-cov .build-coverage/debug/codecov/default.profdata Sources \
+		.build-coverage/debug/swift-normalizationPackageTests.xctest
 
 format: ## clang-format 14 and swift-format
 	find CKernels Tests/kernelcheck Tests/fuzz -name '*.[ch]' | xargs clang-format-14 -i

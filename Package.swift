@@ -79,7 +79,7 @@ let package = Package(
         .executableTarget(
             name: "normalize",
             dependencies: [
-                "KernelBridge", "Normalization", "Studies", "Verification",
+                "KernelBridge", "Normalization", "Plots", "Studies", "Verification",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: safe

@@ -36,6 +36,7 @@ struct Cell: Sendable {
     var limit = Limit.copies
     /// Whether the reference and the portable kernels take too long to be timed.
     var isLong = false
+    var hasReference = true
     /// Makes the work of one backend on some rows of the shape.
     let workload: @Sendable (_ shape: Shape, _ sets: Int, _ backend: Backend) throws -> any Workload
 
@@ -74,23 +75,20 @@ struct Cell: Sendable {
 
     private var sets: Int { isCold ? max(2, (Self.coldBytes + bytes - 1) / bytes) : 1 }
 
-    /// The limit (on one thread, then on all), every instruction set on one thread, the chosen one on all threads, and
-    /// the reference.
-    func candidates(threads: Int) throws -> [Candidate] {
+    /// The limit on each of these counts of threads, every instruction set on one thread, the chosen one on the other
+    /// counts, and the reference.
+    private func candidates(threads: [Int]) throws -> [Candidate] {
         var candidates: [Candidate] = []
-        for count in Set([1, threads]).sorted() {
+        for count in threads {
             candidates += try limits(threads: count)
         }
         for instructionSet in InstructionSet.available where !(isLong && instructionSet == .portable) {
-            candidates.append(
-                try candidate(.kernels(instructionSet, threads: 1), name: "\(instructionSet.rawValue), 1 thread"))
+            candidates.append(try candidate(instructionSet, threads: 1))
         }
-        if threads > 1 {
-            candidates.append(
-                try candidate(
-                    .kernels(threads: threads), name: "\(InstructionSet.chosen.rawValue), \(threads) threads"))
+        for count in threads where count > 1 {
+            candidates.append(try candidate(.chosen, threads: count))
         }
-        if !isLong {
+        if hasReference && !isLong {
             var reference = try workload([referenceRows, columns], 1, .reference)
             candidates.append(Candidate(name: "reference") { try reference.run(set: 0) })
         }
@@ -98,7 +96,7 @@ struct Cell: Sendable {
     }
 
     /// How the names of the limits on as many threads begin.
-    static func limitPrefix(threads: Int) -> String { "limit \(threads), " }
+    private static func limitPrefix(threads: Int) -> String { "limit \(threads), " }
 
     private func limits(threads: Int) throws -> [Candidate] {
         let (run, name) = (KernelRun(threads: threads), Self.limitPrefix(threads: threads))
@@ -125,11 +123,12 @@ struct Cell: Sendable {
         }
     }
 
-    private func candidate(_ backend: Backend, name: String) throws -> Candidate {
+    private func candidate(_ instructionSet: InstructionSet, threads: Int) throws -> Candidate {
         let sets = sets
-        var work = try workload([rows, columns], sets, backend)
+        var work = try workload([rows, columns], sets, .kernels(instructionSet, threads: threads))
         var set = 0
-        return Candidate(name: name) {
+        let name = "\(instructionSet.rawValue), \(threads) thread" + (threads == 1 ? "" : "s")
+        return Candidate(name: name, threads: threads) {
             try work.run(set: set)
             set = (set + 1) % sets
         }
@@ -167,6 +166,31 @@ struct Cell: Sendable {
                     source, plus: second, to: &added[set].destination, streaming: streaming, run: run)
             }
             set = (set + 1) % sets
+        }
+    }
+}
+
+extension Cell {
+    static var all: [Cell] {
+        norms + channelNorms + residualGeometry + segments + conversions + softmaxes + scores + attentions + caches
+            + matrixProducts
+    }
+
+    /// A row for each instruction set and count of threads.
+    func measure(threads: [Int], sampler: Sampler) throws -> [ResultRow] {
+        let candidates = try candidates(threads: threads)
+        let timings = try sampler.measure(candidates)
+        let times = Dictionary(uniqueKeysWithValues: zip(candidates.map(\.name), timings))
+        let reference = times["reference"].map { $0.median * referenceFactor }
+        let portable = times["portable, 1 thread"]?.median
+        return candidates.compactMap { candidate in
+            guard let count = candidate.threads, let timing = times[candidate.name] else { return nil }
+            let limits = zip(candidates, timings).filter { $0.0.name.hasPrefix(Cell.limitPrefix(threads: count)) }
+            return ResultRow(
+                cell: name, candidate: candidate.name, threads: count, bytes: bytes, timing: timing,
+                rate: work / timing.median, unit: unit, shareOfLimit: timing.share(of: limits.map(\.1)),
+                timesReference: reference.map { $0 / timing.median },
+                timesPortable: portable.map { $0 / timing.median })
         }
     }
 }

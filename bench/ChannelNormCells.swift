@@ -6,7 +6,8 @@ extension Cell {
     /// Rows are those of memory: channels of samples where channels are first, positions where they are last. A batch is
     /// read twice, since these do not fit the caches.
     static var channelNorms: [Cell] {
-        let first = ChannelCut(channels: 64, layout: .channelsFirst), last = ChannelCut(channels: 64, layout: .channelsLast)
+        let first = ChannelCut(channels: 64, layout: .channelsFirst)
+        let last = ChannelCut(channels: 64, layout: .channelsLast)
         let batch = ChannelCut(channels: 256, layout: .channelsLast)
         return [
             channels("batchNorm", .batch(), batch, Float.self, (65536, 256)),
@@ -92,7 +93,9 @@ private struct ChannelBackward: Workload {
         weight = try filled([cut.channels], seed: 1000)
         inputs = try (0..<sets).map { try filled(cut.shape(shape), seed: $0) }
         outputGradients = try (0..<sets).map { try filled(cut.shape(shape), seed: 2000 + $0) }
-        statistics = try inputs.map { try channelNormWithStatistics($0, over: channelSets, layout: cut.layout).statistics }
+        statistics = try inputs.map {
+            try channelNormWithStatistics($0, over: channelSets, layout: cut.layout).statistics
+        }
         gradients = try inputs.map { _ in
             try ChannelNormGradients(shape: cut.shape(shape), channels: cut.channels)
         }

@@ -9,26 +9,28 @@ extension Cell {
         let coldShapes = [(128, 768), (512, 1024), (4096, 768), (8192, 64)]
         let large = [(512, 1024), (4096, 4096), (65536, 256)]
         let few = [(512, 1024), (4096, 4096)]
-        var cells = shapes.map { forward(.layerNorm, Float.self, $0) }
-        cells += coldShapes.map { forward(.layerNorm, Float.self, $0, isCold: true) }
+        var cells = shapes.map { normForward(.layerNorm, Float.self, $0) }
+        cells += coldShapes.map { normForward(.layerNorm, Float.self, $0, isCold: true) }
         cells += [(512, 1024), (4096, 768), (4096, 4096)].map { backward(.layerNorm, Float.self, $0) }
         cells += [backward(.layerNorm, Float.self, (4096, 768), isCold: true)]
-        cells += few.map { forward(.rmsNorm, Float.self, $0) } + few.map { backward(.rmsNorm, Float.self, $0) }
+        cells += few.map { normForward(.rmsNorm, Float.self, $0) } + few.map { backward(.rmsNorm, Float.self, $0) }
         for norm in RowNorm.allCases {
             cells += large.map { residual(norm, Float.self, $0) }
             cells += [residualBackward(norm, Float.self, (4096, 4096))]
+            cells += [residual(norm, Float.self, (512, 1024), dropout: 0.1)]
+            cells += [residualBackward(norm, Float.self, (512, 1024), dropout: 0.1)]
         }
         for norm in RowNorm.allCases {
-            cells += few.map { forward(norm, BFloat16.self, $0) } + few.map { residual(norm, BFloat16.self, $0) }
+            cells += few.map { normForward(norm, BFloat16.self, $0) } + few.map { residual(norm, BFloat16.self, $0) }
             cells += [backward(norm, BFloat16.self, (4096, 4096))]
         }
         #if !((os(macOS) || targetEnvironment(macCatalyst)) && arch(x86_64))
-            cells += few.map { forward(.layerNorm, Float16.self, $0) }
+            cells += few.map { normForward(.layerNorm, Float16.self, $0) }
         #endif
         return cells
     }
 
-    private static func forward<Element: KernelElement>(
+    static func normForward<Element: KernelElement>(
         _ norm: RowNorm, _: Element.Type, _ shape: (rows: Int, columns: Int), isCold: Bool = false
     ) -> Cell {
         Cell(
@@ -47,21 +49,23 @@ extension Cell {
     }
 
     private static func residual<Element: KernelElement>(
-        _ norm: RowNorm, _: Element.Type, _ shape: (rows: Int, columns: Int)
+        _ norm: RowNorm, _: Element.Type, _ shape: (rows: Int, columns: Int), dropout: Float = 0
     ) -> Cell {
         Cell(
-            operation: "residual \(norm.rawValue)", storage: Element.storageType, direction: .forward, rows: shape.rows,
-            columns: shape.columns, isCold: false, tensorsRead: 2, tensorsWritten: 2
-        ) { try ResidualForward<Element>(norm, shape: $0, sets: $1, backend: $2) }
+            operation: "residual \(norm.rawValue)" + (dropout > 0 ? " with dropout" : ""),
+            storage: Element.storageType, direction: .forward, rows: shape.rows, columns: shape.columns, isCold: false,
+            tensorsRead: 2, tensorsWritten: 2
+        ) { try ResidualForward<Element>(norm, dropout: dropout, shape: $0, sets: $1, backend: $2) }
     }
 
     private static func residualBackward<Element: KernelElement>(
-        _ norm: RowNorm, _: Element.Type, _ shape: (rows: Int, columns: Int)
+        _ norm: RowNorm, _: Element.Type, _ shape: (rows: Int, columns: Int), dropout: Float = 0
     ) -> Cell {
         Cell(
-            operation: "residual \(norm.rawValue)", storage: Element.storageType, direction: .backward,
-            rows: shape.rows, columns: shape.columns, isCold: false, tensorsRead: 3, tensorsWritten: 2
-        ) { try ResidualBackward<Element>(norm, shape: $0, sets: $1, backend: $2) }
+            operation: "residual \(norm.rawValue)" + (dropout > 0 ? " with dropout" : ""),
+            storage: Element.storageType, direction: .backward, rows: shape.rows, columns: shape.columns, isCold: false,
+            tensorsRead: 3, tensorsWritten: 2
+        ) { try ResidualBackward<Element>(norm, dropout: dropout, shape: $0, sets: $1, backend: $2) }
     }
 }
 
@@ -126,13 +130,16 @@ private struct NormBackward<Element: KernelElement>: Workload {
 private struct ResidualForward<Element: KernelElement>: Workload {
     let norm: RowNorm
     let backend: Backend
+    let dropout: Dropout?
     let weight, bias: Tensor<Float>
     let inputs, branches: [Tensor<Element>]
     var sums, outputs: [Tensor<Element>]
 
-    init(_ norm: RowNorm, shape: Shape, sets: Int, backend: Backend) throws {
+    init(_ norm: RowNorm, dropout: Float, shape: Shape, sets: Int, backend: Backend) throws {
+        let dropout = dropout == 0 ? nil : try Dropout(probability: dropout, seed: 1)
         self.norm = norm
         self.backend = backend
+        self.dropout = dropout
         weight = try filled([shape[1]], seed: 1000)
         bias = try filled([shape[1]], seed: 1001)
         inputs = try (0..<sets).map { try filled(shape, seed: $0) }
@@ -145,12 +152,12 @@ private struct ResidualForward<Element: KernelElement>: Workload {
         switch norm {
         case .layerNorm:
             try residualLayerNorm(
-                inputs[set], adding: branches[set], weight: weight, bias: bias, sum: &sums[set], into: &outputs[set],
-                backend: backend)
+                inputs[set], adding: branches[set], dropout: dropout, weight: weight, bias: bias, sum: &sums[set],
+                into: &outputs[set], backend: backend)
         case .rmsNorm:
             try residualRMSNorm(
-                inputs[set], adding: branches[set], weight: weight, sum: &sums[set], into: &outputs[set],
-                backend: backend)
+                inputs[set], adding: branches[set], dropout: dropout, weight: weight, sum: &sums[set],
+                into: &outputs[set], backend: backend)
         }
     }
 }
@@ -158,14 +165,17 @@ private struct ResidualForward<Element: KernelElement>: Workload {
 private struct ResidualBackward<Element: KernelElement>: Workload {
     let norm: RowNorm
     let backend: Backend
+    let dropout: Dropout?
     let weight: Tensor<Float>
     let inputs, branches, outputGradients: [Tensor<Element>]
     let statistics: [RowStatistics]
     var gradients: [ResidualNormGradients<Element>]
 
-    init(_ norm: RowNorm, shape: Shape, sets: Int, backend: Backend) throws {
+    init(_ norm: RowNorm, dropout: Float, shape: Shape, sets: Int, backend: Backend) throws {
+        let dropout = dropout == 0 ? nil : try Dropout(probability: dropout, seed: 1)
         self.norm = norm
         self.backend = backend
+        self.dropout = dropout
         gradients = try (0..<sets).map { _ in try ResidualNormGradients(shape: shape) }
         let weight: Tensor<Float> = try filled([shape[1]], seed: 1000)
         let inputs: [Tensor<Element>] = try (0..<sets).map { try filled(shape, seed: $0) }
@@ -176,8 +186,8 @@ private struct ResidualBackward<Element: KernelElement>: Workload {
         outputGradients = try (0..<sets).map { try filled(shape, seed: 3000 + $0) }
         statistics = try zip(inputs, branches).map {
             norm == .layerNorm
-                ? try residualLayerNorm($0, adding: $1, weight: weight).statistics
-                : try residualRMSNorm($0, adding: $1, weight: weight).statistics
+                ? try residualLayerNorm($0, adding: $1, dropout: dropout, weight: weight).statistics
+                : try residualRMSNorm($0, adding: $1, dropout: dropout, weight: weight).statistics
         }
     }
 
@@ -185,11 +195,11 @@ private struct ResidualBackward<Element: KernelElement>: Workload {
         switch norm {
         case .layerNorm:
             try residualLayerNormBackward(
-                outputGradients[set], x: inputs[set], adding: branches[set], weight: weight,
+                outputGradients[set], x: inputs[set], adding: branches[set], dropout: dropout, weight: weight,
                 statistics: statistics[set], into: &gradients[set], backend: backend)
         case .rmsNorm:
             try residualRMSNormBackward(
-                outputGradients[set], x: inputs[set], adding: branches[set], weight: weight,
+                outputGradients[set], x: inputs[set], adding: branches[set], dropout: dropout, weight: weight,
                 statistics: statistics[set], into: &gradients[set], backend: backend)
         }
     }

@@ -1,4 +1,4 @@
-// Report: what is printed, and what --json writes.
+// Report: what is printed, and what --save writes.
 
 internal import Foundation
 internal import KernelBridge
@@ -9,20 +9,27 @@ struct ResultRow: Codable {
     let cell: String
     let candidate: String
     let threads: Int
+    /// What the operator must move at least.
+    let bytes: Int
     let timing: Timing
     let rate: Double
     /// GB/s or GFLOP/s.
     let unit: String
     /// The time of the limit on as many threads, over this time; median of the rounds.
     let shareOfLimit: Double
-    let timesReference: Double
-    let timesPortable: Double
+    /// Nil where nothing was measured.
+    let timesReference, timesPortable: Double?
+
+    /// What a row of another run is found by.
+    var id: String { "\(cell), \(candidate)" }
 }
 
 struct Report: Codable {
     let version: String
     let date: String
     let machine: String
+    let compiler: String
+    let commit: String
     let threading: String
     var limits: [LimitRow] = []
     var rows: [ResultRow] = []
@@ -30,11 +37,25 @@ struct Report: Codable {
     init() {
         version = KernelLibrary.version
         threading = KernelLibrary.threading
-        date = Date.now.formatted(.iso8601)
-        let cpu = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-        let model = cpu.split(separator: "\n").first { $0.hasPrefix("model name") }
-        let name = model?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown CPU"
-        machine = "\(name), \(ProcessInfo.processInfo.activeProcessorCount) cores, \(InstructionSet.chosen.rawValue)"
+        date = Machine.date
+        machine = Machine.description
+        compiler = Self.firstLine(of: ["swift", "--version"])
+        commit = Self.firstLine(of: ["git", "describe", "--always", "--dirty"])
+    }
+
+    var title: String { "\(machine); \(threading); \(compiler); commit \(commit); \(date)" }
+
+    /// Of what a command prints; "unknown" where there is no such command.
+    private static func firstLine(of command: [String]) -> String {
+        let (process, output) = (Process(), Pipe())
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = command
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return "unknown" }
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return text.split(separator: "\n").first.map(String.init) ?? "unknown"
     }
 
     func write(to path: String) throws {
@@ -55,7 +76,8 @@ extension LimitRow {
 
 extension ResultRow {
     static let header =
-        "operation".padded(to: 62) + "run".padded(to: 20) + "    time    rate          of limit  x portable  x reference"
+        "operation".padded(to: 62) + "run".padded(to: 20)
+        + "    time    rate          of limit  x portable  x reference"
 
     var line: String {
         cell.padded(to: 62) + candidate.padded(to: 18) + Self.text(timing.median).rightAligned(in: 10)
@@ -66,8 +88,8 @@ extension ResultRow {
     }
 
     /// A dash where nothing was measured.
-    private static func times(_ ratio: Double, _ format: String) -> String {
-        ratio.isNaN ? "-" : String(format: format, ratio)
+    private static func times(_ ratio: Double?, _ format: String) -> String {
+        ratio.map { String(format: format, $0) } ?? "-"
     }
 
     static func text(_ seconds: Double) -> String {
@@ -82,15 +104,4 @@ extension ResultRow {
 extension Timing {
     /// Half the distance between the quartiles.
     fileprivate var spreadText: String { String(format: "±%.0f %%", 50 * spread) }
-}
-
-/// A line on a terminal that says how far the run is; nothing where standard error is a file.
-struct Progress {
-    private let isTerminal = isatty(STDERR_FILENO) == 1
-
-    func show(_ text: String) {
-        if isTerminal { FileHandle.standardError.write(Data("\r\u{1b}[K\(text)".utf8)) }
-    }
-
-    func clear() { show("") }
 }

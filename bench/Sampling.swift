@@ -6,6 +6,8 @@ internal import Foundation
 /// Something to be timed.
 struct Candidate {
     let name: String
+    /// Of what is reported; nil for what is compared with.
+    var threads: Int?
     /// Runs the operation once.
     let run: () throws -> Void
 }
@@ -13,21 +15,25 @@ struct Candidate {
 /// Seconds a call.
 struct Timing: Codable {
     let median: Double
-    /// (upper quartile - lower quartile) / median.
-    let spread: Double
+    let lowerQuartile, upperQuartile: Double
     /// One a round.
     let samples: [Double]
 
     init(_ samples: [Double]) {
         let sorted = samples.sorted()
         median = sorted[sorted.count / 2]
-        spread = (sorted[sorted.count * 3 / 4] - sorted[sorted.count / 4]) / median
+        lowerQuartile = sorted[sorted.count / 4]
+        upperQuartile = sorted[sorted.count * 3 / 4]
         self.samples = samples
     }
 
+    /// The distance between the quartiles over the median.
+    var spread: Double { (upperQuartile - lowerQuartile) / median }
+
     /// The fastest of `limits` over this: the median of the rounds' ratios.
     func share(of limits: [Timing]) -> Double {
-        Timing(samples.indices.map { round in (limits.map { $0.samples[round] }.min() ?? .nan) / samples[round] }).median
+        let ratios = samples.indices.map { round in (limits.map { $0.samples[round] }.min() ?? .nan) / samples[round] }
+        return Timing(ratios).median
     }
 }
 

@@ -8,9 +8,9 @@ extension Cell {
         let shapes = [(128, 64), (1536, 128), (4096, 1024), (4096, 4096), (512, 50257)]
         var cells: [Cell] = []
         for logarithmic in [false, true] {
-            cells += shapes.map { forward(Float.self, $0, logarithmic: logarithmic) }
-            cells += shapes.map { forward(BFloat16.self, $0, logarithmic: logarithmic) }
-            cells += [forward(Float.self, (4096, 1024), logarithmic: logarithmic, isCold: true)]
+            cells += shapes.map { softmaxForward(Float.self, $0, logarithmic: logarithmic) }
+            cells += shapes.map { softmaxForward(BFloat16.self, $0, logarithmic: logarithmic) }
+            cells += [softmaxForward(Float.self, (4096, 1024), logarithmic: logarithmic, isCold: true)]
             for isCold in [false, true] {
                 cells += [
                     backward(Float.self, (4096, 1024), logarithmic: logarithmic, isCold: isCold),
@@ -24,7 +24,7 @@ extension Cell {
 
     private static func name(_ logarithmic: Bool) -> String { logarithmic ? "logSoftmax" : "softmax" }
 
-    private static func forward<Element: KernelElement>(
+    static func softmaxForward<Element: KernelElement>(
         _: Element.Type, _ shape: (rows: Int, columns: Int), logarithmic: Bool, isCold: Bool = false
     ) -> Cell {
         Cell(

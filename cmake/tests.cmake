@@ -42,5 +42,5 @@ foreach(way IN LISTS ways)
     -D "toolchain=${CMAKE_TOOLCHAIN_FILE}" -D "emulator=${CMAKE_CROSSCOMPILING_EMULATOR}"
     -D "pkg_config=${CK_PKG_CONFIG}" -D "libraries=${CMAKE_INSTALL_LIBDIR}"
     -P "${tests}/consumer-c/run.cmake")
-  set_tests_properties(consumer.${way} PROPERTIES FIXTURES_REQUIRED installed TIMEOUT 300)
+  set_tests_properties(consumer.${way} PROPERTIES FIXTURES_REQUIRED installed TIMEOUT 1500)
 endforeach()

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds and runs Tests/consumer-swift as a package of its own that depends on a tagged clone of this one:
-# with the default traits and with none. It must fetch no other package.
+# with the default traits and with none, which makes every call serial. It must fetch no other package.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
@@ -9,7 +9,8 @@ trap 'rm -rf "$work"' EXIT
 git clone --quiet "$root" "$work/swift-normalization"
 git -C "$work/swift-normalization" tag --force 0.1.0 >/dev/null
 
-for traits in "" ", traits: []"; do
+for threads in openmp serial; do
+    [ $threads = serial ] && traits=", traits: []" || traits=""
     consumer="$work/consumer"
     rm -rf "$consumer"
     mkdir -p "$consumer/Sources/consumer"
@@ -28,7 +29,13 @@ let package = Package(
     ]
 )
 EOF
-    (cd "$consumer" && swift run --quiet -c release consumer)
+    (cd "$consumer" && swift run --quiet -Xcc -DCK_WITHOUT_AVX512 consumer)
+    linked=serial
+    ldd "$consumer/.build/debug/consumer" | grep -q omp && linked=openmp
+    if [ $linked != $threads ]; then
+        echo "the consumer$traits is linked for $linked calls" >&2
+        exit 1
+    fi
     fetched=$(ls "$consumer/.build/checkouts")
     if [ "$fetched" != "swift-normalization" ]; then
         echo "the consumer fetched more than this package: $fetched" >&2

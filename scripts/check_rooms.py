@@ -2,7 +2,9 @@
 """Checks the rules of the rooms (ARCHITECTURE.md): who may include whom, where intrinsics, threads, the
 environment and `unsafe` may stand, and that compiled code keeps to its instruction set.
 
-    python3 scripts/check_rooms.py        exits with 1 and a line for each breach
+    python3 scripts/check_rooms.py [FOLDER]   exits with 1 and a line for each breach
+
+FOLDER holds SwiftPM's objects of CKernels, optimised; without it they are compiled, which takes minutes.
 """
 
 import platform
@@ -34,6 +36,15 @@ def only_in(pattern: str, allowed: str, paths: list[Path], what: str) -> None:
             breaches.append(f"{name}: {what}")
 
 
+# Rooms on top of the public API, and the rooms that each may not know.
+STUDY_ROOMS = {
+    "NormalizationDiagnostics": "Plots|Studies|TrainingKit|ReferenceKernels",
+    "Plots": "Normalization|NormalizationDiagnostics|Studies|TrainingKit",
+    "TrainingKit": "NormalizationDiagnostics|Plots|Studies",
+    "Studies": "ArgumentParser",
+}
+
+
 def check_sources() -> None:
     c = files("CKernels", ".c", ".h")
     only_in(r"\b_mm\d*_\w+\(|\bv\w+q_[fsu]32\(|\b__m(256|512)", r"CKernels/vector/.*", c, "intrinsics outside vector/")
@@ -47,7 +58,13 @@ def check_sources() -> None:
     swift = files("Sources", ".swift") + files("bench", ".swift")
     only_in(r"\bimport CKernels\b", r"Sources/KernelBridge/.*", swift, "imports CKernels outside KernelBridge")
     only_in(r"\bunsafe\b", r"Sources/(KernelBridge/.*|Tensors/AlignedStorage\.swift)", swift, "`unsafe` outside its rooms")
-    only_in(r"\bimport Foundation\b", r"(Sources/(Verification|normalize)|bench)/.*", swift, "Foundation in the library")
+    only_in(r"\bimport Foundation\b",
+            r"(Sources/(NormalizationDiagnostics|Plots|Studies|TrainingKit|Verification|normalize)|bench)/.*", swift,
+            "Foundation in the library")
+    studies = [p for p in swift if p.relative_to(ROOT).parts[1] in STUDY_ROOMS]
+    only_in(r"\bimport (KernelBridge|Verification)\b", r"(?!)", studies, "goes around the public API to the kernels")
+    for room, others in STUDY_ROOMS.items():
+        only_in(rf"\bimport ({others})\b", r"(?!)", files(f"Sources/{room}", ".swift"), "imports a room above its own")
 
     for path in c + swift + files("Tests", ".c", ".h", ".swift") + files("scripts", ".py") + files("bench", ".py"):
         name = path.relative_to(ROOT)
@@ -85,16 +102,19 @@ def check_includes() -> None:
 
 
 def check_objects() -> None:
-    """Compiles the C target as SwiftPM does and looks into the objects."""
+    """Looks into the objects of the C target, as SwiftPM compiles it."""
     if platform.machine() != "x86_64":
         print("objects: looked at on x86-64 only")
         return
     allowed = {"avx512_bf16": r"$^", "avx512": r"$^", "avx2": r"%zmm", None: r"%[yz]mm"}
     with tempfile.TemporaryDirectory() as folder:
         for source in files("CKernels", ".c"):
-            target = Path(folder) / f"{source.stem}.o"
-            subprocess.run(["clang", "-O2", "-DNDEBUG", "-DCK_OPENMP=1", f"-I{KERNELS}", f"-I{KERNELS}/include", "-c",
-                            str(source), "-o", str(target)], check=True)
+            if len(sys.argv) > 1:
+                target = Path(sys.argv[1]) / source.relative_to(KERNELS).with_suffix(".c.o")
+            else:
+                target = Path(folder) / f"{source.stem}.o"
+                subprocess.run(["clang", "-O2", "-DNDEBUG", "-DCK_OPENMP=1", f"-I{KERNELS}", f"-I{KERNELS}/include",
+                                "-c", str(source), "-o", str(target)], check=True)
             room = source.relative_to(KERNELS).parts[0]
             isa = source.stem if room == "isa" and source.stem in allowed else None
             text = subprocess.run(["objdump", "-d", str(target)], check=True, capture_output=True, text=True).stdout

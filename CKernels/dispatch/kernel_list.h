@@ -21,10 +21,11 @@
 #include "dispatch/attention_plan.h"
 #include "dispatch/channel_region.h"
 #include "dispatch/matmul_plan.h"
+#include "dispatch/reach.h"
 #include "dispatch/score_sums.h"
 
 #define CK_KERNELS(KERNEL)                                                                                    \
-    KERNEL(norm, (const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, int streaming))       \
+    KERNEL(norm, (const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, ck_reach reach))      \
     KERNEL(norm_backward, (const ck_norm_backward_args *args, int is_centred, int64_t begin, int64_t end,     \
                            float *sums, int64_t pitch, int streaming))                                        \
     KERNEL(norm_double_backward, (const ck_norm_double_backward_args *args, int is_centred, int64_t begin,    \
@@ -49,12 +50,9 @@
                                         int64_t begin, int64_t end, int accumulate))                          \
     KERNEL(row_moments, (const ck_row_moments_args *args, int64_t begin, int64_t end))                        \
     KERNEL(normalize_rows, (const ck_normalize_rows_args *args, int64_t begin, int64_t end, int streaming))   \
-    KERNEL(merge_moments, (const ck_moments *parts, int64_t count, ck_moments *result))                       \
     KERNEL(row_gradient_moments, (const ck_row_gradient_moments_args *args, int64_t begin, int64_t end))      \
     KERNEL(normalize_rows_backward, (const ck_normalize_rows_backward_args *args, int64_t begin, int64_t end, \
                                      float *sums, int64_t pitch, int streaming))                              \
-    KERNEL(merge_gradient_moments, (const ck_gradient_moments *parts, int64_t count,                          \
-                                    ck_gradient_moments *result))                                             \
     KERNEL(convert, (const void *x, ck_type x_type, void *y, ck_type y_type, int64_t count, int streaming))   \
     KERNEL(softmax, (const ck_softmax_args *args, int64_t begin, int64_t end, int streaming))                 \
     KERNEL(softmax_backward, (const ck_softmax_backward_args *args, int64_t begin, int64_t end,               \
@@ -63,7 +61,6 @@
     KERNEL(csr_softmax_backward, (const ck_csr_softmax_backward_args *args, int64_t begin, int64_t end))      \
     KERNEL(softmax_with_states, (const ck_softmax_with_states_args *args, int64_t begin, int64_t end,         \
                                  int streaming))                                                              \
-    KERNEL(merge_softmax_states, (const ck_softmax_state *parts, int64_t count, ck_softmax_state *result))    \
     KERNEL(score_softmax, (const ck_score_softmax_args *args, int64_t begin, int64_t end, int streaming))     \
     KERNEL(masked_scores, (const ck_score_softmax_args *args, int64_t begin, int64_t end))                    \
     KERNEL(score_softmax_backward, (const ck_score_softmax_backward_args *args, const ck_score_sums *sums,    \
@@ -88,5 +85,12 @@
                         int streaming))                                                                       \
     KERNEL(limit_read, (const float *source, int64_t count, float *largest))                                  \
     KERNEL(limit_fma, (int64_t steps, float *sink))
+
+/// Merges of states, in binary64, one number after the other: portable's on every machine.
+#define CK_MERGES(KERNEL)                                                                                     \
+    KERNEL(merge_moments, (const ck_moments *parts, int64_t count, ck_moments *result))                       \
+    KERNEL(merge_gradient_moments, (const ck_gradient_moments *parts, int64_t count,                          \
+                                    ck_gradient_moments *result))                                             \
+    KERNEL(merge_softmax_states, (const ck_softmax_state *parts, int64_t count, ck_softmax_state *result))
 
 #endif

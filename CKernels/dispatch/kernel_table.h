@@ -8,13 +8,24 @@
 typedef struct ck_kernel_table {
 #define CK_MEMBER(name, parameters) void(*name) parameters;
     CK_KERNELS(CK_MEMBER)
-#undef CK_MEMBER
 } ck_kernel_table;
+
+typedef struct ck_merge_table {
+    CK_MERGES(CK_MEMBER)
+#undef CK_MEMBER
+} ck_merge_table;
 
 #if defined(__x86_64__)
 #define CK_X86 1
 #else
 #define CK_X86 0
+#endif
+
+/// Most of the library; a build that will not run them is done in half the time without (CK_WITHOUT_AVX512).
+#if CK_X86 && !defined(CK_WITHOUT_AVX512)
+#define CK_AVX512 1
+#else
+#define CK_AVX512 0
 #endif
 
 #if defined(__aarch64__)
@@ -24,8 +35,11 @@ typedef struct ck_kernel_table {
 #endif
 
 extern const ck_kernel_table ck_table_portable;
+extern const ck_merge_table ck_table_merges;
 #if CK_X86
 extern const ck_kernel_table ck_table_avx2;
+#endif
+#if CK_AVX512
 extern const ck_kernel_table ck_table_avx512;
 /// In a copy of AVX-512's table: the kernels that use AVX512_BF16.
 void ck_use_avx512_bf16(ck_kernel_table *table);

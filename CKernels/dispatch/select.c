@@ -9,7 +9,7 @@
 #include "ck_inspect.h"
 #include "dispatch/cpu_features.h"
 
-#if CK_X86
+#if CK_AVX512
 static ck_kernel_table table_avx512_bf16;  // made by look()
 #endif
 
@@ -17,6 +17,8 @@ static const ck_kernel_table *const tables[] = {
     [CK_ISA_PORTABLE] = &ck_table_portable,
 #if CK_X86
     [CK_ISA_AVX2] = &ck_table_avx2,
+#endif
+#if CK_AVX512
     [CK_ISA_AVX512] = &ck_table_avx512,
     [CK_ISA_AVX512_BF16] = &table_avx512_bf16,
 #endif
@@ -40,7 +42,7 @@ static ck_isa ceiling(void) {
 }
 
 static void look(void) {
-#if CK_X86
+#if CK_AVX512
     table_avx512_bf16 = ck_table_avx512;
     ck_use_avx512_bf16(&table_avx512_bf16);
 #endif
@@ -53,6 +55,10 @@ static void look(void) {
     last_cache = ck_cpu_last_cache();
 }
 
+/// A child must not find that a thread of its parent, which it does not have, is looking: fork() waits for the look.
+static void look_before_fork(void) { pthread_once(&once, look); }
+__attribute__((constructor)) static void watch_forks(void) { (void)pthread_atfork(look_before_fork, 0, 0); }
+
 ck_status ck_select(ck_isa isa, const ck_kernel_table **table) {
     pthread_once(&once, look);
     if (isa == CK_ISA_AUTO) isa = chosen;
@@ -61,6 +67,8 @@ ck_status ck_select(ck_isa isa, const ck_kernel_table **table) {
     *table = tables[isa];
     return CK_OK;
 }
+
+const ck_merge_table *ck_merges(void) { return &ck_table_merges; }
 
 uint32_t ck_isas_compiled(void) {
     uint32_t bits = 0;

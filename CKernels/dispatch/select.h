@@ -8,6 +8,9 @@
 /// The table to use, or CK_UNKNOWN_ISA, CK_ISA_UNAVAILABLE.
 ck_status ck_select(ck_isa isa, const ck_kernel_table **table);
 
+/// Merges of states, for every instruction set.
+const ck_merge_table *ck_merges(void);
+
 /// Bit `1 << isa` for what is compiled in, and for what can run here under CK_MAX_ISA.
 uint32_t ck_isas_compiled(void);
 uint32_t ck_isas_available(void);

@@ -7,7 +7,6 @@
 #include "parallel/blocks.h"
 
 ck_status ck_moments_merge(const ck_moments *parts, int64_t count, ck_moments *result) {
-    const ck_kernel_table *table;
     int64_t total = 0, size;
     if (count < 0) return CK_BAD_SHAPE;
     if (__builtin_mul_overflow(count, (int64_t)sizeof(ck_moments), &size)) return CK_SIZE_OVERFLOW;
@@ -17,8 +16,7 @@ ck_status ck_moments_merge(const ck_moments *parts, int64_t count, ck_moments *r
         if (parts[i].count < 0 || (parts[i].count > 0 && parts[i].m2 < 0.0)) return CK_BAD_MOMENTS;
         if (__builtin_add_overflow(total, parts[i].count, &total)) return CK_SIZE_OVERFLOW;
     }
-    CK_CHECK(ck_select(CK_ISA_PORTABLE, &table));
-    table->merge_moments(parts, count, result);
+    ck_merges()->merge_moments(parts, count, result);
     return CK_OK;
 }
 

@@ -16,7 +16,6 @@ static ck_area gradient_moments_area(const ck_gradient_moments *base, int64_t co
 }
 
 ck_status ck_gradient_moments_merge(const ck_gradient_moments *parts, int64_t count, ck_gradient_moments *result) {
-    const ck_kernel_table *table;
     int64_t total = 0, size;
     if (count < 0) return CK_BAD_SHAPE;
     if (__builtin_mul_overflow(count, (int64_t)sizeof *parts, &size)) return CK_SIZE_OVERFLOW;
@@ -26,8 +25,7 @@ ck_status ck_gradient_moments_merge(const ck_gradient_moments *parts, int64_t co
         if (parts[i].count < 0) return CK_BAD_MOMENTS;
         if (__builtin_add_overflow(total, parts[i].count, &total)) return CK_SIZE_OVERFLOW;
     }
-    CK_CHECK(ck_select(CK_ISA_PORTABLE, &table));
-    table->merge_gradient_moments(parts, count, result);
+    ck_merges()->merge_gradient_moments(parts, count, result);
     return CK_OK;
 }
 

@@ -13,14 +13,15 @@ static int64_t rows_per_block(int64_t cols) { return cols <= 128 ? 16 : cols <= 
 typedef struct forward_call {
     const ck_norm_args *args;
     const ck_kernel_table *table;
-    int is_centred, streaming;
+    int is_centred;
+    ck_reach reach;
 } forward_call;
 
 static void run_rows(const void *context, int64_t begin, int64_t end) {
     const forward_call *call = context;
     int64_t size = rows_per_block(call->args->cols), last = end * size;
     if (last > call->args->rows) last = call->args->rows;
-    call->table->norm(call->args, call->is_centred, begin * size, last, call->streaming);
+    call->table->norm(call->args, call->is_centred, begin * size, last, call->reach);
 }
 
 static ck_area area_of_y(const ck_norm_args *a) { return ck_matrix_area(a->y, a->type, a->rows, a->cols, a->y_stride); }
@@ -82,13 +83,18 @@ static ck_status check_memory(const ck_norm_args *a) {
     return CK_OK;
 }
 
+/// Columns from which on a row of y and one of the sum are streamed in turns: 4096x4096 32.9 and streamed 25.9 ms, but
+/// 16384x768 16.9 and 18.1, 65536x256 29.1 and 33.8, 65536x64 4.9 and 10.2 (Zen 3, 2026-11-26).
+#define STREAMED_PAIR 512
+
 /// Whether stores past the caches are possible: whole lines, and not where input was read.
 static int may_stream(const ck_norm_args *a) {
     const ck_residual *r = a->residual;
     if (a->quantized || a->addend || a->y == a->x || !ck_is_line_aligned(area_of_y(a))) return 0;
     if (!r) return 1;
     int in_place = a->y == r->branch || (r->sum && (r->sum == a->x || r->sum == r->branch));
-    return !in_place && (!r->sum || (ck_streams_pairs(a->type) && ck_is_line_aligned(area_of_sum(a))));
+    int in_pairs = ck_streams_pairs(a->type) && a->cols >= STREAMED_PAIR && ck_is_line_aligned(area_of_sum(a));
+    return !in_place && (!r->sum || in_pairs);
 }
 
 static ck_status run_norm(const ck_norm_args *args, int is_centred, ck_run run) {
@@ -102,7 +108,7 @@ static ck_status run_norm(const ck_norm_args *args, int is_centred, ck_run run) 
     int64_t tensors = 2 + (args->addend != 0) + (args->residual != 0) + (args->residual && args->residual->sum);
     int64_t bytes = tensors * args->rows * args->cols * ck_size_of(args->type);
     int64_t size = rows_per_block(args->cols), blocks = (args->rows + size - 1) / size;
-    call.streaming = may_stream(args) && bytes > ck_cached_bytes(blocks, bytes, run.threads);
+    call.reach = ck_reach_of(blocks, bytes, run.threads, may_stream(args));
     ck_run_blocks(blocks, bytes, run.threads, run_rows, &call);
     return CK_OK;
 }

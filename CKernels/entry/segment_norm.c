@@ -9,6 +9,7 @@
 #include "dispatch/select.h"
 #include "entry/offsets.h"
 #include "entry/row_blocks.h"
+#include "entry/streaming.h"
 #include "parallel/blocks.h"
 
 /// Rows whose segments one thread normalizes one after the other: a group of the kernel for short rows, or some 64 KiB.
@@ -32,7 +33,8 @@ static ck_status check_segments(int64_t cols, int64_t segments, const int64_t *o
 typedef struct forward_call {
     const ck_segment_norm_args *args;
     const ck_kernel_table *table;
-    int is_centred, streaming;
+    int is_centred;
+    ck_reach reach;
 } forward_call;
 
 static void run_rows(const void *context, int64_t begin, int64_t end) {
@@ -60,7 +62,7 @@ static void run_rows(const void *context, int64_t begin, int64_t end) {
                 .mean_low = a->mean_low ? a->mean_low + saved : 0,
                 .rstd = a->rstd ? a->rstd + saved : 0,
             };
-            if (part.cols > 0) call->table->norm(&part, call->is_centred, first, last, call->streaming);
+            if (part.cols > 0) call->table->norm(&part, call->is_centred, first, last, call->reach);
         }
     }
 }
@@ -110,9 +112,10 @@ static ck_status run_forward(const ck_segment_norm_args *args, int is_centred, c
     CK_CHECK(check_forward(args));
     CK_CHECK(ck_check_threads(run));
     CK_CHECK(ck_select(run.isa, &call.table));
-    int64_t bytes = 2 * args->rows * args->cols * ck_size_of(args->type), size = rows_per_block(args->cols);
-    call.streaming = bytes > ck_last_cache() / 2 && args->x != args->y && are_segments_aligned(args);
-    ck_run_blocks((args->rows + size - 1) / size, bytes, run.threads, run_rows, &call);
+    int64_t bytes = 2 * args->rows * args->cols * ck_size_of(args->type);
+    int64_t size = rows_per_block(args->cols), blocks = (args->rows + size - 1) / size;
+    call.reach = ck_reach_of(blocks, bytes, run.threads, args->x != args->y && are_segments_aligned(args));
+    ck_run_blocks(blocks, bytes, run.threads, run_rows, &call);
     return CK_OK;
 }
 

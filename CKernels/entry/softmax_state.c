@@ -20,14 +20,12 @@ static ck_status check_states(const ck_softmax_state *states, int64_t count) {
 }
 
 ck_status ck_softmax_states_merge(const ck_softmax_state *parts, int64_t count, ck_softmax_state *result) {
-    const ck_kernel_table *table;
     if (count < 0) return CK_BAD_SHAPE;
     if (count > INT64_MAX / (int64_t)sizeof(ck_softmax_state)) return CK_SIZE_OVERFLOW;
     CK_CHECK(ck_check_pointer(states_area(result, 1)));
     if (count > 0) CK_CHECK(ck_check_pointer(states_area(parts, count)));
     CK_CHECK(check_states(parts, count));
-    CK_CHECK(ck_select(CK_ISA_PORTABLE, &table));
-    table->merge_softmax_states(parts, count, result);
+    ck_merges()->merge_softmax_states(parts, count, result);
     return CK_OK;
 }
 

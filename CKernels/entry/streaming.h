@@ -3,6 +3,7 @@
 #ifndef CK_STREAMING_H
 #define CK_STREAMING_H
 
+#include "dispatch/reach.h"
 #include "dispatch/select.h"
 #include "parallel/blocks.h"
 
@@ -10,6 +11,13 @@
 /// if it need not read what is overwritten; several threads fill a cache, but not the memory, faster than one.
 static inline int64_t ck_cached_bytes(int64_t blocks, int64_t bytes, int32_t threads) {
     return ck_is_shared(blocks, bytes, threads) ? ck_last_cache() / 8 * 7 : ck_last_cache() / 2;
+}
+
+/// How far away a call's tensors lie, which are `bytes` in all. What takes a third of the last cache level is most often
+/// there when it is read.
+static inline ck_reach ck_reach_of(int64_t blocks, int64_t bytes, int32_t threads, int may_stream) {
+    if (may_stream && bytes > ck_cached_bytes(blocks, bytes, threads)) return CK_STREAMED;
+    return bytes <= ck_last_cache() / 3 ? CK_NEAR : CK_FAR;
 }
 
 /// Two outputs of 16 bits go past the caches in turns of half a line each, which takes longer than reading what is

@@ -8,7 +8,6 @@
 #include "math/exp.h"
 #include "math/tanh.h"
 #include "math/softmax.h"
-#include "math/softmax_state.h"
 #include "math/exact_sum.h"
 #include "math/mask.h"
 

@@ -2,7 +2,7 @@
 
 #include "isa/target.h"
 
-#if CK_X86
+#if CK_AVX512
 CK_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")
 #define CK_SUFFIX avx512
 #include "vector/avx512.h"

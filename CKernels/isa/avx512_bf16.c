@@ -2,7 +2,7 @@
 
 #include "isa/target.h"
 
-#if CK_X86
+#if CK_AVX512
 CK_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
 #define CK_SUFFIX avx512_bf16
 #define V_DOTS_PAIRS 1

@@ -12,3 +12,7 @@
 #define V_FN static inline __attribute__((unused))
 #define V_UNROLL
 #include "isa/all_kernels.h"
+
+#include "kernels/merges_body.h"
+
+const ck_merge_table ck_table_merges = {CK_MERGES(CK_ENTRY)};

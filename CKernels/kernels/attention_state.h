@@ -48,8 +48,7 @@ V_FN exp_shift state_shift(const attention_state *s, int64_t i) {
 /// e(s).
 V_FN vf v_weight(vf s, exp_shift shift) {
     vf x = v_sub(s, shift.anchor);
-    exp_parts e = v_exp_parts(v_at_least(x, shift.low));
-    return v_where_less(x, shift.low, v_zero(), v_raise_exponent(v_add(v_set(1.0f), e.m), v_sub(e.k, shift.power)));
+    return v_where_less(x, shift.low, v_zero(), v_exp_normal(v_at_least(x, shift.low), shift));
 }
 
 /// e(s) of 64 scores. Returns whether some of them are 0 (or NaN).

@@ -274,18 +274,18 @@ V_FN void norm_gradients(const ck_norm_backward_args *a, int is_centred, int64_t
     if (streaming) v_stream_end();
 }
 
-#define CK_GRADIENT_COPY(name, type, residual, dropout)                                                                \
+#define CK_GRADIENT_COPY(name, type, residual, dropout, plain)                                                            \
     V_SLOW void CK_JOIN(norm_gradients_##name, CK_SUFFIX)(                                                             \
         const ck_norm_backward_args *a, int is_centred, int64_t begin, int64_t end, float *sums, int64_t pitch,        \
         int streaming) {                                                                                               \
-        norm_gradients(a, is_centred, begin, end, sums, pitch, streaming, (norm_kind){type, residual, dropout});       \
+        norm_gradients(a, is_centred, begin, end, sums, pitch, streaming, (norm_kind){type, residual, dropout, plain});\
     }
 CK_NORM_KINDS(CK_GRADIENT_COPY)
 
 CK_KERNEL(norm_backward)(const ck_norm_backward_args *a, int is_centred, int64_t begin, int64_t end, float *sums,
                          int64_t pitch, int streaming) {
-#define CK_GRADIENT_CALL(name, type, residual, dropout) \
-    if (CK_IS_KIND(type, residual, dropout))            \
+#define CK_GRADIENT_CALL(name, type, residual, dropout, plain) \
+    if (CK_IS_KIND(type, residual, dropout, plain))            \
         CK_JOIN(norm_gradients_##name, CK_SUFFIX)(a, is_centred, begin, end, sums, pitch, streaming);
     CK_NORM_KINDS(CK_GRADIENT_CALL)
 }

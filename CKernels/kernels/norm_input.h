@@ -3,14 +3,18 @@
 //     h = scale * x + branch_scale * dropout(branch + branch_bias)
 //
 // An absent branch_bias is +0, an absent branch_scale 1. h is computed anew in every pass, because its rounding to
-// the storage type is not what is normalized.
+// the storage type is not what is normalized; only where there is no rounding, a near output can keep it meanwhile.
 
 /// What is constant in one copy of the bodies.
 typedef struct norm_kind {
     ck_type type;  // of x, y and the others
     int residual;  // whether there is a branch
     int dropout;   // whether some of it is dropped
+    int plain;     // whether the sum is x + branch
 } norm_kind;
+
+/// Whether the sum rounded to its storage type is still the sum.
+V_FN int is_exact_sum(norm_kind kind) { return kind.residual && !kind.dropout && kind.type == CK_F32; }
 
 /// The same places, of a type that the compiler knows wherever they are kept meanwhile.
 V_FN source typed_source(source s, norm_kind kind) { return (source){s.at, kind.type}; }
@@ -80,6 +84,7 @@ typedef struct norm_row {
     source x, branch;
     branch_rule *rule;
     int64_t number;  // in the whole batch
+    float *kept;     // where the first pass keeps an exact sum, or NULL
 } norm_row;
 
 V_FN norm_row norm_row_at(const void *x, int64_t x_stride, const ck_residual *r, branch_rule *rule, int64_t row, norm_kind kind) {
@@ -98,6 +103,7 @@ typedef struct norm_chunk {
     const float *bias, *scale;  // of the branch
     const branch_rule *rule;
     int64_t row, column;  // of the first element
+    float *kept;
 } norm_chunk;
 
 V_FN norm_chunk norm_chunk_at(const norm_row *row, int64_t column, norm_kind kind) {
@@ -108,6 +114,7 @@ V_FN norm_chunk norm_chunk_at(const norm_row *row, int64_t column, norm_kind kin
         c.scale = parameter_chunk(&row->rule->scale, column);
         c.rule = row->rule;
         c.row = row->number;
+        if (row->kept) c.kept = row->kept + column;
     }
     return c;
 }
@@ -131,11 +138,12 @@ V_FN vf branch_left(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept,
 V_FN vf input_of_kind(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept, norm_kind kind) {
     vf x = read_left(typed_source(c->x, kind), i, left);
     if (!kind.residual) return x;
+    if (kind.plain) return v_add(x, v_add(read_left(typed_source(c->branch, kind), i, left), v_zero()));
     return v_fma(v_set(c->rule->x_scale), x, v_mul(load_left(c->scale + i, left), branch_left(c, i, left, kept, kind)));
 }
 
 V_SLOW vf CK_JOIN(dropped_input, CK_SUFFIX)(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept) {
-    return input_of_kind(c, i, left, kept, (norm_kind){c->x.type, 1, 1});
+    return input_of_kind(c, i, left, kept, (norm_kind){c->x.type, 1, 1, 0});
 }
 
 /// Elements i ... i + 15 of a chunk.

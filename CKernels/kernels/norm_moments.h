@@ -70,7 +70,9 @@ V_FN void deviation_block(deviations *d, const norm_chunk *x, int64_t i, int64_t
     V_UNROLL
     for (int last = k + V_TOGETHER; k < last; k++) {
         int64_t rest = left - 16 * k;
-        vf e = keep_left(rest, centred(input_left(x, i + 16 * k, rest, kept >> 16 * k, kind), centre, s));
+        vf h = input_left(x, i + 16 * k, rest, kept >> 16 * k, kind);
+        if (is_exact_sum(kind) && x->kept) write_left((target){x->kept, CK_F32}, i + 16 * k, rest, h, 0);
+        vf e = keep_left(rest, centred(h, centre, s));
         d->sum.v[k] = v_add(d->sum.v[k], e);
         d->squares.v[k] = v_fma(e, e, d->squares.v[k]);
     }
@@ -83,7 +85,10 @@ V_FN deviations chunk_deviations(const norm_chunk *x, int64_t n, vf centre, scal
     for (int k = 0; k < 4; k += V_TOGETHER) {
         int64_t i = 0;
         for (; i + BLOCK <= n; i += BLOCK) {
-            if (fetch && k == 0) fetch_input(x, i, 2 * AHEAD, kind);
+            if (fetch && k == 0) {
+                fetch_input(x, i, 2 * AHEAD, kind);
+                if (is_exact_sum(kind) && x->kept) fetch_block_to_write((target){x->kept, CK_F32}, i, 2 * AHEAD);
+            }
             deviation_block(&d, x, i, BLOCK, centre, k, s, kind);
         }
         if (i + 16 * k < n) deviation_block(&d, x, i, n - i, centre, k, s, kind);

@@ -60,7 +60,7 @@ V_FN moments careful_moments(const norm_row *row, int64_t n, float epsilon, scal
 
 V_SLOW void CK_JOIN(norm_rare_row, CK_SUFFIX)(norm_call *call, int64_t row, norm_kind kind) {
     scaling s;
-    norm_row x = row_to_read(call, row, kind);
+    norm_row x = row_to_write(call, row, kind);
     moments r = careful_moments(&x, call->args->cols, call->args->epsilon, &s, call->is_centred, kind);
     save_moments(call->args, row, r, s.by);
     write_row(call, row, r, s, NO_FETCHING, kind);

@@ -1,4 +1,7 @@
 // norm_row.h: the output pass: y = normalized * (weight + weight_offset) + bias, and the residual sum if it is wanted.
+//
+// An exact sum of rows that are near is kept by the first pass, where it is wanted or else in y: the output pass is then
+// one of a row without a branch.
 
 /// What the rows of one call share.
 typedef struct norm_call {
@@ -6,10 +9,19 @@ typedef struct norm_call {
     int is_centred;  // LayerNorm; else RMSNorm
     parameter weight, bias;
     branch_rule reading, writing;  // the same rule, held at the chunks of the first and of the second pass
+    int fetches;                   // whether to ask for what lies ahead
+    float *kept;                   // where the first pass keeps exact sums, or NULL
+    int64_t kept_stride;
 } norm_call;
 
-V_FN void norm_call_set(norm_call *call, const ck_norm_args *a, int is_centred) {
+V_FN int is_special(const ck_norm_args *a) { return a->quantized || a->addend; }
+
+V_FN void norm_call_set(norm_call *call, const ck_norm_args *a, int is_centred, ck_reach reach, norm_kind kind) {
+    int keeps = is_exact_sum(kind) && reach == CK_NEAR && !is_special(a), keeps_in_y = keeps && !a->residual->sum;
     call->args = a;
+    call->fetches = reach != CK_NEAR || V_FETCHES_NEAR;
+    call->kept = keeps ? (keeps_in_y ? a->y : a->residual->sum) : 0;
+    call->kept_stride = keeps ? (keeps_in_y ? a->y_stride : a->residual->sum_stride) : 0;
     call->is_centred = is_centred;
     parameter_set(&call->weight, a->weight, a->parameter_type, a->weight_offset, CK_JOIN(ones, CK_SUFFIX), a->cols);
     parameter_set(&call->bias, a->bias, a->parameter_type, 0.0f, CK_JOIN(zeros, CK_SUFFIX), a->cols);
@@ -23,7 +35,16 @@ V_FN float first_centre(const norm_call *call, const norm_row *row, scaling s, n
 }
 
 V_FN norm_row row_to_read(norm_call *call, int64_t row, norm_kind kind) {
-    return norm_row_at(call->args->x, call->args->x_stride, call->args->residual, &call->reading, row, kind);
+    norm_row at = norm_row_at(call->args->x, call->args->x_stride, call->args->residual, &call->reading, row, kind);
+    if (is_exact_sum(kind) && call->kept) at.kept = call->kept + row * call->kept_stride;
+    return at;
+}
+
+/// The row that the output pass reads: with a branch from where the first pass read, without one a sum that it kept.
+V_FN norm_row row_to_write(norm_call *call, int64_t row, norm_kind kind) {
+    const ck_norm_args *a = call->args;
+    if (!kind.residual && call->kept) return norm_row_at(call->kept, call->kept_stride, 0, 0, row, kind);
+    return norm_row_at(a->x, a->x_stride, a->residual, &call->writing, row, kind);
 }
 
 /// Up to CHUNK columns of output and what they are made of.
@@ -36,7 +57,7 @@ typedef struct output_chunk {
 
 V_FN output_chunk output_chunk_at(norm_call *call, int64_t row, int64_t column, norm_kind kind) {
     const ck_norm_args *a = call->args;
-    norm_row x = norm_row_at(a->x, a->x_stride, a->residual, &call->writing, row, kind);
+    norm_row x = row_to_write(call, row, kind);
     output_chunk o = {
         .x = norm_chunk_at(&x, column, kind),
         .y = target_at((target){a->y, kind.type}, row * a->y_stride + column),

@@ -10,10 +10,10 @@
 #define GROUP 16
 
 /// `count` rows from `begin` on.
-V_FN void short_rows(norm_call *call, int64_t begin, int count, int streaming, fetching f, norm_kind kind) {
+V_FN void short_rows(norm_call *call, int64_t begin, int count, int streaming, fetching f, norm_kind kind, norm_kind written) {
     const ck_norm_args *a = call->args;
     int64_t n = a->cols;
-    int fetch = input_is_flowing(n, a->x_stride, a->residual, kind);
+    int fetch = call->fetches && input_is_flowing(n, a->x_stride, a->residual, kind);
     vf columns = v_set((float)n), sums[GROUP], squares[GROUP], all_centres = v_zero(), all_deltas = v_zero();
     float centre[GROUP], delta[GROUP], rstd[GROUP];
     for (int row = 0; row < GROUP; row++) sums[row] = squares[row] = v_zero();
@@ -52,18 +52,18 @@ V_FN void short_rows(norm_call *call, int64_t begin, int count, int streaming, f
     rare |= v_outside(count, margin, 0.0f, INFINITY);
     for (int row = 0; row < count; row++) {
         if (rare >> row & 1) {
-            CK_JOIN(norm_rare_row, CK_SUFFIX)(call, begin + row, kind);
+            CK_JOIN(norm_rare_row, CK_SUFFIX)(call, begin + row, written);
             continue;
         }
-        output_chunk o = output_chunk_at(call, begin + row, 0, kind);
-        normalize_chunk(&o, (moments){centre[row], delta[row], rstd[row], rstd[row]}, streaming, UNSCALED, f, kind);
+        output_chunk o = output_chunk_at(call, begin + row, 0, written);
+        normalize_chunk(&o, (moments){centre[row], delta[row], rstd[row], rstd[row]}, streaming, UNSCALED, f, written);
     }
 }
 
-V_FN void norm_short(norm_call *call, int64_t begin, int64_t end, int streaming, norm_kind kind) {
+V_FN void norm_short(norm_call *call, int64_t begin, int64_t end, int streaming, norm_kind kind, norm_kind written) {
     const ck_norm_args *a = call->args;
     int64_t fetch_end = begin;
-    if (is_flowing(a->cols, a->y_stride) && !streaming) fetch_end = end - GROUP - write_ahead_rows(a->cols, kind.type);
+    if (call->fetches && is_flowing(a->cols, a->y_stride) && !streaming) fetch_end = end - GROUP - write_ahead_rows(a->cols, kind.type);
     for (; begin < end; begin += GROUP)
-        short_rows(call, begin, (int)lesser(GROUP, end - begin), streaming, (fetching){0, begin < fetch_end}, kind);
+        short_rows(call, begin, (int)lesser(GROUP, end - begin), streaming, (fetching){0, begin < fetch_end}, kind, written);
 }

@@ -41,8 +41,6 @@ V_SLOW void CK_JOIN(special_row, CK_SUFFIX)(norm_call *call, int64_t row, moment
     if (a->quantized) a->quantized_scale[row] = magnitude <= 0x1.fffffep127f ? magnitude / 127.0f : NAN;
 }
 
-V_FN int is_special(const ck_norm_args *a) { return a->quantized || a->addend; }
-
 /// A row of output of either sort.
 V_FN void write_row(norm_call *call, int64_t row, moments r, scaling s, fetching f, norm_kind kind) {
     if (is_special(call->args)) CK_JOIN(special_row, CK_SUFFIX)(call, row, r, s, kind);

@@ -7,27 +7,6 @@
 //
 // where mean + mean_low is the merged `gradient` and h the merged comoment / n. Bound: bandwidth.
 
-/// `b` after `a`.
-V_FN ck_gradient_moments gradient_moments_merged(ck_gradient_moments a, ck_gradient_moments b) {
-    if (b.count == 0) return a;
-    if (a.count == 0) return b;
-    double n = (double)a.count + (double)b.count, share = (double)b.count / n;
-    double d = b.gradient - a.gradient, e = b.normalized - a.normalized;
-    return (ck_gradient_moments){
-        .count = a.count + b.count,
-        .gradient = a.gradient + d * share,
-        .normalized = a.normalized + e * share,
-        .comoment = (a.comoment + b.comoment) + (d * e) * ((double)a.count * share),
-    };
-}
-
-/// ((p0 + p1) + p2) + ...
-CK_KERNEL(merge_gradient_moments)(const ck_gradient_moments *parts, int64_t count, ck_gradient_moments *result) {
-    ck_gradient_moments total = {0};
-    for (int64_t k = 0; k < count; k++) total = gradient_moments_merged(total, parts[k]);
-    *result = total;
-}
-
 /// The mean of a sample of dy * weight.
 V_FN float weighted_sample_mean(source dy, const float *weight, int64_t n) {
     lanes sample;

@@ -39,10 +39,3 @@ CK_KERNEL(normalize_rows)(const ck_normalize_rows_args *a, int64_t begin, int64_
     else BY_TYPE(a->type, normalize_rows_by, a, begin, end, 0);
     if (streaming) v_stream_end();
 }
-
-/// ((p0 + p1) + p2) + ...
-CK_KERNEL(merge_moments)(const ck_moments *parts, int64_t count, ck_moments *result) {
-    ck_moments total = {0};
-    for (int64_t k = 0; k < count; k++) total = moments_merged(total, parts[k]);
-    *result = total;
-}

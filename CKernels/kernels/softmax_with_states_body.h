@@ -1,5 +1,5 @@
-// softmax_with_states_body.h: softmax of rows, or of parts of rows, by given states (ck_softmax_state.h), and states
-// merged. A state's sum is of e^(x - max); times e(max), rounded, it is the sum of the e(x) of math/softmax.h:
+// softmax_with_states_body.h: softmax of rows, or of parts of rows, by given states (ck_softmax_state.h). A state's
+// sum is of e^(x - max); times e(max), rounded, it is the sum of the e(x) of math/softmax.h:
 //
 //     y = e(x) / (sum * e(max))            or, logarithmic, (x - max) - ln(sum)
 //
@@ -47,11 +47,4 @@ CK_KERNEL(softmax_with_states)(const ck_softmax_with_states_args *a, int64_t beg
     else
         BY_TYPE(a->type, softmax_rows_by_states, a, begin, end, 0, streaming);
     if (streaming) v_stream_end();
-}
-
-/// ((p0 + p1) + p2) + ...
-CK_KERNEL(merge_softmax_states)(const ck_softmax_state *parts, int64_t count, ck_softmax_state *result) {
-    ck_softmax_state total = {-INFINITY, 0.0};
-    for (int64_t k = 0; k < count; k++) total = softmax_states_merged(total, parts[k]);
-    *result = total;
 }

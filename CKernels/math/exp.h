@@ -16,26 +16,28 @@
 #define LN2_LOW (-0x1.05c61p-29f)
 #define ROUNDING 0x1.8p+23f
 
-/// e^x = 2^k (1 + m), for |x| <= 2^16.
+/// e^x = 2^k (1 + m), for |x| <= 2^16; `rounded` is the number near 3 * 2^22 whose last bits are those of k.
 typedef struct exp_parts {
-    vf k, m;
+    vf rounded, k, m;
 } exp_parts;
 
 V_FN vf v_nearest_power(vf x) { return v_sub(v_fma(x, v_set(LOG2_E), v_set(ROUNDING)), v_set(ROUNDING)); }
 
-V_FN exp_parts v_exp_parts(vf x) {
-    vf k = v_nearest_power(x);
+/// k is rounded onto `onto`, ROUNDING plus an integer below 2^20. Which one does not matter to k: x / ln 2 is never half
+/// way between two integers.
+V_FN exp_parts v_exp_parts(vf x, vf onto) {
+    vf rounded = v_fma(x, v_set(LOG2_E), onto), k = v_sub(rounded, onto);
     vf high = v_fnma(k, v_set(LN2_HIGH), x), low = v_mul(k, v_set(-LN2_LOW));
     vf r = v_add(high, low);
     vf q = v_fma(v_set(0x1.6d4574p-10f), r, v_set(0x1.123fe2p-7f));
     q = v_fma(q, r, v_set(0x1.5554f4p-5f));
     q = v_fma(q, r, v_set(0x1.555492p-3f));
     q = v_fma(q, r, v_set(0.5f));
-    return (exp_parts){k, v_add(high, v_fma(q, v_mul(r, r), low))};
+    return (exp_parts){rounded, k, v_add(high, v_fma(q, v_mul(r, r), low))};
 }
 
 /// Below -104 all is 0, above 89 infinity.
 V_FN vf v_exp_1ulp(vf x) {
-    exp_parts e = v_exp_parts(v_at_most(v_at_least(x, v_set(-104.0f)), v_set(89.0f)));
+    exp_parts e = v_exp_parts(v_at_most(v_at_least(x, v_set(-104.0f)), v_set(89.0f)), v_set(ROUNDING));
     return v_scale_by_power(v_add(v_set(1.0f), e.m), e.k);
 }

@@ -21,7 +21,7 @@ V_FN exp_shift v_exp_shift(vf m) {
 }
 
 V_FN vf v_exp_shifted(vf x, exp_shift s) {
-    exp_parts e = v_exp_parts(v_at_least(v_sub(x, s.anchor), s.low));
+    exp_parts e = v_exp_parts(v_at_least(v_sub(x, s.anchor), s.low), v_set(ROUNDING));
     return v_scale_by_power(v_add(v_set(1.0f), e.m), v_sub(e.k, s.power));
 }
 
@@ -34,11 +34,14 @@ V_FN int are_above_low(vf least, exp_shift s, float above) {
 /// Above `low` by this much, e(x) is a normal number.
 #define NORMAL_ABOVE (105.0f - 86.0f)
 
-/// e(x) if that is a normal number or a NaN.
-V_FN vf v_exp_shifted_normal(vf x, exp_shift s) {
-    exp_parts e = v_exp_parts(v_sub(x, s.anchor));
-    return v_raise_exponent(v_add(v_set(1.0f), e.m), v_sub(e.k, s.power));
+/// e(x) of d = x - anchor, if that is a normal number or a NaN: in one rounding 2^(k - p) (1 + m), whose power is made of
+/// the last bits of k - p.
+V_FN vf v_exp_normal(vf d, exp_shift s) {
+    exp_parts e = v_exp_parts(d, v_sub(v_set(ROUNDING + 127.0f), s.power));
+    vf scale = v_power_of_two(e.rounded);
+    return v_fma(e.m, scale, scale);
 }
+V_FN vf v_exp_shifted_normal(vf x, exp_shift s) { return v_exp_normal(v_sub(x, s.anchor), s); }
 
 /// ln of a ratio in 0.5 ... 2^100 in binary64, off by 1e-12 of itself: with ratio = 2^e a, 1/sqrt 2 <= a < sqrt 2,
 /// f = (a - 1) / (a + 1) and z = f^2, it is e ln 2 + 2 f (1 + z/3 + z^2/5 + z^3/7 + z^4/9 + z^5/11 + z^6/13).

@@ -14,7 +14,7 @@ V_FN vf v_tanh_2ulp(vf x) {
     vf near = v_fma(v_mul(a, s), p, a);
 
     vf bounded = v_at_most(a, v_set(10.0f));  // where the result is 1
-    exp_parts e = v_exp_parts(v_add(bounded, bounded));
+    exp_parts e = v_exp_parts(v_add(bounded, bounded), v_set(ROUNDING));
     vf power = v_scale_by_power(v_set(1.0f), e.k);
     vf denominator = v_fma(power, e.m, v_add(power, v_set(1.0f)));
     vf far = v_sub(v_set(1.0f), v_div(v_set(2.0f), denominator));

@@ -22,21 +22,34 @@ int ck_has_blas(void) { return 1; }
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int calls, threads_before;
+static int left_at_one;  // in a child of a process that had calls: the count is still the one of those
+
+static void take(void) { pthread_mutex_lock(&lock); }
+static void give(void) { pthread_mutex_unlock(&lock); }
 
 void ck_blas_begin(void) {
-    pthread_mutex_lock(&lock);
+    take();
     if (calls++ == 0) {
-        threads_before = openblas_get_num_threads();
+        if (!left_at_one) threads_before = openblas_get_num_threads();
+        left_at_one = 0;
         openblas_set_num_threads(1);
     }
-    pthread_mutex_unlock(&lock);
+    give();
 }
 
 void ck_blas_end(void) {
-    pthread_mutex_lock(&lock);
+    take();
     if (--calls == 0) openblas_set_num_threads(threads_before);
-    pthread_mutex_unlock(&lock);
+    give();
 }
+
+/// fork() waits for whoever has the lock; a child has none of the calls that its parent's other threads are in.
+static void begin_child(void) {
+    if (calls > 0) left_at_one = 1;
+    calls = 0;
+    give();
+}
+__attribute__((constructor)) static void watch_forks(void) { (void)pthread_atfork(take, give, begin_child); }
 
 void ck_sgemm(int rows, int columns, int depth, float scale, ck_blas_matrix a, ck_blas_matrix b, float *c,
               int c_pitch) {

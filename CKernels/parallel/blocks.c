@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #if defined(CK_OPENMP)
 void GOMP_parallel(void (*function)(void *), void *data, unsigned threads, unsigned flags);
@@ -25,18 +26,31 @@ int omp_in_parallel(void);
 /// one, 48x768 (2 x 144 KiB) 0.88 of the time, 64x768 0.75 (Zen 4, libgomp, 2026-11-25).
 static const int64_t bytes_per_thread = 128 << 10;
 
+/// A part of more than this is timed by its thread's processor time, which leaves out the time that it was stopped, and
+/// costs about a microsecond; smaller ones are seldom stopped half way.
+static const int64_t bytes_for_processor_time = 2 << 20;
+
 typedef struct job {
     ck_block_function work;
     const void *context;
     int64_t count;
     int parts;
+    clockid_t clock;      // of the parts
+    atomic_llong worked;  // nanoseconds that they took, one after the other
 } job;
 
-static void run_part(const job *j, int part, int parts) {
+static int64_t nanoseconds(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void run_part(job *j, int part, int parts) {
     int64_t share = j->count / parts, rest = j->count % parts;
     int64_t begin = part * share + (part < rest ? part : rest);
-    int64_t end = begin + share + (part < rest);
+    int64_t end = begin + share + (part < rest), start = nanoseconds(j->clock);
     if (begin < end) j->work(j->context, begin, end);
+    atomic_fetch_add_explicit(&j->worked, nanoseconds(j->clock) - start, memory_order_relaxed);
 }
 
 #if defined(CK_OPENMP)
@@ -71,6 +85,19 @@ static void run_team(job *j) { run_part(j, 0, 1); }
 /// Swift tasks on two cores must not start sixteen teams.
 static atomic_int helpers;
 
+/// Nanoseconds that automatic calls still work on one thread, because threads lost time. A runtime lets the caller wait
+/// until every thread of its team has been scheduled; where others use the cores, that is many times the work. A team
+/// that took longer than its parts one after the other has lost the difference, and ten times as much work is then done
+/// without a team: callers lose a tenth of their time at most, whatever the machine is busy with. A team that took more
+/// than a tenth of a second too long was in a process that was stopped, and no more than that is counted.
+static atomic_llong debt;
+static const int64_t serial_for_lost = 10, most_lost = 100000000;
+
+static void count_lost(int64_t lost) {
+    if (lost <= 0) return;
+    atomic_fetch_add_explicit(&debt, serial_for_lost * (lost < most_lost ? lost : most_lost), memory_order_relaxed);
+}
+
 /// A forked child has none of its parent's threads, and GNU's runtime would wait forever for those of a team
 /// that anybody in the parent had. `forked`: this is the child of a process that had threads.
 static atomic_int had_threads, forked;
@@ -101,10 +128,8 @@ int32_t ck_most_threads(void) {
     return cores > 4 ? 4 * cores : 16;
 }
 
-/// Threads beyond the calling one for this call, taken from `helpers`.
-static int take_helpers(int64_t count, int64_t bytes, int32_t threads) {
-    int64_t wanted = wanted_threads(count, bytes, threads);
-    if (wanted == 1) return 0;
+/// Threads beyond the calling one for a call that wants some, taken from `helpers`.
+static int take_helpers(int64_t wanted, int32_t threads) {
     int64_t most = ck_most_threads();
     if (threads == 0) most = ck_max_threads() - atomic_load_explicit(&helpers, memory_order_relaxed);
     if (wanted > most) wanted = most;
@@ -114,12 +139,19 @@ static int take_helpers(int64_t count, int64_t bytes, int32_t threads) {
 }
 
 void ck_run_blocks(int64_t count, int64_t bytes, int32_t threads, ck_block_function work, const void *context) {
-    int taken = take_helpers(count, bytes, threads);
-    job j = {work, context, count, taken + 1};
+    if (count <= 0) return;
+    int64_t wanted = wanted_threads(count, bytes, threads);
+    int pays = wanted > 1 && threads == 0 && atomic_load_explicit(&debt, memory_order_relaxed) > 0;
+    int taken = wanted > 1 && !pays ? take_helpers(wanted, threads) : 0;
+    int64_t start = taken > 0 || pays ? nanoseconds(CLOCK_MONOTONIC) : 0;
     if (taken == 0) {
-        run_part(&j, 0, 1);
+        work(context, 0, count);
+        if (pays) atomic_fetch_sub_explicit(&debt, nanoseconds(CLOCK_MONOTONIC) - start, memory_order_relaxed);
         return;
     }
+    clockid_t clock = bytes / (taken + 1) > bytes_for_processor_time ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
+    job j = {work, context, count, taken + 1, clock, 0};
     run_team(&j);
     atomic_fetch_sub_explicit(&helpers, taken, memory_order_relaxed);
+    if (threads == 0) count_lost(nanoseconds(CLOCK_MONOTONIC) - start - atomic_load(&j.worked));
 }

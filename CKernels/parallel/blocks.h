@@ -12,8 +12,8 @@ typedef void (*ck_block_function)(const void *context, int64_t begin, int64_t en
 
 /// Runs `work` over blocks 0 ..< count, cut into contiguous parts, one a thread.
 ///
-/// `threads` is what the caller asked for: 0 takes as many as `bytes` of memory traffic are worth,
-/// as this machine has and as other callers leave free; another number is an upper limit. Inside
+/// `threads` is what the caller asked for: 0 takes as many as `bytes` of memory traffic are worth, as this machine has
+/// and as other callers leave free, and for a while none where they lost time; another number is an upper limit. Inside
 /// somebody's parallel region, and in a child forked from a process with threads, it runs on the calling thread alone.
 void ck_run_blocks(int64_t count, int64_t bytes, int32_t threads, ck_block_function work, const void *context);
 

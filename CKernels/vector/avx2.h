@@ -9,6 +9,7 @@ typedef struct vf {
 #define V_SCALES_AT_ONCE 0
 #ifndef V_DOTS_PAIRS
 #define V_DOTS_PAIRS 0
+#define V_FETCHES_NEAR 0
 #endif
 
 V_FN vf v_pair(__m256 lo, __m256 hi) { return (vf){lo, hi}; }
@@ -154,10 +155,8 @@ V_FN __m256 v_scale_by_power8(__m256 a, __m256 k) {  // two steps, of which the 
     return _mm256_mul_ps(_mm256_mul_ps(a, v_power_of_two8(half)), v_power_of_two8(_mm256_sub_epi32(power, half)));
 }
 V_FN vf v_scale_by_power(vf a, vf k) { return v_pair(v_scale_by_power8(a.lo, k.lo), v_scale_by_power8(a.hi, k.hi)); }
-V_FN __m256 v_raise_exponent8(__m256 a, __m256 k) {
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_slli_epi32(_mm256_cvtps_epi32(k), 23)));
-}
-V_FN vf v_raise_exponent(vf a, vf k) { return v_pair(v_raise_exponent8(a.lo, k.lo), v_raise_exponent8(a.hi, k.hi)); }
+V_FN __m256 v_exponent8(__m256 a) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 23)); }
+V_FN vf v_power_of_two(vf a) { return v_pair(v_exponent8(a.lo), v_exponent8(a.hi)); }
 V_FN vf v_fma(vf a, vf b, vf c) {
     return v_pair(_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi));
 }

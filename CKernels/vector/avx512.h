@@ -7,6 +7,7 @@ typedef __m512 vf;
 #define V_SCALES_AT_ONCE 1
 #ifndef V_DOTS_PAIRS
 #define V_DOTS_PAIRS 0
+#define V_FETCHES_NEAR 1
 #endif
 
 V_FN vf v_zero(void) { return _mm512_setzero_ps(); }
@@ -67,7 +68,7 @@ V_FN vf v_copy_sign(vf a, vf b) {  // the sign from b, the other bits from a
     return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(sign, _mm512_castps_si512(b), _mm512_castps_si512(a), 0xca));
 }
 V_FN vf v_scale_by_power(vf a, vf k) { return _mm512_scalef_ps(a, k); }
-V_FN vf v_raise_exponent(vf a, vf k) { return _mm512_scalef_ps(a, k); }
+V_FN vf v_power_of_two(vf a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 23)); }
 V_FN vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 V_FN vf v_fms(vf a, vf b, vf c) { return _mm512_fmsub_ps(a, b, c); }
 V_FN vf v_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }

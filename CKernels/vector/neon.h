@@ -7,6 +7,7 @@ typedef float32x4x4_t vf;
 #define V_SCALES_AT_ONCE 0
 #ifndef V_DOTS_PAIRS
 #define V_DOTS_PAIRS 0
+#define V_FETCHES_NEAR 1
 #endif
 #define EACH_QUARTER for (int q = 0; q < 4; q++)
 
@@ -194,11 +195,8 @@ V_FN vf v_scale_by_power(vf a, vf k) {
     }
     return a;
 }
-V_FN vf v_raise_exponent(vf a, vf k) {
-    EACH_QUARTER {
-        int32x4_t raised = vaddq_s32(vreinterpretq_s32_f32(a.val[q]), vshlq_n_s32(vcvtq_s32_f32(k.val[q]), 23));
-        a.val[q] = vreinterpretq_f32_s32(raised);
-    }
+V_FN vf v_power_of_two(vf a) {
+    EACH_QUARTER a.val[q] = vreinterpretq_f32_s32(vshlq_n_s32(vreinterpretq_s32_f32(a.val[q]), 23));
     return a;
 }
 V_FN vf v_fma(vf a, vf b, vf c) {

@@ -9,6 +9,7 @@ typedef struct vf {
 #define V_SCALES_AT_ONCE 0
 #ifndef V_DOTS_PAIRS
 #define V_DOTS_PAIRS 0
+#define V_FETCHES_NEAR 0
 #endif
 #define EACH_LANE for (int l = 0; l < 16; l++)
 
@@ -181,8 +182,8 @@ V_FN vf v_scale_by_power(vf a, vf k) {
     }
     return a;
 }
-V_FN vf v_raise_exponent(vf a, vf k) {
-    EACH_LANE a.lane[l] *= s_power_of_two(k.lane[l] == k.lane[l] ? (int32_t)k.lane[l] : 0);
+V_FN vf v_power_of_two(vf a) {
+    EACH_LANE a.lane[l] = s_float(s_bits(a.lane[l]) << 23);
     return a;
 }
 V_FN vf v_fma(vf a, vf b, vf c) {

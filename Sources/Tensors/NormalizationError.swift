@@ -24,6 +24,10 @@ public struct NormalizationError: Error, Hashable, Sendable {
         case invalidMoments
         /// A number that is NaN, infinite or outside its range.
         case invalidParameter
+        /// Quantities of different physical dimensions.
+        case dimensionMismatch
+        /// A model whose result for one sample depends on the other samples of the batch, where none may.
+        case coupledSamples
         /// An argument is nil that the others need.
         case missingArgument
         /// A thread count below one.

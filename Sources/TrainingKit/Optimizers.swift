@@ -1,6 +1,6 @@
 // Optimizers: one step along the gradients, which are then cleared.
 
-package import Normalization
+internal import Normalization
 
 package protocol Optimizer {
     /// - Parameter rate: The learning rate of this step.

@@ -6,5 +6,5 @@ struct Normalize: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "normalize",
         abstract: "Looks into the normalization kernels of this machine.",
-        subcommands: [ISA.self, Verify.self])
+        subcommands: [ISA.self, StudyCommand.self, Verify.self])
 }

@@ -1,5 +1,6 @@
 // forks.c: the family forks: a call in a forked child comes back, with the same bits, whether or not the parent had a
-// team of threads before, or has one at work. (GNU's OpenMP runtime would wait forever for the parent's threads.)
+// team of threads before, has one at work, or is in a product by BLAS. (GNU's OpenMP runtime would wait forever for the
+// parent's threads, and a mutex for the parent's thread that has it.)
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,6 +28,17 @@ static int has_bits(check *c, const norm_problem *p, const void *expected) {
     return run(c, p, y, 2) == CK_OK && memcmp(y, expected, ROWS * COLS * sizeof(float)) == 0;
 }
 
+/// A product by BLAS, of two matrices that begin at x; CK_BLAS_UNAVAILABLE without one.
+static ck_status run_blas(check *c, const norm_problem *p, void *y) {
+    enum { N = 16 };
+    const void *x = p->array[NORM_X];
+    ck_strides strides = {N * N, N * N, N};
+    ck_matmul_args args = {
+        .batch = 1, .heads = 1, .b_heads = 1, .rows = N, .columns = N, .depth = N, .scale = 1, .a = x,
+        .a_strides = strides, .b = x, .b_strides = strides, .c = y, .c_strides = strides};
+    return ck_matmul_blas(&args, (ck_run){c->isa, 1});
+}
+
 /// The child ends by a signal if the call does not come back.
 static void check_child(check *c, const norm_problem *p, const void *expected, const char *when) {
     check_begin(c);
@@ -35,33 +47,37 @@ static void check_child(check *c, const norm_problem *p, const void *expected, c
     pid_t child = fork();
     if (child == 0) {
         alarm(60);
-        _exit(has_bits(c, p, expected) ? 0 : 1);
+        ck_status blas = run_blas(c, p, p->array[NORM_Y]);
+        _exit(has_bits(c, p, expected) && (blas == CK_OK || blas == CK_BLAS_UNAVAILABLE) ? 0 : 1);
     }
     int waited = child > 0 && waitpid(child, &status, 0) == child;
     check_that(c, waited && WIFEXITED(status), "the call in the child did not come back");
     check_that(c, waited && WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child has other bits");
 }
 
-/// A thread that makes calls by teams until it is told to stop.
+/// A thread that makes calls, by teams or by BLAS, until it is told to stop.
 typedef struct caller {
     check *check;
     const norm_problem *problem;
     void *y;
+    int by_blas;
     atomic_int stops;
 } caller;
 
 static void *keep_calling(void *argument) {
-    caller *other = argument;
-    while (!atomic_load(&other->stops) && run(other->check, other->problem, other->y, 2) == CK_OK) {
+    caller *o = argument;
+    while (!atomic_load(&o->stops) &&
+           (o->by_blas ? run_blas(o->check, o->problem, o->y) : run(o->check, o->problem, o->y, 2)) == CK_OK) {
     }
     return NULL;
 }
 
-static void check_beside_calls(check *c, const norm_problem *p, const void *expected) {
-    caller other = {c, p, malloc(ROWS * COLS * sizeof(float)), 0};
+static void check_beside_calls(check *c, const norm_problem *p, const void *expected, int by_blas) {
+    caller other = {c, p, malloc(ROWS * COLS * sizeof(float)), by_blas, 0};
     pthread_t thread;
     if (!other.y || pthread_create(&thread, NULL, keep_calling, &other) != 0) exit(2);
-    for (int k = 0; k < 20; k++) check_child(c, p, expected, "while another thread calls");
+    for (int k = 0; k < 20; k++)
+        check_child(c, p, expected, by_blas ? "while another thread is in BLAS" : "while another thread calls");
     atomic_store(&other.stops, 1);
     pthread_join(thread, NULL);
     free(other.y);
@@ -76,6 +92,7 @@ void check_forks(check *c) {
     check_child(c, &p, expected, "before any team");
     check_that(c, has_bits(c, &p, expected), "a team has other bits");
     check_child(c, &p, expected, "after a team");
-    check_beside_calls(c, &p, expected);
+    check_beside_calls(c, &p, expected, 0);
+    if (run_blas(c, &p, p.array[NORM_Y]) == CK_OK) check_beside_calls(c, &p, expected, 1);
     norm_problem_free(&p);
 }

@@ -135,6 +135,32 @@ static void check_layouts(check *c, const function *f) {
     guarded_free(&home_y);
 }
 
+/// So many numbers that the result bypasses the caches: a row of them again and again.
+static void check_streamed(check *c, const function *f) {
+    enum { IN_ROW = 5000 };
+    int64_t rows = ck_inspect().last_cache / (2 * IN_ROW * (int64_t)sizeof(float)) + 1;
+    int64_t bytes = matrix_needs(CK_F32, rows, IN_ROW);
+    guarded home_x = guarded_make(bytes), home_y = guarded_make(bytes);
+    float numbers[IN_ROW], expected[IN_ROW];
+    check_begin(c);
+    check_describe(c, "%s of %" PRId64 " times %d", f->name, rows, IN_ROW);
+    matrix x = matrix_place(&home_x, CK_F32, rows, IN_ROW, IN_ROW, 3);
+    matrix y = matrix_place(&home_y, CK_F32, rows, IN_ROW, IN_ROW, 0);
+    for (int64_t i = 0; i < IN_ROW; i++) {
+        numbers[i] = 20 * random_normal(&c->random);
+        expected[i] = f->contract(numbers[i]);
+    }
+    for (int64_t row = 0; row < rows; row++) memcpy((float *)x.base + row * IN_ROW, numbers, sizeof numbers);
+    map_args args = {x.base, y.base, rows * IN_ROW};
+    if (check_call(c, f->entry, &args, (ck_run){c->isa, 2}, CK_OK))
+        for (int64_t row = 0; row < rows; row++)
+            check_row(c, "y", CK_F32, row, (float *)y.base + row * IN_ROW, expected, IN_ROW);
+    matrix_expect_around(c, "y", y);
+    check_count(c);
+    guarded_free(&home_x);
+    guarded_free(&home_y);
+}
+
 static void check_exact(check *c, const function *f, float x, float y) {
     float found = NAN;
     map_args args = {&x, &found, 1};
@@ -149,6 +175,7 @@ void check_exp(check *c) {
                   contract_exp, 1,         {0, -87.33655f, -103.97208f, -104, 88.722839f, 89, INFINITY, NAN}};
     walk_floats(c, &f);
     check_layouts(c, &f);
+    check_streamed(c, &f);
     check_exact(c, &f, 0.0f, 1);
     check_exact(c, &f, -0.0f, 1);
     check_exact(c, &f, -INFINITY, 0);
@@ -161,6 +188,7 @@ void check_tanh(check *c) {
                   contract_tanh, 2,          {0, 0.5625f, -0.5625f, 9.010913f, -9.010913f, 10, INFINITY, NAN}};
     walk_floats(c, &f);
     check_layouts(c, &f);
+    check_streamed(c, &f);
     check_exact(c, &f, 0.0f, 0.0f);
     check_exact(c, &f, -0.0f, -0.0f);
     check_exact(c, &f, INFINITY, 1);

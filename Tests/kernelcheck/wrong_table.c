@@ -1,12 +1,12 @@
 // wrong_table.c: the library's choice of a table of kernels, with a wrong table in place of AVX2's (or NEON's): the
-// right one but for the kernels that make the chosen mistake. Merges of states run portable's kernels whatever the
-// instruction set: these are replaced there, too.
+// right one but for the kernels that make the chosen mistake. Merges of states have a table of their own.
 
 #include "dispatch/kernel_table.h"
 
-static ck_kernel_table wrong_table, merging_table;
-static const ck_kernel_table *portable_table(void) { return &ck_table_portable; }
-#define ck_table_portable merging_table
+static ck_kernel_table wrong_table;
+static ck_merge_table wrong_merges;
+static const ck_merge_table *right_merges(void) { return &ck_table_merges; }
+#define ck_table_merges wrong_merges
 #if CK_X86
 #define right_table ck_table_avx2
 static const ck_kernel_table *the_right_one(void) { return &right_table; }
@@ -39,23 +39,25 @@ enum { MISTAKES = sizeof mistake_names / sizeof *mistake_names };
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 CK_KERNELS(IDLE)
+CK_MERGES(IDLE)
 #pragma GCC diagnostic pop
 #define ENTRY(name, parameters) .name = idle_##name,
 static const ck_kernel_table idle_table = {CK_KERNELS(ENTRY)};
+static const ck_merge_table idle_merges = {CK_MERGES(ENTRY)};
 
-static void norm_without_last_row(const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, int streaming) {
-    the_right_one()->norm(args, is_centred, begin, end - 1, streaming);
+static void norm_without_last_row(const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, ck_reach reach) {
+    the_right_one()->norm(args, is_centred, begin, end - 1, reach);
 }
 
 static void norm_of_another_epsilon(const ck_norm_args *args, int is_centred, int64_t begin, int64_t end,
-                                    int streaming) {
+                                    ck_reach reach) {
     ck_norm_args wrong = *args;
     wrong.epsilon *= 1.001f;
-    the_right_one()->norm(&wrong, is_centred, begin, end, streaming);
+    the_right_one()->norm(&wrong, is_centred, begin, end, reach);
 }
 
-static void norm_by_thread(const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, int streaming) {
-    the_right_one()->norm(args, is_centred, begin, end, streaming);
+static void norm_by_thread(const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, ck_reach reach) {
+    the_right_one()->norm(args, is_centred, begin, end, reach);
     int64_t size = args->type == CK_F32 ? 4 : 2;
     if (begin > 0 && begin < end && args->y) ((char *)args->y)[begin * args->y_stride * size] ^= 1;
 }
@@ -92,10 +94,17 @@ static int replace_kernels(const char *name, const ck_kernel_table *wrong) {
     return replaced;
 }
 
-static void take_over_merges(void) {
-    merging_table.merge_moments = wrong_table.merge_moments;
-    merging_table.merge_gradient_moments = wrong_table.merge_gradient_moments;
-    merging_table.merge_softmax_states = wrong_table.merge_softmax_states;
+/// Merges use no words of the vocabulary: their one mistake is to do nothing.
+static int idle_merge(const char *name) {
+    int replaced = 0;
+#define REPLACE(member, parameters)                  \
+    if (!name || strcmp(name, #member) == 0) {       \
+        wrong_merges.member = idle_merges.member;    \
+        replaced++;                                  \
+    }
+    CK_MERGES(REPLACE)
+#undef REPLACE
+    return replaced;
 }
 
 /// Names that mean nothing end the program: nothing would be wrong, and nothing shown.
@@ -103,11 +112,11 @@ __attribute__((constructor)) static void make_mistake(void) {
     const char *mistake = getenv("KERNELCHECK_MISTAKE"), *kernel = getenv("KERNELCHECK_KERNEL");
     int replaced = 1, chosen = 0;
     wrong_table = *the_right_one();
-    merging_table = *portable_table();
+    wrong_merges = *right_merges();
     while (chosen < MISTAKES && strcmp(mistake ? mistake : "none", mistake_names[chosen]) != 0) chosen++;
     chosen_mistake = (check_mistake)chosen;
     switch (chosen_mistake) {
-    case MISTAKE_nothing: replaced = replace_kernels(kernel, &idle_table); break;
+    case MISTAKE_nothing: replaced = replace_kernels(kernel, &idle_table) + idle_merge(kernel); break;
     case MISTAKE_dropped_row: wrong_table.norm = norm_without_last_row; break;
     case MISTAKE_wrong_epsilon: wrong_table.norm = norm_of_another_epsilon; break;
     case MISTAKE_by_thread: wrong_table.norm = norm_by_thread; break;
@@ -119,7 +128,6 @@ __attribute__((constructor)) static void make_mistake(void) {
     case MISTAKE_kept_overlap: break;
     default: replaced = replace_kernels(kernel, &ck_table_wrong);
     }
-    take_over_merges();
     if (chosen < MISTAKES && replaced > 0) return;
     fprintf(stderr, "kernelcheck_wrong: no such mistake or kernel\n");
     exit(2);

@@ -1,6 +1,6 @@
-// busy.c: LayerNorm of 1024 x 1024, made a fixed number of times by several callers at once, alone or beside threads
-// that do something else on every core: how long that takes with the automatic thread count, and with counts asked for,
-// in the time of calls that stay on their callers' threads.
+// busy.c: LayerNorm of 1024 x 1024, made a fixed number of times in all by several callers at once, alone or beside
+// threads that do something else on every core: how long that takes with the automatic thread count, and with counts
+// asked for, in the time of calls that stay on their callers' threads.
 //
 // On a busy machine threads cannot help, so the ratio is the price of asking for threads all the same. Runs alternate,
 // and the median of their ratios is what counts.
@@ -15,11 +15,12 @@
 
 #include "ckernels.h"
 
-enum { ROWS = 1024, COLS = 1024, CALLS = 40, REPEATS = 7, MOST_CALLERS = 16, MOST_OTHERS = 256 };
+enum { ROWS = 1024, COLS = 1024, CALLS = 320, REPEATS = 7, MOST_CALLERS = 16, MOST_OTHERS = 256 };
 
 typedef struct worker {
     pthread_t thread;
     float *x, *y;
+    int calls;
     int32_t threads;
     ck_status status;
 } worker;
@@ -28,7 +29,7 @@ static void *work(void *argument) {
     worker *w = argument;
     ck_norm_args args = {
         .rows = ROWS, .cols = COLS, .x = w->x, .x_stride = COLS, .epsilon = 1e-5f, .y = w->y, .y_stride = COLS};
-    for (int call = 0; call < CALLS && w->status == CK_OK; call++)
+    for (int call = 0; call < w->calls && w->status == CK_OK; call++)
         w->status = ck_layer_norm(&args, (ck_run){CK_ISA_AUTO, w->threads});
     return NULL;
 }
@@ -39,6 +40,7 @@ static double seconds(worker *workers, int count, int32_t threads) {
     clock_gettime(CLOCK_MONOTONIC, &start);
     for (int k = 0; k < count; k++) {
         workers[k].threads = threads;
+        workers[k].calls = CALLS / count;
         if (pthread_create(&workers[k].thread, NULL, work, &workers[k]) != 0) exit(2);
     }
     for (int k = 0; k < count; k++) {
@@ -94,7 +96,7 @@ int measure_busy(void) {
         if (!workers[k].x || !workers[k].y) return 2;
         for (int i = 0; i < ROWS * COLS; i++) workers[k].x[i] = (float)(i % 1009);
     }
-    printf("LayerNorm %d x %d, %d calls a caller, threads: %s, %d cores\n", ROWS, COLS, CALLS, ck_inspect().threading,
+    printf("LayerNorm %d x %d, %d calls in all, threads: %s, %d cores\n", ROWS, COLS, CALLS, ck_inspect().threading,
            cores);
     printf("callers  others  serial ms  automatic  2 threads  8 threads   in the time of serial\n");
     for (int n = 0; n < 8; n++) {

@@ -2,6 +2,7 @@
 // counts; every result must have the bits of a call made alone.
 //
 //     threadcheck [--callers N] [--rounds N]     compares; under ThreadSanitizer, too (cmake -D CK_TSAN=ON)
+//     threadcheck --forks                        forks beside a first call (forks.c)
 //     threadcheck --busy                         measures what sharing the machine costs (busy.c)
 
 #include <pthread.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "busy.h"
+#include "forks.h"
 #include "operators.h"
 
 enum { MOST_CALLERS = 64, MOST_OPERATORS = 16 };
@@ -89,6 +91,8 @@ int main(int count, char **words) {
         int has_value = i + 1 < count;
         if (strcmp(words[i], "--busy") == 0)
             busy = 1;
+        else if (strcmp(words[i], "--forks") == 0)
+            return check_forks();
         else if (has_value && strcmp(words[i], "--callers") == 0)
             callers = atoi(words[++i]);
         else if (has_value && strcmp(words[i], "--rounds") == 0)
@@ -97,7 +101,7 @@ int main(int count, char **words) {
             callers = 0;
     }
     if (callers < 1 || callers > MOST_CALLERS || rounds < 1) {
-        fprintf(stderr, "usage: threadcheck [--callers N] [--rounds N] [--busy]\n");
+        fprintf(stderr, "usage: threadcheck [--callers N] [--rounds N] [--forks | --busy]\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);

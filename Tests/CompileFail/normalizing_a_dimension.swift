@@ -1,0 +1,9 @@
+// LayerNorm of numbers with a unit.
+
+import NormalizationDiagnostics
+
+private func bad(_ p: DimensionedVector<PressureRate>) throws {
+    // expected error: 'layerNorm(epsilon:backend:)' is unavailable: a mean of numbers with a unit depends on the unit;
+    // use nondimensionalised(by:) first
+    _ = try p.layerNorm()
+}

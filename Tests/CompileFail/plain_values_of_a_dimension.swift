@@ -1,0 +1,8 @@
+// Plain numbers without saying in which unit.
+
+import NormalizationDiagnostics
+
+private func bad(_ p: DimensionedVector<PressureRate>) -> [Double] {
+    // expected error: 'values' is unavailable: numbers with a dimension are plain numbers only in a unit: values(in:)
+    p.values
+}

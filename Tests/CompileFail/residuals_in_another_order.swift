@@ -1,0 +1,10 @@
+// Residuals that do not stand in the order of their scales.
+
+import NormalizationDiagnostics
+
+private func bad(
+    _ scales: ResidualScales<PressureRate, TemperatureRate>, _ p: DimensionedVector<PressureRate>
+) throws {
+    // expected error: cannot convert value of type 'DimensionedVector<PressureRate>' to expected argument type
+    _ = try scales.meanSquares(p, p)
+}
