@@ -31,6 +31,20 @@
 #define V_UNROLL CK_PRAGMA(GCC unroll 8)
 #endif
 
+/// A counter of time, by which parts of one call are compared; always 0 where there is none.
+#if CK_X86
+#define CK_TICKS() ((uint64_t)__builtin_ia32_rdtsc())
+#elif CK_ARM64
+static inline uint64_t ck_counter(void) {
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+}
+#define CK_TICKS() ck_counter()
+#else
+#define CK_TICKS() ((uint64_t)0)
+#endif
+
 /// Floats that a kernel may keep on the stack beyond 64 KiB. Threads of musl have 128 KiB, others at least 512.
 #if defined(__GLIBC__) || defined(__APPLE__)
 #define STACK_FLOATS (64 * 1024)

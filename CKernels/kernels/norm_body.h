@@ -4,8 +4,7 @@
 // Two passes over a row: moments, output. The moments of the next row are found before this one is written, so that
 // loads from afar overlap the chain of a row's statistics. Input is asked for in both passes, four chunks ahead and two:
 // rows from memory into a warm output take 0.6 of the time that they take when each line is asked for once (512x1024:
-// 155 and 88 us), hot rows 1.04 of it (Zen 4, 2026-11-25). Where hot rows pay more for it, near tensors do without
-// (V_FETCHES_NEAR). An exact sum of near tensors is kept between the passes (norm_row.h): 128x768 hot 85 and 42 us, 512x1024
+// 155 and 88 us), hot rows 1.04 of it (Zen 4, 2026-11-25) and more (Zen 3): near tensors do without (reach_trial.h). An exact sum of near tensors is kept between the passes (norm_row.h): 128x768 hot 85 and 42 us, 512x1024
 // 388 and 277, from memory 666 and 823 (Zen 3, 2026-11-26).
 // Bound: in the caches by loads (1 + 3 a vector) and 3 additions.
 
@@ -80,7 +79,12 @@ V_FN int is_plain_sum(const ck_residual *r, ck_type type) {
 CK_NORM_KINDS(CK_NORM_COPY)
 
 CK_KERNEL(norm)(const ck_norm_args *a, int is_centred, int64_t begin, int64_t end, ck_reach reach) {
+    int64_t tensors = a->residual ? 4 : 2;
+    reach_trial trial = reach_trial_of(reach, end - begin, tensors * a->cols * size_of(a->type));
+    for (int64_t stop; begin < end; begin = stop) {
+        stop = next_part(&trial, begin, end);
 #define CK_NORM_CALL(name, type, residual, dropout, plain) \
-    if (CK_IS_KIND(type, residual, dropout, plain)) CK_JOIN(norm_##name, CK_SUFFIX)(a, is_centred, begin, end, reach);
-    CK_NORM_KINDS(CK_NORM_CALL)
+        if (CK_IS_KIND(type, residual, dropout, plain)) CK_JOIN(norm_##name, CK_SUFFIX)(a, is_centred, begin, stop, trial.reach);
+        CK_NORM_KINDS(CK_NORM_CALL)
+    }
 }

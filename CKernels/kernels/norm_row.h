@@ -19,7 +19,7 @@ V_FN int is_special(const ck_norm_args *a) { return a->quantized || a->addend; }
 V_FN void norm_call_set(norm_call *call, const ck_norm_args *a, int is_centred, ck_reach reach, norm_kind kind) {
     int keeps = is_exact_sum(kind) && reach == CK_NEAR && !is_special(a), keeps_in_y = keeps && !a->residual->sum;
     call->args = a;
-    call->fetches = reach != CK_NEAR || V_FETCHES_NEAR;
+    call->fetches = reach != CK_NEAR;
     call->kept = keeps ? (keeps_in_y ? a->y : a->residual->sum) : 0;
     call->kept_stride = keeps ? (keeps_in_y ? a->y_stride : a->residual->sum_stride) : 0;
     call->is_centred = is_centred;

@@ -7,9 +7,6 @@
 //   V_TOGETHER                how many vectors of sums a loop may keep in registers beside each other:
 //                             4, or 2 where there are 16 registers of a half or quarter vector
 //   V_SUMS                    how many vectors of sums registers hold while two more and a factor are in them
-//   V_FETCHES_NEAR            whether to ask for what lies ahead even of tensors that fit a part of the last cache level:
-//                             0 where that costs more in the cache than it saves from memory (Zen 3, 512x1024: LayerNorm
-//                             hot 147 and 117 us without, cold 266 and 353; 2026-11-26)
 //   v_zero()                  +0.0 in every lane
 //   v_set(a)                  a in every lane
 //   v_load(p)                 lane l = p[l], any alignment
