@@ -1,5 +1,5 @@
-// norm_streaming.c: the family norm_streaming: batches so large that outputs bypass the caches, against the same rows
-// solved by portable in small batches.
+// norm_streaming.c: the family norm_streaming: batches so large that outputs bypass the caches, and ones that fit them
+// but are done in parts, near and far (reach_trial.h), against the same rows solved by portable in small batches.
 
 #include "families.h"
 #include "norm_trial.h"
@@ -7,10 +7,13 @@
 /// Rows of a portable call: far too few for streaming stores.
 enum { SMALL_BATCH = 3 };
 
-/// Rows that do not fit the last cache: large on any number of threads, forward and backward.
-static int64_t large_rows(norm_kind kind, int64_t cols) {
+/// What a batch takes of the last cache: all of it, and so is large on any number of threads, forward and backward; or
+/// an eighth, which is near and many parts.
+static const int64_t shares[] = {1, 8};
+
+static int64_t large_rows(norm_kind kind, int64_t cols, int64_t share) {
     int64_t tensors = 2 + kind.is_residual;  // that every call reads and writes
-    return ck_inspect().last_cache / (tensors * cols * type_size(kind.type)) + 5;
+    return ck_inspect().last_cache / share / (tensors * cols * type_size(kind.type)) + 5;
 }
 
 /// Whole numbers are never streamed.
@@ -44,25 +47,27 @@ static void compare(check *c, const norm_problem *p, const norm_memory *m, int32
     }
 }
 
+static void check_batch(check *c, norm_kind kind, int64_t rows, int64_t cols) {
+    static const int64_t threads[] = {2, 3, 8};
+    norm_problem p = norm_problem_make(rows, cols, rows * cols, kind.is_residual);
+    check_begin(c);
+    norm_draw(c, &p, kind, rows, cols, random_below(&c->random, 2) ? WILD : TAME);
+    norm_set written = norm_writes(&p, NORM_FORWARD) | norm_writes(&p, NORM_BACKWARD);
+    written |= NORM_SET(NORM_WORKSPACE);
+    norm_memory m = norm_memory_make(rows, cols, rows * cols, written & streamed);
+    solve(c, &p);
+    compare(c, &p, &m, 1, 0);
+    compare(c, &p, &m, (int32_t)random_choice(&c->random, threads, 3), 0);
+    compare(c, &p, &m, 2, 1);
+    norm_memory_free(&m);
+    norm_problem_free(&p);
+}
+
 void check_norm_streaming(check *c) {
     static const int64_t cols[] = {1000, 300, 65, 4000, 4099, 50257};  // one for each size of a group
-    static const int64_t threads[] = {2, 3, 8};
     for (int i = 0; i < (c->quick ? 5 : 6); i++)
         for (int k = 0; k < NORM_KINDS; k++) {
             if (c->quick ? k != 5 * i % NORM_KINDS : k % 4 != i % 4) continue;  // every kind, none for every width
-            norm_kind kind = norm_kinds[k];
-            int64_t rows = large_rows(kind, cols[i]);
-            norm_problem p = norm_problem_make(rows, cols[i], rows * cols[i], kind.is_residual);
-            check_begin(c);
-            norm_draw(c, &p, kind, rows, cols[i], random_below(&c->random, 2) ? WILD : TAME);
-            norm_set written = norm_writes(&p, NORM_FORWARD) | norm_writes(&p, NORM_BACKWARD);
-            written |= NORM_SET(NORM_WORKSPACE);
-            norm_memory m = norm_memory_make(rows, cols[i], rows * cols[i], written & streamed);
-            solve(c, &p);
-            compare(c, &p, &m, 1, 0);
-            compare(c, &p, &m, (int32_t)random_choice(&c->random, threads, 3), 0);
-            compare(c, &p, &m, 2, 1);
-            norm_memory_free(&m);
-            norm_problem_free(&p);
+            for (int s = 0; s < 2; s++) check_batch(c, norm_kinds[k], large_rows(norm_kinds[k], cols[i], shares[s]), cols[i]);
         }
 }
