@@ -110,11 +110,12 @@ V_FN norm_chunk norm_chunk_at(const norm_row *row, int64_t column, norm_kind kin
     norm_chunk c = {.x = source_at(row->x, column), .column = column};
     if (kind.residual) {
         c.branch = source_at(row->branch, column);
+        if (row->kept) c.kept = row->kept + column;
+        if (kind.plain) return c;
         c.bias = parameter_chunk(&row->rule->bias, column);
         c.scale = parameter_chunk(&row->rule->scale, column);
         c.rule = row->rule;
         c.row = row->number;
-        if (row->kept) c.kept = row->kept + column;
     }
     return c;
 }
@@ -163,6 +164,7 @@ V_FN void write_output(target t, int64_t i, int64_t left, vf a, int streaming, n
 V_FN vf input_anywhere(const norm_row *row, int64_t i, int64_t left, norm_kind kind) {
     vf x = read_left(typed_source(row->x, kind), i, left);
     if (!kind.residual) return x;
+    if (kind.plain) return v_add(x, v_add(read_left(typed_source(row->branch, kind), i, left), v_zero()));
     const dropout *d = &row->rule->dropout;
     uint64_t kept = kind.dropout ? kept_from(d, row->number, i) : 0;
     if (kind.dropout && i % 64 > 48) kept |= kept_from(d, row->number, i / 64 * 64 + 64) << (64 - i % 64);

@@ -41,8 +41,8 @@ V_FN int64_t sample_start(int64_t n, int k) { return n > BLOCK ? (2 * k + 1) * n
 V_FN vf sample_sum(const norm_row *row, int64_t n, scaling s, norm_kind kind) {
     lanes sample;
     for (int k = 0; k < 4; k++) {
-        int64_t i = sample_start(n, k);
-        vf group = keep_left(n > BLOCK ? 16 : n - i, input_anywhere(row, i, n > BLOCK ? 16 : n - i, kind));
+        int64_t i = sample_start(n, k), left = n - i;
+        vf group = n >= BLOCK ? input_anywhere(row, i, 16, kind) : keep_left(left, input_anywhere(row, i, left, kind));
         sample.v[k] = s.on ? v_mul(group, v_set(s.by)) : group;
     }
     return lanes_fold_to_vector(&sample);
