@@ -83,6 +83,8 @@ package struct StudyResult: Codable, Sendable {
     package var checks: [Check]
     package var tables: [Table]
     package var figures: [Figure]
+    /// What the story says and this run did not measure, since only full mode trains; nil: nothing.
+    package var notMeasured: String?
 
     package init(
         seeds: [UInt64], parameters: [String], checks: [Check], tables: [Table] = [], figures: [Figure] = []

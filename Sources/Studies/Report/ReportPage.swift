@@ -93,6 +93,7 @@ private struct StudyView {
     let failure: String?
     let seeds: String
     let time: String
+    let notMeasured: String?
 
     init(_ record: StudyRecord) {
         let story = record.story
@@ -123,6 +124,7 @@ private struct StudyView {
         summary = record.summary
         passes = record.passes
         failure = record.failure
+        notMeasured = result?.notMeasured?.inlineHTML
         seeds = (result?.seeds ?? []).map(String.init).joined(separator: ", ")
         time = "\(record.timeText), \(record.conditions.mode.rawValue) mode"
     }

@@ -59,6 +59,8 @@ enum ReportTemplates {
         <div class="side"><h3>What people say</h3><p>{{{claim}}}</p></div>
         <div class="side true"><h3>What is true</h3><p>{{{truth}}}</p></div>
         </div>
+        {{#notMeasured}}<p class="unmeasured">Not measured in this quick run, only with <code>--full</code>:
+        {{{.}}}.</p>{{/notMeasured}}
         {{^empty(corrections)}}
         <h3>Where the story needs correction</h3>
         {{#corrections}}<p>{{{.}}}</p>{{/corrections}}

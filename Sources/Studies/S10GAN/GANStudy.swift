@@ -86,7 +86,10 @@ package struct GANStudy: Study {
                     rows: noise.map { ["\($0.batch)", TableCell.fixed($0.measured, 4), TableCell.fixed($0.law, 4)] })
             ],
             figures: [try leak.figure(noise)])
-        guard context.mode == .full else { return result }
+        guard context.mode == .full else {
+            result.notMeasured = "modes, gradient noise and leaks of nets in training on the ring"
+            return result
+        }
         let ring = try RingEffects(context)
         result.checks += ring.checks
         result.tables += ring.tables

@@ -1,5 +1,6 @@
 internal import Normalization
 internal import NormalizationDiagnostics
+internal import Plots
 internal import ReferenceKernels
 internal import TrainingKit
 
@@ -19,6 +20,24 @@ struct MixedUnits {
             commonFactor(), try commonFactorInKernels(), oneLargeEntry(), gradientBesideOneLargeEntry(), twoEntries(),
             constantLoss(), remainingGradient(), try masking(), epsilonHasAUnit(),
         ]
+    }
+
+    /// The loss of the residuals times a factor, raw and behind LayerNorm with epsilon 1e-5.
+    func lossPanel() -> Panel {
+        func points(_ transform: ([Double]) -> [Double]) -> [(x: Double, y: Double)] {
+            [1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100, 1e3, 1e4].map { factor in
+                let y = transform(residuals.map { factor * $0 })
+                return (x: factor, y: y.reduce(0) { $0 + $1 * $1 } / Double(y.count))
+            }
+        }
+        return Panel(
+            "A loss of residuals",
+            .curves(
+                x: Axis("factor on all residuals", log: true), y: Axis("mean square", log: true),
+                series: [
+                    Series("raw", points { $0 }, .linesAndPoints),
+                    Series("behind LayerNorm", points { normalized($0, epsilon: 1e-5) }, .linesAndPoints),
+                ]))
     }
 
     private func normalized(_ x: [Double], epsilon: Double = 0) -> [Double] {

@@ -62,6 +62,7 @@ package struct PhysicsStudy: Study {
 
     package func run(_ context: StudyContext) throws -> StudyResult {
         context.progress("identities")
+        let units = MixedUnits(backend: context.backend)
         var result = StudyResult(
             seeds: UnitsInTraining.seeds,
             parameters: [
@@ -69,13 +70,21 @@ package struct PhysicsStudy: Study {
                 "net 1-24-24-2, tanh, float64",
                 "\(RelaxationTraining.points) points, Adam at 3e-3, \(UnitsInTraining.stepCount) steps", "epsilon 1e-5",
             ],
-            checks: try MixedUnits(backend: context.backend).checks()
-                + Nondimensional(backend: context.backend).checks())
-        guard context.mode == .full else { return result }
+            checks: try units.checks() + Nondimensional(backend: context.backend).checks(),
+            figures: [
+                Figure(
+                    caption: "Five residuals, all multiplied by one factor: their mean square tells how wrong they"
+                        + " are, the loss behind LayerNorm stays 1 until epsilon takes over.",
+                    panels: [units.lossPanel()])
+            ])
+        guard context.mode == .full else {
+            result.notMeasured = "errors and losses of trained nets, in any units"
+            return result
+        }
         let training = try UnitsInTraining(context)
         result.checks += training.checks
         result.tables = training.tables
-        result.figures = training.figures
+        result.figures += training.figures
         return result
     }
 }

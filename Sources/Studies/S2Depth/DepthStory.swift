@@ -29,9 +29,9 @@ extension DepthStudy {
                 + "input as 1/l², and stays at chance at 64 blocks where pre-norm learns.",
             corrections: [
                 "LayerNorm alone keeps the norm of gradients and still loses the inputs: after l blocks two of them "
-                    + "differ by 44/l². A residual path slows that ninefold; only together with pre-norm does it "
+                    + "differ by (9π²/2)/l². A residual path slows that ninefold; only together with pre-norm does it "
                     + "become logarithmic.",
-                "That a block normalizes the sum of highway and branch is post-norm. It neither vanishes nor "
+                "That a block normalizes the sum of stream and branch is post-norm. It neither vanishes nor "
                     + "explodes, and does not train at 64 blocks with Adam at 1e-3; a tenth of that rate suffices. "
                     + "Sizes are necessary, not sufficient.",
                 "Where the norm stands matters as much as that it is there: behind the ReLU, gradients explode by "

@@ -203,8 +203,8 @@ extension PlacementLaws {
                 series: [
                     Series("post-norm", points(try scaling(.postNorm)), .linesAndPoints),
                     Series("pre-norm", points(try scaling(.preNorm)), .linesAndPoints),
-                    Series("1", Self.depths.map { (Double($0), 1) }, .theory),
-                    Series("√(1/h)", theory, .theory),
+                    Series("theory, post-norm", Self.depths.map { (Double($0), 1) }, .theory),
+                    Series("theory, pre-norm", theory, .theory),
                 ]))
     }
 }

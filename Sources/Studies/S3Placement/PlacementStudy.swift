@@ -29,7 +29,9 @@ package struct PlacementStudy: Study {
                     caption: "At initialisation the last gradient under post-norm does not depend on depth, that under "
                         + "pre-norm falls as 1/√L. Dashed: theory.", panels: [try laws.panel()])
             ])
-        if !isQuick {
+        if isQuick {
+            result.notMeasured = "which placements learn the copy task, with and without warm-up"
+        } else {
             let training = try CopyTraining(context)
             result.checks += training.checks()
             result.tables.append(training.table())
@@ -86,7 +88,8 @@ extension PlacementStudy {
             tools: [
                 "try GradientFlowProbe.lastLayerScaling(depths: depths, probes: probes).slope  // 0: post-norm, "
                     + "-1/2: pre-norm",
-                "try MeanFieldPrediction(branchGain: 0.32, placement: .periNorm).activationEnergy(layer: 24)",
+                "try MeanFieldPrediction(branchGain: 0.32, placement: .periNorm).activationEnergy(layer: 24)"
+                    + "  // the energy of the stream that theory expects",
                 "NormPlacement.preNorm.join(x, branch: f, norm: norm, branchNorm: norm)  // one pass over memory",
             ],
             sources: [

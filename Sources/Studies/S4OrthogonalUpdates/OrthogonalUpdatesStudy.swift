@@ -16,7 +16,7 @@ package struct OrthogonalUpdatesStudy: Study {
         let view = try NormView(context).run()
         let optima = Optima.run()
         let training = try UpdateTraining(context: context, seeds: seeds).run()
-        return StudyResult(
+        var result = StudyResult(
             seeds: seeds,
             parameters: [
                 "Identities: float64, d = 32; kernels in float32 with epsilon 1e-6",
@@ -32,6 +32,10 @@ package struct OrthogonalUpdatesStudy: Study {
                         + " over samples and seeds.",
                     panels: optima.panels + [training.panel])
             ])
+        if context.mode == .quick {
+            result.notMeasured = "what training does to the branches, and the accuracy that it reaches"
+        }
+        return result
     }
 
     package let story = StudyStory(
@@ -41,9 +45,12 @@ package struct OrthogonalUpdatesStudy: Study {
         question: "For which aim is the orthogonal update optimal, what does LayerNorm see of it, and does it show"
             + " in training?",
         prediction: [
-            "‖x + u‖² = ‖x‖² + ‖u‖², up to 2 a epsilon.",
+            "Symbols: stream x of length σ, branch f, update u of length tau, rho the cosine of u and x; the"
+                + " orthogonal update is f - a x with the share a = <x, f>/(‖x‖² + epsilon).",
+            "‖x + u‖² = ‖x‖² + ‖u‖² for the orthogonal update, up to 2 a epsilon.",
             "LN(x + u) = LN(x) + u⊥/s + O(‖u‖²): to first order LayerNorm sees only the orthogonal part anyway.",
-            "Best for novelty at a given length: rho = 0. Best under a variance budget without forgetting: a = 0.",
+            "Best for novelty at a given length: rho = 0. Best under a variance budget without forgetting: no part of u"
+                + " along x.",
             "Best for turning x: rho = -tau/σ, not 0.",
             "Random branches have mean |cos| = sqrt(2/(pi d)) before any projection.",
         ],

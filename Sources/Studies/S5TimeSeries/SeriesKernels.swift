@@ -159,8 +159,10 @@ struct SeriesKernels {
                 "Deviation of the output",
                 .heatMap(
                     rows: reports.map(\.0), columns: drifts,
-                    values: reports.map { $0.1.entries.map { min($0.relativeDeviation, 2) } }, range: 0...2,
-                    legend: "RMS difference / RMS output; 2 stands for 2 or more"))
+                    values: reports.map { report in
+                        report.1.entries.map { Vectors.decimalLogarithm(max($0.relativeDeviation, 1e-8)) }
+                    },
+                    range: -8...1, legend: "log10 of RMS difference / RMS output"))
         )
     }
 }

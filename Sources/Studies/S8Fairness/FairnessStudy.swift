@@ -16,7 +16,11 @@ package struct FairnessStudy: Study {
                 "balanced: one weight for each modality, of equal energy a feature",
             ], checks: [])
         var parts = [EnergyBalance.measure, ConstrainedWeights.measure, LearningSpeed.measure]
-        if context.mode == .full { parts.append(BalancedOutcomes.measure) }
+        if context.mode == .full {
+            parts.append(BalancedOutcomes.measure)
+        } else {
+            result.notMeasured = "outcomes of fitted models, balanced and not"
+        }
         for part in parts {
             let found = try part(context)
             result.checks += found.checks

@@ -41,7 +41,7 @@ package struct ExpertStudy: Study {
                 Every row leaves with mean 0 and variance s² / (s² + epsilon): mean and scale say nothing of the \
                 expert at epsilon 0.
                 """,
-                "Two of d degrees of freedom go. The direction of the centred row stays: a cosine of 1.",
+                "Two of d degrees of freedom are lost. The direction of the centred row stays: a cosine of 1.",
                 """
                 A target a_k xhat + b_k under one shared weight and bias costs Var_p(a) + Var_p(b), p being the \
                 experts' frequencies; with a weight and bias for each expert 0.
