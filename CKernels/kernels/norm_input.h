@@ -110,12 +110,11 @@ V_FN norm_chunk norm_chunk_at(const norm_row *row, int64_t column, norm_kind kin
     norm_chunk c = {.x = source_at(row->x, column), .column = column};
     if (kind.residual) {
         c.branch = source_at(row->branch, column);
-        if (row->kept) c.kept = row->kept + column;
-        if (kind.plain) return c;
-        c.bias = parameter_chunk(&row->rule->bias, column);
-        c.scale = parameter_chunk(&row->rule->scale, column);
+        c.bias = kind.plain ? CK_JOIN(zeros, CK_SUFFIX) : parameter_chunk(&row->rule->bias, column);
+        c.scale = kind.plain ? CK_JOIN(ones, CK_SUFFIX) : parameter_chunk(&row->rule->scale, column);
         c.rule = row->rule;
         c.row = row->number;
+        if (row->kept) c.kept = row->kept + column;
     }
     return c;
 }
