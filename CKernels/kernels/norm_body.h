@@ -2,11 +2,12 @@
 // normalized = (h - mean) * rstd (norm_moments.h) and h is x or a residual sum (norm_input.h).
 //
 // Two passes over a row: moments, output. The moments of the next row are found before this one is written, so that
-// loads from afar overlap the chain of a row's statistics. Input is asked for in both passes, four chunks ahead and two:
-// rows from memory into a warm output take 0.6 of the time that they take when each line is asked for once (512x1024:
-// 155 and 88 us), hot rows 1.04 of it (Zen 4, 2026-11-25) and more (Zen 3): near tensors do without (reach_trial.h). An exact sum of near tensors is kept between the passes (norm_row.h): 128x768 hot 85 and 42 us, 512x1024
-// 388 and 277, from memory 666 and 823 (Zen 3, 2026-11-26).
-// Bound: in the caches by loads (1 + 3 a vector) and 3 additions.
+// loads from afar overlap the chain of a row's statistics. Input is asked for in both passes, four chunks ahead and
+// two: rows from memory into a warm output take 0.6 of the time that they take when each line is asked for once
+// (512x1024: 155 and 88 us), hot rows 1.04 of it (Zen 4, 2026-11-25) and more (Zen 3): near tensors do without
+// (reach_trial.h). An exact sum of near tensors is kept between the passes (norm_row.h): 128x768 hot 85 and 42 us,
+// 512x1024 388 and 277, from memory 666 and 823 (Zen 3, 2026-11-26). Bound: in the caches by loads (1 + 3 a vector) and
+// 3 additions.
 
 /// `written`: the kind of the output pass.
 V_FN void norm_cached(norm_call *call, int64_t begin, int64_t end, norm_kind kind, norm_kind written) {
@@ -30,8 +31,10 @@ V_FN void norm_cached(norm_call *call, int64_t begin, int64_t end, norm_kind kin
             write_row(call, row, r, UNSCALED, f, written);
         }
         ordinary = reads && finish_moments(&r, centre, &d, n, a->epsilon, call->is_centred);
-        if (ordinary) save_moments(a, row + 1, r, 1.0f);
-        else if (reads) CK_JOIN(norm_rare_row, CK_SUFFIX)(call, row + 1, written);
+        if (ordinary)
+            save_moments(a, row + 1, r, 1.0f);
+        else if (reads)
+            CK_JOIN(norm_rare_row, CK_SUFFIX)(call, row + 1, written);
     }
 }
 
@@ -41,24 +44,28 @@ V_FN void norm_rows(const ck_norm_args *a, int is_centred, int64_t begin, int64_
     int streaming = reach == CK_STREAMED, is_short = a->cols <= SHORT && !is_special(a);
     norm_kind kept = {.type = kind.type};
     if (is_exact_sum(kind) && call.kept) {
-        if (is_short) norm_short(&call, begin, end, 0, kind, kept);
-        else norm_cached(&call, begin, end, kind, kept);
-    }
-    else if (is_short) norm_short(&call, begin, end, streaming, kind, kind);
-    else if (streaming) norm_streamed(&call, begin, end, kind);
-    else norm_cached(&call, begin, end, kind, kind);
+        if (is_short)
+            norm_short(&call, begin, end, 0, kind, kept);
+        else
+            norm_cached(&call, begin, end, kind, kept);
+    } else if (is_short)
+        norm_short(&call, begin, end, streaming, kind, kind);
+    else if (streaming)
+        norm_streamed(&call, begin, end, kind);
+    else
+        norm_cached(&call, begin, end, kind, kind);
     if (streaming) v_stream_end();
 }
 
 /// A copy of the bodies for each kind of `a`. Dropout has one for all types: the generator takes most of its time.
-#define CK_NORM_KINDS(KIND)           \
-    KIND(f32, CK_F32, 0, 0, 0)        \
-    KIND(bf16, CK_BF16, 0, 0, 0)      \
-    KIND(f16, CK_F16, 0, 0, 0)        \
-    KIND(plain_f32, CK_F32, 1, 0, 1)  \
-    KIND(sum_f32, CK_F32, 1, 0, 0)    \
-    KIND(sum_bf16, CK_BF16, 1, 0, 0)  \
-    KIND(sum_f16, CK_F16, 1, 0, 0)    \
+#define CK_NORM_KINDS(KIND)          \
+    KIND(f32, CK_F32, 0, 0, 0)       \
+    KIND(bf16, CK_BF16, 0, 0, 0)     \
+    KIND(f16, CK_F16, 0, 0, 0)       \
+    KIND(plain_f32, CK_F32, 1, 0, 1) \
+    KIND(sum_f32, CK_F32, 1, 0, 0)   \
+    KIND(sum_bf16, CK_BF16, 1, 0, 0) \
+    KIND(sum_f16, CK_F16, 1, 0, 0)   \
     KIND(dropped, a->type, 1, 1, 0)
 
 /// Whether a sum is x + branch, in the type that has a copy for it.
@@ -67,14 +74,14 @@ V_FN int is_plain_sum(const ck_residual *r, ck_type type) {
 }
 
 /// Whether `a` is of this kind.
-#define CK_IS_KIND(of_type, is_sum, is_dropped, is_plain)                                \
-    (a->type == (of_type) && (a->residual != 0) == (is_sum) &&                           \
+#define CK_IS_KIND(of_type, is_sum, is_dropped, is_plain)      \
+    (a->type == (of_type) && (a->residual != 0) == (is_sum) && \
      (a->residual && a->residual->dropout > 0.0f) == (is_dropped) && is_plain_sum(a->residual, a->type) == (is_plain))
 
-#define CK_NORM_COPY(name, type, residual, dropout, plain)                                                                            \
-    V_SLOW void CK_JOIN(norm_##name, CK_SUFFIX)(                                             \
-        const ck_norm_args *a, int is_centred, int64_t begin, int64_t end, ck_reach reach) {                            \
-        norm_rows(a, is_centred, begin, end, reach, (norm_kind){type, residual, dropout, plain});                                  \
+#define CK_NORM_COPY(name, type, residual, dropout, plain)                                                         \
+    V_SLOW void CK_JOIN(norm_##name, CK_SUFFIX)(const ck_norm_args *a, int is_centred, int64_t begin, int64_t end, \
+                                                ck_reach reach) {                                                  \
+        norm_rows(a, is_centred, begin, end, reach, (norm_kind){type, residual, dropout, plain});                  \
     }
 CK_NORM_KINDS(CK_NORM_COPY)
 
@@ -84,7 +91,8 @@ CK_KERNEL(norm)(const ck_norm_args *a, int is_centred, int64_t begin, int64_t en
     for (int64_t stop; begin < end; begin = stop) {
         stop = next_part(&trial, begin, end);
 #define CK_NORM_CALL(name, type, residual, dropout, plain) \
-        if (CK_IS_KIND(type, residual, dropout, plain)) CK_JOIN(norm_##name, CK_SUFFIX)(a, is_centred, begin, stop, trial.reach);
+    if (CK_IS_KIND(type, residual, dropout, plain))        \
+        CK_JOIN(norm_##name, CK_SUFFIX)(a, is_centred, begin, stop, trial.reach);
         CK_NORM_KINDS(CK_NORM_CALL)
     }
 }

@@ -35,7 +35,8 @@ typedef struct parameter {
     float chunk[CHUNK];
 } parameter;
 
-V_FN void parameter_set(parameter *p, const void *stored, ck_type type, float offset, const float *absent, int64_t count) {
+V_FN void parameter_set(parameter *p, const void *stored, ck_type type, float offset, const float *absent,
+                        int64_t count) {
     p->stored = (source){stored, type};
     p->offset = offset;
     p->absent = absent;
@@ -87,7 +88,8 @@ typedef struct norm_row {
     float *kept;     // where the first pass keeps an exact sum, or NULL
 } norm_row;
 
-V_FN norm_row norm_row_at(const void *x, int64_t x_stride, const ck_residual *r, branch_rule *rule, int64_t row, norm_kind kind) {
+V_FN norm_row norm_row_at(const void *x, int64_t x_stride, const ck_residual *r, branch_rule *rule, int64_t row,
+                          norm_kind kind) {
     norm_row at = {.x = source_at((source){x, kind.type}, row * x_stride)};
     if (kind.residual) {
         at.branch = source_at((source){r->branch, kind.type}, row * r->branch_stride);
@@ -155,8 +157,10 @@ V_SLOW void CK_JOIN(write_dropped, CK_SUFFIX)(target t, int64_t i, int64_t left,
 
 /// write_left for bodies of a kind.
 V_FN void write_output(target t, int64_t i, int64_t left, vf a, int streaming, norm_kind kind) {
-    if (kind.dropout) CK_JOIN(write_dropped, CK_SUFFIX)(t, i, left, a);
-    else write_left(typed_target(t, kind), i, left, a, streaming);
+    if (kind.dropout)
+        CK_JOIN(write_dropped, CK_SUFFIX)(t, i, left, a);
+    else
+        write_left(typed_target(t, kind), i, left, a, streaming);
 }
 
 /// Sixteen elements from any column on.
@@ -167,7 +171,9 @@ V_FN vf input_anywhere(const norm_row *row, int64_t i, int64_t left, norm_kind k
     const dropout *d = &row->rule->dropout;
     uint64_t kept = kind.dropout ? kept_from(d, row->number, i) : 0;
     if (kind.dropout && i % 64 > 48) kept |= kept_from(d, row->number, i / 64 * 64 + 64) << (64 - i % 64);
-    vf branch = dropped(v_add(read_left(typed_source(row->branch, kind), i, left), parameter_left(&row->rule->bias, i, left)), d, kept, kind);
+    vf branch =
+        dropped(v_add(read_left(typed_source(row->branch, kind), i, left), parameter_left(&row->rule->bias, i, left)),
+                d, kept, kind);
     return v_fma(v_set(row->rule->x_scale), x, v_mul(parameter_left(&row->rule->scale, i, left), branch));
 }
 

@@ -25,9 +25,7 @@ typedef struct moments {
     float saved_rstd;  // of the row before it was scaled
 } moments;
 
-V_FN vf centred(vf x, vf centre, scaling s) {
-    return s.on ? v_fms(x, v_set(s.by), centre) : v_sub(x, centre);
-}
+V_FN vf centred(vf x, vf centre, scaling s) { return s.on ? v_fms(x, v_set(s.by), centre) : v_sub(x, centre); }
 
 /// (d - delta) * rstd, where d is a deviation from the larger part of a mean and `shift` is shift_of(delta, rstd).
 V_FN vf normalized(vf d, float rstd, float shift) { return v_fma(d, v_set(rstd), v_set(shift)); }
@@ -65,7 +63,8 @@ typedef struct deviations {
 V_FN deviations no_deviations(void) { return (deviations){lanes_zero(), lanes_zero()}; }
 
 /// Vectors k ..< k + V_TOGETHER of the block at i into the sums.
-V_FN void deviation_block(deviations *d, const norm_chunk *x, int64_t i, int64_t left, vf centre, int k, scaling s, norm_kind kind) {
+V_FN void deviation_block(deviations *d, const norm_chunk *x, int64_t i, int64_t left, vf centre, int k, scaling s,
+                          norm_kind kind) {
     uint64_t kept = chunk_kept(x, i, kind);
     V_UNROLL
     for (int last = k + V_TOGETHER; k < last; k++) {

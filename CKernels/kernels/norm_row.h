@@ -1,7 +1,7 @@
 // norm_row.h: the output pass: y = normalized * (weight + weight_offset) + bias, and the residual sum if it is wanted.
 //
-// An exact sum of rows that are near is kept by the first pass, where it is wanted or else in y: the output pass is then
-// one of a row without a branch.
+// An exact sum of rows that are near is kept by the first pass, where it is wanted or else in y: the output pass is
+// then one of a row without a branch.
 
 /// What the rows of one call share.
 typedef struct norm_call {
@@ -73,11 +73,12 @@ V_FN output_chunk output_chunk_at(norm_call *call, int64_t row, int64_t column, 
 /// The normalized values of elements i ... i + 15 of the input `h`.
 V_FN vf affine_left(const output_chunk *o, int64_t i, int64_t left, vf h, moments r, scaling s) {
     vf d = centred(h, v_set(r.centre), s);
-    return v_fma(normalized(d, r.rstd, shift_of(r.delta, r.rstd)), load_left(o->weight + i, left), load_left(o->bias + i, left));
+    return v_fma(normalized(d, r.rstd, shift_of(r.delta, r.rstd)), load_left(o->weight + i, left),
+                 load_left(o->bias + i, left));
 }
 
-V_FN void normalize_vector(const output_chunk *o, int64_t i, int64_t left, uint64_t kept, moments r, int streaming, scaling s,
-                           norm_kind kind) {
+V_FN void normalize_vector(const output_chunk *o, int64_t i, int64_t left, uint64_t kept, moments r, int streaming,
+                           scaling s, norm_kind kind) {
     vf h = input_left(&o->x, i, left, kept, kind), y = affine_left(o, i, left, h, r, s);
     if (kind.residual && o->sum.at) write_output(o->sum, i, left, h, streaming, kind);
     write_output(o->y, i, left, y, streaming, kind);

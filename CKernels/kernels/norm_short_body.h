@@ -10,7 +10,8 @@
 #define GROUP 16
 
 /// `count` rows from `begin` on.
-V_FN void short_rows(norm_call *call, int64_t begin, int count, int streaming, fetching f, norm_kind kind, norm_kind written) {
+V_FN void short_rows(norm_call *call, int64_t begin, int count, int streaming, fetching f, norm_kind kind,
+                     norm_kind written) {
     const ck_norm_args *a = call->args;
     int64_t n = a->cols;
     int fetch = call->fetches && input_is_flowing(n, a->x_stride, a->residual, kind);
@@ -63,7 +64,9 @@ V_FN void short_rows(norm_call *call, int64_t begin, int count, int streaming, f
 V_FN void norm_short(norm_call *call, int64_t begin, int64_t end, int streaming, norm_kind kind, norm_kind written) {
     const ck_norm_args *a = call->args;
     int64_t fetch_end = begin;
-    if (call->fetches && is_flowing(a->cols, a->y_stride) && !streaming) fetch_end = end - GROUP - write_ahead_rows(a->cols, kind.type);
+    if (call->fetches && is_flowing(a->cols, a->y_stride) && !streaming)
+        fetch_end = end - GROUP - write_ahead_rows(a->cols, kind.type);
     for (; begin < end; begin += GROUP)
-        short_rows(call, begin, (int)lesser(GROUP, end - begin), streaming, (fetching){0, begin < fetch_end}, kind, written);
+        short_rows(call, begin, (int)lesser(GROUP, end - begin), streaming, (fetching){0, begin < fetch_end}, kind,
+                   written);
 }

@@ -1,11 +1,11 @@
 // reach_trial.h: finds out how far away rows are that should be near by the size of their call.
 //
-// Asking ahead costs rows in the caches a third of their time and saves rows in memory as much, and only the rows can tell
-// which they are. So a call does its first rows in both ways and goes on in the one that took less time. Their bits are
-// those of either.
+// Asking ahead costs rows in the caches a third of their time and saves rows in memory as much, and only the rows can
+// tell which they are. So a call does its first rows in both ways and goes on in the one that took less time. Their
+// bits are those of either.
 
-/// Bytes of a part that is tried: a microsecond in the caches. The first of two parts of a kind is for what the kind before
-/// it left on its way.
+/// Bytes of a part that is tried: a microsecond in the caches. The first of two parts of a kind is for what the kind
+/// before it left on its way.
 #define TRIED_BYTES (32 * 1024)
 
 typedef struct reach_trial {

@@ -63,7 +63,8 @@ static void add_block(const contract_attention_row *r, attention_sums *t, const 
     if (most > t->most) raise(t, most);
     for (int j = 0; j < KEYS_OF_BLOCK; j++) e[j] = weight(t, s[j]);
     add_lanes(t->unrounded, e);
-    for (int j = 0; j < KEYS_OF_BLOCK && r->rounds; j++) e[j] = e[j] < 0x1p-40f ? 0 : type_widen(CK_BF16, type_round(CK_BF16, e[j]));
+    for (int j = 0; j < KEYS_OF_BLOCK && r->rounds; j++)
+        e[j] = e[j] < 0x1p-40f ? 0 : type_widen(CK_BF16, type_round(CK_BF16, e[j]));
     add_lanes(t->lane, e);
     for (int64_t d = 0; d < r->value_size; d++) {
         float sum = r->rounds ? 0 : t->weighted[d];

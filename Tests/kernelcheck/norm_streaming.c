@@ -68,6 +68,7 @@ void check_norm_streaming(check *c) {
     for (int i = 0; i < (c->quick ? 5 : 6); i++)
         for (int k = 0; k < NORM_KINDS; k++) {
             if (c->quick ? k != 5 * i % NORM_KINDS : k % 4 != i % 4) continue;  // every kind, none for every width
-            for (int s = 0; s < 2; s++) check_batch(c, norm_kinds[k], large_rows(norm_kinds[k], cols[i], shares[s]), cols[i]);
+            for (int s = 0; s < 2; s++)
+                check_batch(c, norm_kinds[k], large_rows(norm_kinds[k], cols[i], shares[s]), cols[i]);
         }
 }
