@@ -4,10 +4,11 @@
 // Two passes over a row: moments, output. The moments of the next row are found before this one is written, so that
 // loads from afar overlap the chain of a row's statistics. Input is asked for in both passes, four chunks ahead and
 // two: rows from memory into a warm output take 0.6 of the time that they take when each line is asked for once
-// (512x1024: 155 and 88 us), hot rows 1.04 of it (Zen 4, 2026-11-25) and more (Zen 3): near tensors do without
-// (reach_trial.h). An exact sum of near tensors is kept between the passes (norm_row.h): 128x768 hot 85 and 42 us,
-// 512x1024 388 and 277, from memory 666 and 823 (Zen 3, 2026-11-26). Bound: in the caches by loads (1 + 3 a vector) and
-// 3 additions.
+// (512x1024: 155 and 88 us), hot rows 1.04 of it (Zen 4, 2026-11-25) and more on Zen 3: near rows do without
+// (reach_trial.h). An exact sum of near rows is kept between the passes (norm_row.h): 128x768 hot 85 and 42 us,
+// 512x1024 388 and 277 (Zen 3, 2026-11-26).
+//
+// Bound: in the caches by loads (1 + 3 a vector) and 3 additions.
 
 /// `written`: the kind of the output pass.
 V_FN void norm_cached(norm_call *call, int64_t begin, int64_t end, norm_kind kind, norm_kind written) {

@@ -137,10 +137,15 @@ V_FN vf branch_left(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept,
     return dropped(sum, &c->rule->dropout, kept, kind);
 }
 
+/// x + branch, where a branch of -0 counts as +0, as it does with a bias.
+V_FN vf plain_sum(vf x, source branch, int64_t i, int64_t left, norm_kind kind) {
+    return v_add(x, v_add(read_left(typed_source(branch, kind), i, left), v_zero()));
+}
+
 V_FN vf input_of_kind(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept, norm_kind kind) {
     vf x = read_left(typed_source(c->x, kind), i, left);
     if (!kind.residual) return x;
-    if (kind.plain) return v_add(x, v_add(read_left(typed_source(c->branch, kind), i, left), v_zero()));
+    if (kind.plain) return plain_sum(x, c->branch, i, left, kind);
     return v_fma(v_set(c->rule->x_scale), x, v_mul(load_left(c->scale + i, left), branch_left(c, i, left, kept, kind)));
 }
 
@@ -167,7 +172,7 @@ V_FN void write_output(target t, int64_t i, int64_t left, vf a, int streaming, n
 V_FN vf input_anywhere(const norm_row *row, int64_t i, int64_t left, norm_kind kind) {
     vf x = read_left(typed_source(row->x, kind), i, left);
     if (!kind.residual) return x;
-    if (kind.plain) return v_add(x, v_add(read_left(typed_source(row->branch, kind), i, left), v_zero()));
+    if (kind.plain) return plain_sum(x, row->branch, i, left, kind);
     const dropout *d = &row->rule->dropout;
     uint64_t kept = kind.dropout ? kept_from(d, row->number, i) : 0;
     if (kind.dropout && i % 64 > 48) kept |= kept_from(d, row->number, i / 64 * 64 + 64) << (64 - i % 64);

@@ -1,11 +1,13 @@
 // reach_trial.h: finds out how far away rows are that should be near by the size of their call.
 //
-// Asking ahead costs rows in the caches a third of their time and saves rows in memory as much, and only the rows can
-// tell which they are. So a call does its first rows in both ways and goes on in the one that took less time. Their
-// bits are those of either.
+// To ask ahead, and not to keep sums, costs rows in the caches up to a third of their time and saves rows in memory up
+// to a quarter, and only the rows can tell which they are. So a call does its first rows in both ways and goes on in
+// the one that took less time. The bits are the same in both. One call as near and with this trial: residual sum
+// 512x1024 hot 285 and 284 us, from memory 840 and 615; LayerNorm 128x768 hot 32 and 32, from memory 98 and 76 (Zen 3,
+// 2026-11-27).
 
-/// Bytes of a part that is tried: a microsecond in the caches. The first of two parts of a kind is for what the kind
-/// before it left on its way.
+/// Bytes of a part that is tried: about a microsecond in the caches. A kind is tried on two parts and timed on the
+/// second: at the first there is still on its way what the kind before it asked for.
 #define TRIED_BYTES (32 * 1024)
 
 typedef struct reach_trial {

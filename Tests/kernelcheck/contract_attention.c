@@ -14,15 +14,12 @@ typedef struct attention_sums {
     float unrounded[FOLDED];  // lanes of weights that have not been rounded
 } attention_sums;
 
-/// a 2^power; NaN in a row whose largest score is not finite, which is NaN anyway.
-static float times_power(float a, float power) { return isfinite(power) ? ldexpf(a, (int)power) : NAN; }
-
 static float weight(const attention_sums *t, float s) {
     float x = s - t->anchor;
     if (isnan(s) || t->most == INFINITY) return NAN;
     if (s == -INFINITY || x < t->most - t->anchor - 86) return 0;
     float k = contract_power(x);
-    return times_power(1 + contract_expm1(x, k), k - t->power);
+    return contract_times_power(1 + contract_expm1(x, k), k - t->power);
 }
 
 /// A larger score comes, or one as large.
@@ -34,7 +31,7 @@ static void raise(attention_sums *t, float most) {
     t->power = shift.power;
     if (before.most == -INFINITY) return;
     float ratio = before.anchor == t->anchor
-                      ? times_power(1, before.power - t->power)
+                      ? contract_times_power(1, before.power - t->power)
                       : contract_exp((before.anchor - t->anchor) + (before.power - t->power) * 0x1.62e43p-1f);
     for (int l = 0; l < FOLDED; l++) {
         t->lane[l] *= ratio;

@@ -18,12 +18,15 @@ static inline contract_shift contract_shift_of(float m) {
     return (contract_shift){anchor, m - anchor - 105, contract_power(m - anchor)};
 }
 
+/// a 2^power; NaN where the power is not finite: then a row's scores have no finite maximum, and it is NaN anyway.
+static inline float contract_times_power(float a, float power) { return isfinite(power) ? ldexpf(a, (int)power) : NAN; }
+
 static inline float contract_shifted_exp(float x, contract_shift s) {
     float u = x - s.anchor;
     if (isnan(u)) return u;
     if (u < s.low) u = s.low;
     float k = contract_power(u);
-    return isfinite(k) ? ldexpf(1 + contract_expm1(u, k), (int)(k - s.power)) : NAN;
+    return contract_times_power(1 + contract_expm1(u, k), k - s.power);
 }
 
 /// ln of a number in the contract's steps, in binary64.
