@@ -40,11 +40,14 @@ V_FN void vh_stream(uint16_t *p, vh a) { _mm256_stream_si256((__m256i *)p, a); }
 
 V_FN vf v_widen_bf16(vh a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(a), 16)); }
 V_FN vh v_round_bf16(vf a) {
-    __m512i bits = _mm512_castps_si512(a), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
-    __mmask16 is_nan = _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
-    rounded = _mm512_mask_or_epi32(rounded, is_nan, bits, _mm512_set1_epi32(0x400000));
-    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
+    const __m512i upper = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0x1f001d, 0x1b0019, 0x170015, 0x130011, 0xf000d, 0xb0009,
+                                           0x70005, 0x30001);
+    const __m512i quiet_nan = _mm512_set1_epi32(0x22);  // what a NaN becomes: itself, quiet; others stay
+    __m512i bits = _mm512_castps_si512(a), rounded = _mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff));
+    __mmask16 odd = _mm512_test_epi32_mask(bits, _mm512_set1_epi32(0x10000));
+    rounded = _mm512_mask_add_epi32(rounded, odd, rounded, _mm512_set1_epi32(1));
+    rounded = _mm512_castps_si512(_mm512_fixupimm_ps(_mm512_castsi512_ps(rounded), a, quiet_nan, 0));
+    return _mm512_castsi512_si256(_mm512_permutexvar_epi16(upper, rounded));
 }
 V_FN vf v_widen_f16(vh a) { return _mm512_cvtph_ps(a); }
 V_FN vh v_round_f16(vf a) { return _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT); }
