@@ -1,6 +1,7 @@
 // target.h: how a file opens a region for an instruction set, without compiler flags. All headers of
 // the system are included here, before any region.
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>

@@ -18,6 +18,7 @@ typedef struct attention_item {
     row_source key, value;  // of the key head
     dropout dropout;
     float *turned, *widened;                  // room for a block of keys and of values
+    float *scores;                            // [rows][BLOCK]: scores, then weights, of a block
     float_rows keys_turned, values;           // of the block
     const float *paired_query[CK_ITEM_ROWS];  // where products may be of pairs
     int is_paired;                            // all queries are there in pairs
@@ -58,18 +59,37 @@ V_FN uint64_t kept_keys_of_row(const attention_item *item, int64_t i, int64_t j)
     return item->dropout.threshold > 0 ? CK_JOIN(kept_keys, CK_SUFFIX)(item, i, j) : ~(uint64_t)0;
 }
 
-/// Turns the scores of a row into weights, of which dropout takes some after they are summed. Returns whether some of
-/// them may be 0.
-V_FN int weigh_row(const attention_item *item, attention_state *state, int64_t i, float *scores, int64_t j) {
-    vf s[4], e[4], most = v_set(state->most[i]);
+/// Scores of a tile, from key j on. The first rows ask for the next block.
+V_FN void score_tile(attention_item *item, int64_t first, int rows, int64_t j) {
+    float_rows *keys = &item->keys_turned;
+    product p = product_with(keys, item->scores + first * BLOCK, BLOCK, REPLACED);
+    for (int r = 0; r < rows; r++) p.a[r] = (keys->is_paired ? item->paired_query : item->query)[first + r];
+    if (first == 0) p.ahead = rows_ahead(&item->key, j + BLOCK, item->range.to, 1);
+    CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
+}
+
+/// Scales and masks the scores of row i. Returns the largest ones; a NaN does not count: it comes to light in the sum.
+V_FN vf mask_row_scores(const attention_item *item, int64_t i, int64_t j) {
+    float *scores = item->scores + i * BLOCK;
+    vf s[4], most = v_set(-INFINITY);
     V_UNROLL
     for (int k = 0; k < 4; k++) s[k] = v_mul(v_load(scores + 16 * k), v_set(item->args->scale));
     mask_scores(s, &item->mask[i], j);
     V_UNROLL
-    for (int k = 0; k < 4; k++) most = v_at_least(most, s[k]);  // a NaN does not count; it comes to light in the sum
-    float largest = v_fold_most(most);
-    if (largest > state->most[i]) CK_JOIN(state_raise, CK_SUFFIX)(state, i, largest);
-    exp_shift shift = state_shift(state, i);
+    for (int k = 0; k < 4; k++) {
+        v_store(scores + 16 * k, s[k]);
+        most = v_at_least(most, s[k]);
+    }
+    return most;
+}
+
+/// Turns the scores of row i into weights, of which dropout takes some after they are summed. Returns whether some of
+/// them may be 0.
+V_FN int weigh_row(const attention_item *item, attention_state *state, int64_t i, exp_shift shift, int64_t j) {
+    float *scores = item->scores + i * BLOCK;
+    vf s[4], e[4];
+    V_UNROLL
+    for (int k = 0; k < 4; k++) s[k] = v_load(scores + 16 * k);
     int has_zeros = v_weights(s, shift, e);
     if (state->unrounded) {
         add_lanes(state->unrounded + 16 * i, v_add(v_add(e[0], e[2]), v_add(e[1], e[3])));
@@ -80,30 +100,63 @@ V_FN int weigh_row(const attention_item *item, attention_state *state, int64_t i
     for (int k = 0; k < 4 && ~kept; k++) e[k] = v_keep_bits((uint32_t)(kept >> 16 * k), e[k]);
     V_UNROLL
     for (int k = 0; k < 4; k++) v_store(scores + 16 * k, e[k]);
+    if (item->values.is_paired) pair_row(scores, BLOCK, scores);
     return has_zeros || ~kept;
 }
 
-/// One block of keys, from key j on, for up to TILE_ROWS rows. The first rows ask for the next block.
-V_FN void attend_tile(attention_item *item, attention_state *state, int64_t first, int rows, int64_t j) {
-    _Alignas(64) float scores[TILE_ROWS * BLOCK];
-    float_rows *keys = &item->keys_turned, *values = &item->values;
-    product p = product_with(keys, scores, BLOCK, REPLACED);
-    for (int r = 0; r < rows; r++) p.a[r] = (keys->is_paired ? item->paired_query : item->query)[first + r];
-    if (first == 0) p.ahead = rows_ahead(&item->key, j + BLOCK, item->range.to, 1);
-    CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
+/// A bit for each tile of an item.
+typedef uint32_t tile_set;
+V_FN int has_row(tile_set tiles, int64_t i) { return tiles >> i / TILE_ROWS & 1; }
 
-    int has_zeros = 0;
-    for (int r = 0; r < rows; r++) has_zeros |= weigh_row(item, state, first + r, scores + r * BLOCK, j);
+/// Turns the scores of up to 16 rows, those of `tiles`, into weights. Returns the tiles of which some may be 0. The
+/// maxima of all rows are found before the first exponential: what follows from them fills the lanes of a vector.
+V_FN tile_set weigh_rows(const attention_item *item, attention_state *state, tile_set tiles, int64_t first, int64_t j) {
+    int64_t end = lesser(first + 16, item->count);
+    vf most[16];
+    float anchor[16], low[16], power[16];
+    for (int r = 0; r < 16; r++) most[r] = v_set(-INFINITY);
+    for (int64_t i = first; i < end; i++)
+        if (has_row(tiles, i)) most[i - first] = mask_row_scores(item, i, j);
+    exp_shift all = state_raise(state, first, v_fold_most_rows(most));
+    v_store(anchor, all.anchor);
+    v_store(low, all.low);
+    v_store(power, all.power);
+    tile_set zeros = 0;
+    for (int64_t i = first; i < end; i++) {
+        int64_t r = i - first;
+        if (!has_row(tiles, i)) continue;
+        exp_shift shift = {v_set(anchor[r]), v_set(low[r]), v_set(power[r])};
+        zeros |= (tile_set)weigh_row(item, state, i, shift, j) << i / TILE_ROWS;
+    }
+    return zeros;
+}
 
+/// Adds the weighted values of a block, from key j on, to the sums of a tile.
+V_FN void sum_tile(attention_item *item, attention_state *state, int64_t first, int rows, int has_zeros, int64_t j) {
+    float_rows *values = &item->values;
     float *weighted = state->weighted + first * state->pitch;
-    p = product_with(values, weighted, state->pitch, state->unrounded ? ADDED : CONTINUED);
-    for (int r = 0; r < rows; r++) p.a[r] = scores + r * BLOCK;
-    for (int r = 0; r < rows && values->is_paired; r++) pair_row(scores + r * BLOCK, BLOCK, scores + r * BLOCK);
+    product p = product_with(values, weighted, state->pitch, state->unrounded ? ADDED : CONTINUED);
+    for (int r = 0; r < rows; r++) p.a[r] = item->scores + (first + r) * BLOCK;
     if (first == 0) p.ahead = rows_ahead(&item->value, j + BLOCK, item->range.to, 0);
     if (has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(values))
         CK_JOIN(multiply_present, CK_SUFFIX)(&p, rows);
     else
         CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
+}
+
+/// One block of `count` keys, from key j on, for all rows. Keys, and then values, stay in the first cache level.
+V_FN void attend_block(attention_item *item, attention_state *state, int64_t j, int64_t count) {
+    tile_set tiles = 0, zeros = 0;
+    for (int64_t i = 0; i < item->count; i += TILE_ROWS) {
+        int rows = (int)lesser(TILE_ROWS, item->count - i);
+        if (!rows_meet(item, i, rows, j, count)) continue;
+        tiles |= (tile_set)1 << i / TILE_ROWS;
+        score_tile(item, i, rows, j);
+    }
+    for (int64_t i = 0; i < item->count; i += 16) zeros |= weigh_rows(item, state, tiles, i, j);
+    for (int64_t i = 0; i < item->count; i += TILE_ROWS)
+        if (has_row(tiles, i))
+            sum_tile(item, state, i, (int)lesser(TILE_ROWS, item->count - i), has_row(zeros, i), j);
 }
 
 /// The sums over one chunk of keys.
@@ -120,10 +173,7 @@ V_FN void attend_chunk(attention_item *item, attention_state *state, int64_t chu
             CK_JOIN(pair_rows, CK_SUFFIX)(&item->keys_turned, item->turned, LEAST_FACTOR);
         if (V_DOTS_PAIRS && state->unrounded)
             CK_JOIN(pair_rows, CK_SUFFIX)(&item->values, item->widened, LEAST_VALUE);
-        for (int64_t i = 0; i < item->count; i += TILE_ROWS) {
-            int rows = (int)lesser(TILE_ROWS, item->count - i);
-            if (rows_meet(item, i, rows, j, count)) attend_tile(item, state, i, rows, j);
-        }
+        attend_block(item, state, j, count);
     }
 }
 
@@ -132,10 +182,12 @@ V_FN void write_attention(const attention_item *item, attention_state *s, int64_
     const ck_attention_args *a = item->args;
     attention_place at = attention_place_of(item, i);
     float sink = mask_sink(&a->mask, at.head), added[16] = {0}, *weighted = s->weighted + i * s->pitch;
-    if (sink > s->most[i]) CK_JOIN(state_raise, CK_SUFFIX)(s, i, sink);
-    if (sink != -INFINITY) v_store(added, v_weight(v_set(sink), state_shift(s, i)));
-    float sum = v_fold_add(v_load(s->sum + 16 * i)) + added[0];
-    float unrounded = s->unrounded ? v_fold_add(v_load(s->unrounded + 16 * i)) + added[0] : sum;
+    if (sink != -INFINITY) {
+        vf of_row = v_where_bits(1u << i % 16, v_set(sink), v_set(-INFINITY));
+        v_store(added, v_weight(of_row, state_raise(s, i / 16 * 16, of_row)));
+    }
+    float sum = v_fold_add(v_load(s->sum + 16 * i)) + added[i % 16];
+    float unrounded = s->unrounded ? v_fold_add(v_load(s->unrounded + 16 * i)) + added[i % 16] : sum;
     target y = target_at((target){a->output, a->type}, attention_row_start(item, a->output_strides, at));
     for (int64_t d = 0; d < a->value_size; d += 16) {
         vf quotient =
@@ -175,7 +227,8 @@ V_FN float *attention_item_set(attention_item *item, const ck_attention_args *a,
                                a->pages.page_size, a->value_size};
     item->turned = space;
     item->widened = space + BLOCK * ck_whole_vectors(a->head_size);
-    return item->widened + BLOCK * plan->pitch;
+    item->scores = item->widened + BLOCK * plan->pitch;
+    return item->scores + plan->rows_per_item * BLOCK;
 }
 
 /// Queries as pairs, if no product of them with keys can be subnormal.

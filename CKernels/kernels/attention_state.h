@@ -27,10 +27,14 @@ V_FN attention_state state_in(float *space, const ck_attention_plan *plan) {
     return (attention_state){space, space + rows, space + 2 * rows, sum, unrounded, rest, plan->pitch};
 }
 
+/// Rows are cleared, and raised, in whole vectors.
 V_FN void state_clear(attention_state *s, int64_t count) {
+    for (int64_t i = 0; i < count; i += 16) {
+        v_store(s->most + i, v_set(-INFINITY));
+        v_store(s->anchor + i, v_zero());
+        v_store(s->power + i, v_zero());
+    }
     for (int64_t i = 0; i < count; i++) {
-        s->most[i] = -INFINITY;
-        s->anchor[i] = s->power[i] = 0.0f;
         v_store(s->sum + 16 * i, v_zero());
         if (s->unrounded) v_store(s->unrounded + 16 * i, v_zero());
     }
@@ -38,12 +42,7 @@ V_FN void state_clear(attention_state *s, int64_t count) {
 }
 
 V_FN void add_lanes(float *lanes, vf a) { v_store(lanes, v_add(v_load(lanes), a)); }
-
-/// Before the first score all that weighs nothing lies below the shift: -infinity.
-V_FN exp_shift state_shift(const attention_state *s, int64_t i) {
-    vf anchor = v_set(s->anchor[i]), most = v_set(s->most[i] == -INFINITY ? 0.0f : s->most[i]);
-    return (exp_shift){anchor, v_sub(v_sub(most, anchor), v_set(NOTHING)), v_set(s->power[i])};
-}
+V_FN void scale_lanes(float *lanes, vf a) { v_store(lanes, v_mul(v_load(lanes), a)); }
 
 /// e(s).
 V_FN vf v_weight(vf s, exp_shift shift) {
@@ -79,38 +78,66 @@ V_FN int v_round_weights(vf *e) {
 
 /// The ratio of what is below (anchor, power) to what is below (larger_anchor, larger_power).
 V_FN float power_ratio(float anchor, float power, float larger_anchor, float larger_power) {
-    if (anchor == larger_anchor) return ldexpf(1.0f, (int)(power - larger_power));
-    float lanes[16], distance = (anchor - larger_anchor) + (power - larger_power) * 0x1.62e43p-1f;
+    float fall = power - larger_power;
+    if (fall != fall) return fall;
+    if (anchor == larger_anchor) return ldexpf(1.0f, (int)fall);
+    float lanes[16], distance = (anchor - larger_anchor) + fall * 0x1.62e43p-1f;
     v_store(lanes, v_exp_1ulp(v_set(distance)));
     return lanes[0];
 }
 
-/// Query i has a score of `most`, the largest so far.
-V_SLOW void CK_JOIN(state_raise, CK_SUFFIX)(attention_state *s, int64_t i, float most) {
-    if (most == s->most[i]) return;
-    int is_first = s->most[i] == -INFINITY;
-    float anchor = s->anchor[i], power = s->power[i], first[16];
-    exp_shift shift = v_exp_shift(v_set(most));
-    v_store(first, shift.anchor);
-    s->anchor[i] = first[0];
-    v_store(first, shift.power);
-    s->power[i] = first[0];
-    s->most[i] = most;
-    if (is_first || (anchor == s->anchor[i] && power == s->power[i])) return;
-    vf ratio = v_set(power_ratio(anchor, power, s->anchor[i], s->power[i]));
-    v_store(s->sum + 16 * i, v_mul(v_load(s->sum + 16 * i), ratio));
-    if (s->unrounded) v_store(s->unrounded + 16 * i, v_mul(v_load(s->unrounded + 16 * i), ratio));
-    float *weighted = s->weighted + i * s->pitch;
-    for (int64_t d = 0; d < s->pitch; d += 16) v_store(weighted + d, v_mul(v_load(weighted + d), ratio));
+/// 16 ratios, some of which are not those of two powers of two near each other. `was` and `is`: anchors, then powers.
+V_SLOW void CK_JOIN(power_ratios, CK_SUFFIX)(const float *was, const float *is, float *ratios) {
+    for (int r = 0; r < 16; r++) ratios[r] = power_ratio(was[r], was[16 + r], is[r], is[16 + r]);
+}
+
+V_FN void scale_row(attention_state *s, int64_t i, float ratio) {
+    vf by = v_set(ratio);
+    scale_lanes(s->sum + 16 * i, by);
+    if (s->unrounded) scale_lanes(s->unrounded + 16 * i, by);
+    for (int64_t d = 0; d < s->pitch; d += 16) scale_lanes(s->weighted + i * s->pitch + d, by);
+}
+
+/// Rows first ..< first + 16 have scores of `largest`, which may be the largest so far, one in each lane. `first` is a
+/// multiple of 16. Returns their shifts: before the first score all that weighs nothing lies below them: -infinity.
+V_FN exp_shift state_raise(attention_state *s, int64_t first, vf largest) {
+    vf was = v_load(s->most + first), most = v_at_least(was, largest), none = v_set(-FLT_MAX);
+    vf score = v_where_less(most, none, v_zero(), most);
+    exp_shift shift = v_exp_shift(score);
+    shift.low = v_sub(v_sub(score, shift.anchor), v_set(NOTHING));
+    vf anchor = v_where_less(was, none, shift.anchor, v_load(s->anchor + first));
+    vf power = v_where_less(was, none, shift.power, v_load(s->power + first)), fall = v_sub(power, shift.power);
+    v_store(s->most + first, most);
+    v_store(s->anchor + first, shift.anchor);
+    v_store(s->power + first, shift.power);
+    float ratios[16];
+    vf ratio = v_scale_by_power(v_set(1.0f), fall);
+    int is_far = v_outside(16, v_sub(anchor, shift.anchor), 0.0f, 0.0f) | v_outside(16, fall, -252.0f, 0.0f);
+    v_store(ratios, ratio);
+    uint32_t changed = (uint32_t)v_outside(16, ratio, 1.0f, 1.0f);
+    if (is_far) {
+        float before[32], after[32];
+        v_store(before, anchor);
+        v_store(before + 16, power);
+        v_store(after, shift.anchor);
+        v_store(after + 16, shift.power);
+        CK_JOIN(power_ratios, CK_SUFFIX)(before, after, ratios);
+        changed = 0xffff;
+    }
+    for (; changed; changed &= changed - 1) {
+        int r = __builtin_ctz(changed);
+        if (ratios[r] != 1.0f) scale_row(s, first + r, ratios[r]);
+    }
+    return shift;
 }
 
 /// Adds the state `part` of later keys.
 V_FN void state_merge(attention_state *s, attention_state *part, int64_t count) {
+    for (int64_t i = 0; i < count; i += 16) {
+        state_raise(s, i, v_load(part->most + i));
+        state_raise(part, i, v_load(s->most + i));
+    }
     for (int64_t i = 0; i < count; i++) {
-        if (part->most[i] > s->most[i])
-            CK_JOIN(state_raise, CK_SUFFIX)(s, i, part->most[i]);
-        else
-            CK_JOIN(state_raise, CK_SUFFIX)(part, i, s->most[i]);
         add_lanes(s->sum + 16 * i, v_load(part->sum + 16 * i));
         if (s->unrounded) add_lanes(s->unrounded + 16 * i, v_load(part->unrounded + 16 * i));
         float *to = s->weighted + i * s->pitch, *from = part->weighted + i * s->pitch;
