@@ -98,9 +98,13 @@ V_FN int weigh_row(const attention_item *item, attention_state *state, int64_t i
     add_lanes(state->sum + 16 * i, v_add(v_add(e[0], e[2]), v_add(e[1], e[3])));
     uint64_t kept = kept_keys_of_row(item, i, j);
     for (int k = 0; k < 4 && ~kept; k++) e[k] = v_keep_bits((uint32_t)(kept >> 16 * k), e[k]);
-    V_UNROLL
-    for (int k = 0; k < 4; k++) v_store(scores + 16 * k, e[k]);
-    if (item->values.is_paired) pair_row(scores, BLOCK, scores);
+    if (V_DOTS_PAIRS && item->values.is_paired) {
+        v_store(scores, pairs_of_row(e[0], e[1]));
+        v_store(scores + 16, pairs_of_row(e[2], e[3]));
+    } else {
+        V_UNROLL
+        for (int k = 0; k < 4; k++) v_store(scores + 16 * k, e[k]);
+    }
     return has_zeros || ~kept;
 }
 

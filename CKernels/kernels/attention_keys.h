@@ -127,14 +127,13 @@ V_SLOW void CK_JOIN(pair_rows, CK_SUFFIX)(float_rows *rows, float *space, float 
     rows->is_finite = 1;
 }
 
-/// A row of bfloat16 numbers as pairs of neighbours; also in its place. `width` is a multiple of 16.
+/// Columns d ... d + 31 of a row of bfloat16 numbers, or of weights, as pairs of neighbours.
+V_FN vf pairs_of_row(vf first, vf second) {
+    return v_swap_pairs(v_pairs_of(v_round_bf16_normal(first), v_round_bf16_normal(second)));
+}
+
+/// A row of bfloat16 numbers as pairs. `width` is a multiple of 16.
 V_FN void pair_row(const float *from, int64_t width, float *to) {
-    for (int64_t d = 0; d < width; d += 32) {
-        _Alignas(64) uint16_t halves[32] = {0};
-        _Alignas(64) float pairs[16];
-        vh_store(halves, v_round_bf16(v_load(from + d)));
-        if (d + 16 < width) vh_store(halves + 16, v_round_bf16(v_load(from + d + 16)));
-        memcpy(pairs, halves, 64);
-        v_store(to + d / 2, v_swap_pairs(v_load(pairs)));
-    }
+    for (int64_t d = 0; d < width; d += 32)
+        v_store(to + d / 2, pairs_of_row(v_load(from + d), d + 16 < width ? v_load(from + d + 16) : v_zero()));
 }

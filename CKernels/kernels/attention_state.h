@@ -72,7 +72,7 @@ V_FN int v_round_weights(vf *e) {
     vf least = v_at_most(v_at_most(e[0], e[1]), v_at_most(e[2], e[3]));
     V_UNROLL
     for (int k = 0; k < 4; k++)
-        e[k] = v_where_less(e[k], v_set(LEAST_ROUNDED), v_zero(), v_widen_bf16(v_round_bf16(e[k])));
+        e[k] = v_where_less(e[k], v_set(LEAST_ROUNDED), v_zero(), v_widen_bf16(v_round_bf16_normal(e[k])));
     return v_outside(16, least, LEAST_ROUNDED, INFINITY) != 0;
 }
 

@@ -104,6 +104,7 @@ V_FN __m256i v_round_bf16_8(__m256 a) {
 V_FN vh v_round_bf16(vf a) {
     return _mm256_permute4x64_epi64(_mm256_packus_epi32(v_round_bf16_8(a.lo), v_round_bf16_8(a.hi)), 0xd8);
 }
+V_FN vh v_round_bf16_normal(vf a) { return v_round_bf16(a); }
 V_FN vf v_widen_f16(vh a) {
     return v_pair(_mm256_cvtph_ps(_mm256_castsi256_si128(a)), _mm256_cvtph_ps(_mm256_extracti128_si256(a, 1)));
 }
@@ -173,6 +174,7 @@ V_FN __m256 v_pair_bf16_8(__m256 a, __m256 b) {
 V_FN vf v_pair_bf16(vf a, vf b) { return v_pair(v_pair_bf16_8(a.lo, b.lo), v_pair_bf16_8(a.hi, b.hi)); }
 V_FN __m256 v_lower8(__m256 a) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 16)); }
 V_FN __m256 v_swap_pairs8(__m256 a) { return v_pair_bf16_8(v_lower8(a), a); }
+V_FN vf v_pairs_of(vh a, vh b) { return v_pair(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b)); }
 V_FN vf v_swap_pairs(vf a) { return v_pair(v_swap_pairs8(a.lo), v_swap_pairs8(a.hi)); }
 V_FN __m256 v_dot_pairs8(__m256 a, __m256 b, __m256 c) {
     c = _mm256_fmadd_ps(_mm256_and_ps(a, V_UPPER_HALF), _mm256_and_ps(b, V_UPPER_HALF), c);

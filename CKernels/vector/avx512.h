@@ -49,6 +49,11 @@ V_FN vh v_round_bf16(vf a) {
     rounded = _mm512_castps_si512(_mm512_fixupimm_ps(_mm512_castsi512_ps(rounded), a, quiet_nan, 0));
     return _mm512_castsi512_si256(_mm512_permutexvar_epi16(upper, rounded));
 }
+#if V_DOTS_PAIRS
+V_FN vh v_round_bf16_normal(vf a) { return (__m256i)_mm512_cvtneps_pbh(a); }
+#else
+V_FN vh v_round_bf16_normal(vf a) { return v_round_bf16(a); }
+#endif
 V_FN vf v_widen_f16(vh a) { return _mm512_cvtph_ps(a); }
 V_FN vh v_round_f16(vf a) { return _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT); }
 V_FN void v_store_s8_n(int8_t *p, int64_t n, vf a) {
@@ -78,6 +83,9 @@ V_FN vf v_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
 V_FN vf v_pair_bf16(vf a, vf b) {
     __m512i lower = _mm512_srli_epi32(_mm512_castps_si512(b), 16);
     return _mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a), lower));
+}
+V_FN vf v_pairs_of(vh a, vh b) {
+    return _mm512_castsi512_ps(_mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1));
 }
 V_FN vf v_swap_pairs(vf a) { return _mm512_castsi512_ps(_mm512_rol_epi32(_mm512_castps_si512(a), 16)); }
 #if V_DOTS_PAIRS

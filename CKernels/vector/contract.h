@@ -27,6 +27,7 @@
 //   v_widen_bf16(h)           bfloat16 numbers, widened exactly; v_widen_f16: those of binary16
 //   v_round_bf16(a)           to bfloat16, nearest even: too large becomes infinity, subnormals stay, a NaN
 //   v_round_f16(a)            stays a NaN; and to binary16
+//   v_round_bf16_normal(a)    v_round_bf16 where no lane is subnormal, other than 0
 //   v_store_s8_n(p, n, a)     the first n lanes to int8_t, nearest even; every lane is within -127.5 ... 127.5
 //   v_add v_sub v_mul (a, b)  a + b, a - b, a * b
 //   v_div v_sqrt              a / b, the square root of a, correctly rounded
@@ -41,6 +42,7 @@
 //   v_power_of_two(a)         2^n where a is 3 * 2^22 + 127 + n, for integers -126 <= n <= 127: bits 23 places to the left
 //   V_SCALES_AT_ONCE          1 if v_scale_by_power takes no longer than that and a multiplication
 //   v_pair_bf16(a, b)         in each lane the bfloat16 numbers a (upper half) and b (lower half); a and b are such
+//   v_pairs_of(a, b)          the 16 pairs of 16-bit patterns, lower halves first, that a and then b are in memory
 //   v_swap_pairs(a)           lanes as pairs: upper and lower half trade places
 //   v_dot_pairs(a, b, c)      lanes of a and b as pairs: fma of the lower ones onto fma of the upper ones onto c, while
 //                             no step meets a subnormal number other than 0

@@ -117,6 +117,7 @@ V_FN vh v_round_bf16(vf a) {
     }
     return vh_of_quarters(r);
 }
+V_FN vh v_round_bf16_normal(vf a) { return v_round_bf16(a); }
 V_FN vf v_widen_f16(vh a) {
     vf r;
     EACH_QUARTER r.val[q] = vcvt_f32_f16(vreinterpret_f16_u16(vh_quarter(a, q)));
@@ -215,6 +216,10 @@ V_FN vf v_pair_bf16(vf a, vf b) {
     EACH_QUARTER a.val[q] = vreinterpretq_f32_u32(
         vsriq_n_u32(vreinterpretq_u32_f32(a.val[q]), vreinterpretq_u32_f32(b.val[q]), 16));
     return a;
+}
+V_FN vf v_pairs_of(vh a, vh b) {
+    return (vf){{vreinterpretq_f32_u16(a.val[0]), vreinterpretq_f32_u16(a.val[1]), vreinterpretq_f32_u16(b.val[0]),
+                 vreinterpretq_f32_u16(b.val[1])}};
 }
 V_FN vf v_swap_pairs(vf a) {
     EACH_QUARTER a.val[q] = vreinterpretq_f32_u16(vrev32q_u16(vreinterpretq_u16_f32(a.val[q])));

@@ -109,6 +109,7 @@ V_FN uint16_t s_round_f16(float a) {
     if (magnitude < 0x38800000) return (uint16_t)(sign | (s_bits(s_float(magnitude) + 0.5f) - 0x3f000000));
     return (uint16_t)(sign | (((magnitude + 0xfff + (magnitude >> 13 & 1)) >> 13) - (112 << 10)));
 }
+V_FN vh v_round_bf16_normal(vf a) { return v_round_bf16(a); }
 V_FN vf v_widen_f16(vh a) {
     vf r;
     EACH_LANE r.lane[l] = s_widen_f16(a.lane[l]);
@@ -203,6 +204,14 @@ V_FN vf v_fnma(vf a, vf b, vf c) {
 V_FN vf v_pair_bf16(vf a, vf b) {
     EACH_LANE a.lane[l] = s_float((s_bits(a.lane[l]) & 0xffff0000u) | s_bits(b.lane[l]) >> 16);
     return a;
+}
+V_FN vf v_pairs_of(vh a, vh b) {
+    vf r;
+    EACH_LANE {
+        const uint16_t *pair = (l < 8 ? a.lane : b.lane) + 2 * l % 16;
+        r.lane[l] = s_float((uint32_t)pair[1] << 16 | pair[0]);
+    }
+    return r;
 }
 V_FN vf v_swap_pairs(vf a) {
     EACH_LANE a.lane[l] = s_float(s_bits(a.lane[l]) << 16 | s_bits(a.lane[l]) >> 16);
