@@ -64,20 +64,22 @@ V_FN void norm_rows(const ck_norm_args *a, int is_centred, int64_t begin, int64_
     KIND(bf16, CK_BF16, 0, 0, 0)     \
     KIND(f16, CK_F16, 0, 0, 0)       \
     KIND(plain_f32, CK_F32, 1, 0, 1) \
+    KIND(plain_bf16, CK_BF16, 1, 0, 1) \
+    KIND(plain_f16, CK_F16, 1, 0, 1) \
     KIND(sum_f32, CK_F32, 1, 0, 0)   \
     KIND(sum_bf16, CK_BF16, 1, 0, 0) \
     KIND(sum_f16, CK_F16, 1, 0, 0)   \
     KIND(dropped, a->type, 1, 1, 0)
 
-/// Whether a sum is x + branch, in the type that has a copy for it.
-V_FN int is_plain_sum(const ck_residual *r, ck_type type) {
-    return r && type == CK_F32 && r->scale == 1.0f && !r->branch_bias && !r->branch_scale && !(r->dropout > 0.0f);
+/// Whether a sum is x + branch.
+V_FN int is_plain_sum(const ck_residual *r) {
+    return r && r->scale == 1.0f && !r->branch_bias && !r->branch_scale && !(r->dropout > 0.0f);
 }
 
 /// Whether `a` is of this kind.
 #define CK_IS_KIND(of_type, is_sum, is_dropped, is_plain)      \
     (a->type == (of_type) && (a->residual != 0) == (is_sum) && \
-     (a->residual && a->residual->dropout > 0.0f) == (is_dropped) && is_plain_sum(a->residual, a->type) == (is_plain))
+     (a->residual && a->residual->dropout > 0.0f) == (is_dropped) && is_plain_sum(a->residual) == (is_plain))
 
 #define CK_NORM_COPY(name, type, residual, dropout, plain)                                                         \
     V_SLOW void CK_JOIN(norm_##name, CK_SUFFIX)(const ck_norm_args *a, int is_centred, int64_t begin, int64_t end, \

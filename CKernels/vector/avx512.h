@@ -39,7 +39,7 @@ V_FN void vh_store_n(uint16_t *p, int64_t n, vh a) { _mm256_mask_storeu_epi16(p,
 V_FN void vh_stream(uint16_t *p, vh a) { _mm256_stream_si256((__m256i *)p, a); }
 
 V_FN vf v_widen_bf16(vh a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(a), 16)); }
-V_FN vh v_round_bf16(vf a) {
+V_FN vh v_round_bf16_any(vf a) {
     const __m512i upper = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0x1f001d, 0x1b0019, 0x170015, 0x130011, 0xf000d, 0xb0009,
                                            0x70005, 0x30001);
     const __m512i quiet_nan = _mm512_set1_epi32(0x22);  // what a NaN becomes: itself, quiet; others stay
@@ -51,7 +51,13 @@ V_FN vh v_round_bf16(vf a) {
 }
 #if V_DOTS_PAIRS
 V_FN vh v_round_bf16_normal(vf a) { return (__m256i)_mm512_cvtneps_pbh(a); }
+V_FN vh v_round_bf16(vf a) {
+    int some_subnormal = _mm512_fpclass_ps_mask(a, 0x20) != 0;  // the conversion takes them for 0
+    if (__builtin_expect(some_subnormal, 0)) return v_round_bf16_any(a);
+    return v_round_bf16_normal(a);
+}
 #else
+V_FN vh v_round_bf16(vf a) { return v_round_bf16_any(a); }
 V_FN vh v_round_bf16_normal(vf a) { return v_round_bf16(a); }
 #endif
 V_FN vf v_widen_f16(vh a) { return _mm512_cvtph_ps(a); }
