@@ -18,7 +18,7 @@
 #include "kernels/norm_rare_row.h"
 #include "kernels/norm_short_body.h"
 #include "kernels/reach_trial.h"
-#include "kernels/norm_streamed_body.h"
+#include "kernels/norm_grouped_body.h"
 #include "kernels/norm_body.h"
 #include "kernels/norm_backward_body.h"
 #include "kernels/norm_double_backward_body.h"

@@ -26,7 +26,7 @@ CK_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
 #include "kernels/norm_rare_row.h"
 #include "kernels/norm_short_body.h"
 #include "kernels/reach_trial.h"
-#include "kernels/norm_streamed_body.h"
+#include "kernels/norm_grouped_body.h"
 #include "kernels/norm_body.h"
 #include "kernels/norm_backward_body.h"
 #include "kernels/product_tile.h"

@@ -43,6 +43,7 @@ V_FN void norm_rows(const ck_norm_args *a, int is_centred, int64_t begin, int64_
     norm_call call;
     norm_call_set(&call, a, is_centred, reach, kind);
     int streaming = reach == CK_STREAMED, is_short = a->cols <= SHORT && !is_special(a);
+    int shares = kind.type == CK_F32 && !kind.residual && !call.fetches && !is_special(a);
     norm_kind kept = {.type = kind.type};
     if (is_exact_sum(kind) && call.kept) {
         if (is_short)
@@ -52,7 +53,9 @@ V_FN void norm_rows(const ck_norm_args *a, int is_centred, int64_t begin, int64_
     } else if (is_short)
         norm_short(&call, begin, end, streaming, kind, kind);
     else if (streaming)
-        norm_streamed(&call, begin, end, kind);
+        norm_grouped(&call, begin, end, 1, kind);
+    else if (shares && rows_share_chunks(end - begin, a->cols))
+        norm_grouped(&call, begin, end, 0, kind);
     else
         norm_cached(&call, begin, end, kind, kind);
     if (streaming) v_stream_end();

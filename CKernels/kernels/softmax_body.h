@@ -19,7 +19,7 @@ V_FN int64_t head_of_row(target y, int64_t n) {
 }
 
 /// Columns that pass through the three rows together; nothing happens to a row that is NULL. `fetch`: what is searched
-/// is asked for thrice, as in norm_streamed_body.h.
+/// is asked for thrice, as in norm_grouped_body.h.
 #define STRIP 256
 
 typedef struct softmax_stations {

@@ -1,31 +1,37 @@
-// norm_streamed_body.h: normalization of tensors beyond the caches: the output goes past them.
+// norm_grouped_body.h: normalization of a group of rows after another, block by block: the moments of one group are found
+// while the group before it is written.
 //
-// A streamed store and a line on its way from memory hold the same few buffers, so what counts here is a steady
-// flow: block by block, the moments of a group of rows are found while the group before it is written. The rows that
-// are read follow each other, as in a copy; the rows that are written take turns on each chunk of columns, so
-// that its weight and bias stay in the first cache level. Each line is asked for three times ahead, because a
-// processor with full buffers forgets such a wish (4096x4096: once 46 %, three times 64 % of the copy, and with
-// groups 92 %; Zen 4, 2026-11-25).
-// Bound: bandwidth.
+// The rows that are read follow each other, as in a copy; the rows that are written take turns on each chunk of columns, so
+// that its weight and bias stay in the first cache level. In the caches this is what wide rows gain by: 256x4096 230 and
+// 168 us, with AVX2 267 and 197; narrow ones share nothing and lose (Zen 4, 2026-11-27).
+//
+// Beyond the caches the output goes past them. A streamed store and a line on its way from memory hold the same few
+// buffers, so what counts there is a steady flow, and each line is asked for three times ahead, because a processor with
+// full buffers forgets such a wish (4096x4096: once 46 %, three times 64 % of the copy, and with groups 92 %; Zen 4,
+// 2026-11-25).
+// Bound: bandwidth; in the caches by loads.
 
 /// Rows in a group: the statistics of several short rows overlap; wide rows share their chunks of weight and bias, as
 /// long as the group stays in the second cache level.
 #define MOST_TOGETHER 8
 V_FN int rows_together(int64_t n) { return n <= 512 ? 4 : n <= 2 * CHUNK ? 1 : n <= 4 * CHUNK ? MOST_TOGETHER : 2; }
+/// Whether it pays in the caches, too.
+V_FN int rows_share_chunks(int64_t rows, int64_t n) { return n > 2 * CHUNK && rows >= rows_together(n); }
 
 /// Moments of one chunk and output of another, of the same width.
-V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chunk *o, moments r, int fetch, norm_kind kind) {
+V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chunk *o, moments r, int fetch,
+                            int streaming, norm_kind kind) {
     deviations d = no_deviations();
     int64_t i = 0;
     for (; i + BLOCK <= o->width; i += BLOCK) {
         for (int far = 2; far <= 8 && fetch; far *= 2) fetch_input(next, i, far * AHEAD, kind);
         V_UNROLL
         for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, BLOCK, centre, k, UNSCALED, kind);
-        normalize_block(o, i, r, 1, UNSCALED, kind);
+        normalize_block(o, i, r, streaming, UNSCALED, kind);
     }
     if (i < o->width) {
         for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, o->width - i, centre, k, UNSCALED, kind);
-        normalize_rest(o, i, r, 1, UNSCALED, kind);
+        normalize_rest(o, i, r, streaming, UNSCALED, kind);
     }
     return d;
 }
@@ -37,13 +43,14 @@ typedef struct row_group {
 } row_group;
 
 /// Writes the rows of `g`, which begin at `row`, and finds the moments of the `reading` ones after them.
-V_FN void group_pass(norm_call *call, row_group *g, int64_t row, int together, int reading, norm_kind kind) {
+V_FN void group_pass(norm_call *call, row_group *g, int64_t row, int together, int reading, int streaming,
+                     norm_kind kind) {
     const ck_norm_args *a = call->args;
     int64_t n = a->cols, next = row + together, chunks = (n + CHUNK - 1) / CHUNK;
     row_sums total[MOST_TOGETHER];
     norm_row rows[MOST_TOGETHER];
     float centre[MOST_TOGETHER];
-    int fetch = input_is_flowing(n, a->x_stride, a->residual, kind);
+    int fetch = streaming && input_is_flowing(n, a->x_stride, a->residual, kind);
     for (int k = 0; k < reading; k++) {
         rows[k] = row_to_read(call, next + k, kind);
         centre[k] = first_centre(call, &rows[k], UNSCALED, kind);
@@ -59,10 +66,10 @@ V_FN void group_pass(norm_call *call, row_group *g, int64_t row, int together, i
         if (writes) o = output_chunk_at(call, row + out, to, kind);
         deviations part = no_deviations();
         if (reads && writes && width == o.width) {
-            part = both_chunks(&source, v_set(centre[in]), &o, g->moments[out], fetch, kind);
+            part = both_chunks(&source, v_set(centre[in]), &o, g->moments[out], fetch, streaming, kind);
         } else {
             if (reads) part = chunk_deviations(&source, width, v_set(centre[in]), UNSCALED, fetch, kind);
-            if (writes) normalize_chunk(&o, g->moments[out], 1, UNSCALED, NO_FETCHING, kind);
+            if (writes) normalize_chunk(&o, g->moments[out], streaming, UNSCALED, NO_FETCHING, kind);
         }
         row_sums_add(&total[in], part, from);
     }
@@ -74,11 +81,12 @@ V_FN void group_pass(norm_call *call, row_group *g, int64_t row, int together, i
     }
 }
 
-V_FN void norm_streamed(norm_call *call, int64_t begin, int64_t end, norm_kind kind) {
+V_FN void norm_grouped(norm_call *call, int64_t begin, int64_t end, int streaming, norm_kind kind) {
     int together = rows_together(call->args->cols);
     row_group g = {0};
     for (int64_t row = begin - together; row < end; row += together) {
         int64_t reading = end - (row + together);
-        group_pass(call, &g, row, together, reading < 0 ? 0 : (int)lesser(together, reading), kind);
+        int read = reading < 0 ? 0 : (int)lesser(together, reading);
+        group_pass(call, &g, row, together, read, streaming, kind);
     }
 }
