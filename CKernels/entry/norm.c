@@ -109,7 +109,7 @@ static ck_status run_norm(const ck_norm_args *args, int is_centred, ck_run run) 
     int64_t tensors = 2 + (args->addend != 0) + (args->residual != 0) + (args->residual && args->residual->sum);
     int64_t bytes = tensors * args->rows * args->cols * ck_size_of(args->type);
     int64_t size = rows_per_block(args->cols), blocks = (args->rows + size - 1) / size;
-    call.reach = ck_reach_of(blocks, bytes, run.threads, may_stream(args));
+    call.reach = ck_reach_of(blocks, bytes, run.threads, may_stream(args), args->type);
     ck_run_blocks(blocks, bytes, run.threads, run_rows, &call);
     return CK_OK;
 }
