@@ -50,8 +50,10 @@ V_FN void norm_rows(const ck_norm_args *a, int is_centred, int64_t begin, int64_
             norm_short(&call, begin, end, 0, kind, kept);
         else
             norm_cached(&call, begin, end, kind, kept);
-    } else if (is_short)
-        norm_short(&call, begin, end, streaming, kind, kind);
+    } else if (is_short && streaming)
+        norm_short(&call, begin, end, 1, kind, kind);
+    else if (is_short)
+        norm_short(&call, begin, end, 0, kind, kind);
     else if (streaming)
         norm_grouped(&call, begin, end, 1, kind);
     else if (shares && rows_share_chunks(end - begin, a->cols))

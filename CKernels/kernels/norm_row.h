@@ -70,6 +70,19 @@ V_FN output_chunk output_chunk_at(norm_call *call, int64_t row, int64_t column, 
     return o;
 }
 
+/// The same columns of the row that is `rows` further on.
+V_FN output_chunk output_chunk_below(const norm_call *call, output_chunk o, int64_t rows, norm_kind kind) {
+    const ck_norm_args *a = call->args;
+    int is_kept = !kind.residual && call->kept;
+    o.x.x = source_at(typed_source(o.x.x, kind), rows * (is_kept ? call->kept_stride : a->x_stride));
+    o.y = target_at(typed_target(o.y, kind), rows * a->y_stride);
+    if (!kind.residual) return o;
+    o.x.branch = source_at(typed_source(o.x.branch, kind), rows * a->residual->branch_stride);
+    o.x.row += rows;
+    if (o.sum.at) o.sum = target_at(typed_target(o.sum, kind), rows * a->residual->sum_stride);
+    return o;
+}
+
 /// The normalized values of elements i ... i + 15 of the input `h`.
 V_FN vf affine_left(const output_chunk *o, int64_t i, int64_t left, vf h, moments r, scaling s) {
     vf d = centred(h, v_set(r.centre), s);

@@ -52,12 +52,13 @@ V_FN void short_rows(norm_call *call, int64_t begin, int count, int streaming, f
     int rare = v_outside(count, q, ORDINARY_LEAST, ORDINARY_MOST);
     vf margin = v_fnma(v_mul(v_set(4.0f), all_deltas), all_deltas, v);  // below 0: is_far
     rare |= v_outside(count, margin, 0.0f, INFINITY);
+    output_chunk first = output_chunk_at(call, begin, 0, written);
     for (int row = 0; row < count; row++) {
         if (rare >> row & 1) {
             CK_JOIN(norm_rare_row, CK_SUFFIX)(call, begin + row, written);
             continue;
         }
-        output_chunk o = output_chunk_at(call, begin + row, 0, written);
+        output_chunk o = output_chunk_below(call, first, row, written);
         normalize_chunk(&o, (moments){centre[row], delta[row], rstd[row], rstd[row]}, streaming, UNSCALED, f, written);
     }
 }
