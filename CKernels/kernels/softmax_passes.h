@@ -61,7 +61,7 @@ V_FN void exp_columns(lanes *sum, const softmax_pass *p, int64_t from, int64_t t
     softmax_pass own = *p;  // a copy, which stores cannot change
     lanes total = *sum;
     for (; from + BLOCK <= to; from += BLOCK)
-        if (!V_SCALES_AT_ONCE && are_above_low(least_of_block(own.x, from), own.shift, NORMAL_ABOVE))
+        if (are_above_low(least_of_block(own.x, from), own.shift, NORMAL_ABOVE))
             exp_block(&total, &own, from, BLOCK, 1);
         else
             exp_block(&total, &own, from, BLOCK, 0);

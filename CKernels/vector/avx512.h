@@ -4,7 +4,6 @@ typedef __m512 vf;
 
 #define V_TOGETHER 4
 #define V_SUMS 24
-#define V_SCALES_AT_ONCE 1
 #ifndef V_DOTS_PAIRS
 #define V_DOTS_PAIRS 0
 #endif

@@ -40,7 +40,6 @@
 //   v_scale_by_power(a, k)    a * 2^k, rounded once, for an integer |k| <= 252 and an |a| from 2^-100 to 2^100 or 0;
 //                             NaN where a is one, whatever k is
 //   v_power_of_two(a)         2^n where a is 3 * 2^22 + 127 + n, for integers -126 <= n <= 127: bits 23 places to the left
-//   V_SCALES_AT_ONCE          1 if v_scale_by_power takes no longer than that and a multiplication
 //   v_pair_bf16(a, b)         in each lane the bfloat16 numbers a (upper half) and b (lower half); a and b are such
 //   v_pairs_of(a, b)          the 16 pairs of 16-bit patterns, lower halves first, that a and then b are in memory
 //   v_swap_pairs(a)           lanes as pairs: upper and lower half trade places

@@ -4,7 +4,6 @@ typedef float32x4x4_t vf;
 
 #define V_TOGETHER 2
 #define V_SUMS 6
-#define V_SCALES_AT_ONCE 0
 #ifndef V_DOTS_PAIRS
 #define V_DOTS_PAIRS 0
 #endif

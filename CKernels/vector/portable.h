@@ -6,7 +6,6 @@ typedef struct vf {
 
 #define V_TOGETHER 4
 #define V_SUMS 24
-#define V_SCALES_AT_ONCE 0
 #ifndef V_DOTS_PAIRS
 #define V_DOTS_PAIRS 0
 #endif
