@@ -41,11 +41,15 @@ V_FN int64_t attention_row_start(const attention_item *item, ck_strides s, atten
     return strided(s, 0, at.head, packed[item->batch] + at.query);
 }
 
-/// Whether some of the rows first ..< first + rows take part in keys j ..< j + count.
-V_FN int rows_meet(const attention_item *item, int64_t first, int64_t rows, int64_t j, int64_t count) {
-    for (int64_t i = first; i < first + rows; i++)
-        if (item->mask[i].keys.from < j + count && item->mask[i].keys.to > j) return 1;
-    return 0;
+/// How many of the keys j ..< j + count there are up to the last one that some of the rows first ..< first + rows takes part
+/// in; 0 if none does.
+V_FN int64_t keys_met(const attention_item *item, int64_t first, int64_t rows, int64_t j, int64_t count) {
+    int64_t met = 0;
+    for (int64_t i = first; i < first + rows; i++) {
+        key_range keys = item->mask[i].keys;
+        if (keys.from < j + count && keys.to - j > met) met = lesser(keys.to - j, count);
+    }
+    return met;
 }
 
 /// Which of the 64 keys from j on dropout leaves to row i, a bit each.
@@ -59,10 +63,11 @@ V_FN uint64_t kept_keys_of_row(const attention_item *item, int64_t i, int64_t j)
     return item->dropout.threshold > 0 ? CK_JOIN(kept_keys, CK_SUFFIX)(item, i, j) : ~(uint64_t)0;
 }
 
-/// Scores of a tile, from key j on. The first rows ask for the next block.
-V_FN void score_tile(attention_item *item, int64_t first, int rows, int64_t j) {
+/// Scores of a tile with keys j ..< j + count. The first rows ask for the next block.
+V_FN void score_tile(attention_item *item, int64_t first, int rows, int64_t j, int64_t count) {
     float_rows *keys = &item->keys_turned;
     product p = product_with(keys, item->scores + first * BLOCK, BLOCK, REPLACED);
+    p.columns = ck_whole_vectors(count);
     for (int r = 0; r < rows; r++) p.a[r] = (keys->is_paired ? item->paired_query : item->query)[first + r];
     if (first == 0) p.ahead = rows_ahead(&item->key, j + BLOCK, item->range.to, 1);
     CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
@@ -105,41 +110,42 @@ V_FN int weigh_row(const attention_item *item, attention_state *state, int64_t i
         V_UNROLL
         for (int k = 0; k < 4; k++) v_store(scores + 16 * k, e[k]);
     }
-    return has_zeros || ~kept;
+    return has_zeros != 0 || ~kept != 0;
 }
 
-/// A bit for each tile of an item.
-typedef uint32_t tile_set;
-V_FN int has_row(tile_set tiles, int64_t i) { return tiles >> i / TILE_ROWS & 1; }
+/// What the tiles of an item have in a block: how many of its keys they meet, and whether a weight may be 0.
+typedef struct block_tiles {
+    uint8_t keys[CK_ITEM_ROWS / TILE_ROWS], has_zeros[CK_ITEM_ROWS / TILE_ROWS];
+} block_tiles;
 
-/// Turns the scores of up to 16 rows, those of `tiles`, into weights. Returns the tiles of which some may be 0. The
-/// maxima of all rows are found before the first exponential: what follows from them fills the lanes of a vector.
-V_FN tile_set weigh_rows(const attention_item *item, attention_state *state, tile_set tiles, int64_t first, int64_t j) {
+/// Turns the scores of up to 16 rows into weights. The maxima of all of them are found before the first exponential: what
+/// follows from them fills the lanes of a vector. Of keys that a tile does not meet there are no scores; the masks say so.
+V_FN void weigh_rows(const attention_item *item, attention_state *state, block_tiles *tiles, int64_t first, int64_t j) {
     int64_t end = lesser(first + 16, item->count);
     vf most[16];
     float anchor[16], low[16], power[16];
     for (int r = 0; r < 16; r++) most[r] = v_set(-INFINITY);
     for (int64_t i = first; i < end; i++)
-        if (has_row(tiles, i)) most[i - first] = mask_row_scores(item, i, j);
+        if (tiles->keys[i / TILE_ROWS]) most[i - first] = mask_row_scores(item, i, j);
     exp_shift all = state_raise(state, first, v_fold_most_rows(most));
     v_store(anchor, all.anchor);
     v_store(low, all.low);
     v_store(power, all.power);
-    tile_set zeros = 0;
     for (int64_t i = first; i < end; i++) {
         int64_t r = i - first;
-        if (!has_row(tiles, i)) continue;
+        if (!tiles->keys[i / TILE_ROWS]) continue;
         exp_shift shift = {v_set(anchor[r]), v_set(low[r]), v_set(power[r])};
-        zeros |= (tile_set)weigh_row(item, state, i, shift, j) << i / TILE_ROWS;
+        tiles->has_zeros[i / TILE_ROWS] |= weigh_row(item, state, i, shift, j);
     }
-    return zeros;
 }
 
-/// Adds the weighted values of a block, from key j on, to the sums of a tile.
-V_FN void sum_tile(attention_item *item, attention_state *state, int64_t first, int rows, int has_zeros, int64_t j) {
+/// Adds the weighted values of keys j ..< j + count to the sums of a tile.
+V_FN void sum_tile(attention_item *item, attention_state *state, int64_t first, int rows, int has_zeros, int64_t j,
+                   int64_t count) {
     float_rows *values = &item->values;
     float *weighted = state->weighted + first * state->pitch;
     product p = product_with(values, weighted, state->pitch, state->unrounded ? ADDED : CONTINUED);
+    p.depth = values->is_paired ? (count + 1) / 2 : count;
     for (int r = 0; r < rows; r++) p.a[r] = item->scores + (first + r) * BLOCK;
     if (first == 0) p.ahead = rows_ahead(&item->value, j + BLOCK, item->range.to, 0);
     if (has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(values))
@@ -150,17 +156,18 @@ V_FN void sum_tile(attention_item *item, attention_state *state, int64_t first, 
 
 /// One block of `count` keys, from key j on, for all rows. Keys, and then values, stay in the first cache level.
 V_FN void attend_block(attention_item *item, attention_state *state, int64_t j, int64_t count) {
-    tile_set tiles = 0, zeros = 0;
+    block_tiles tiles = {0};
     for (int64_t i = 0; i < item->count; i += TILE_ROWS) {
         int rows = (int)lesser(TILE_ROWS, item->count - i);
-        if (!rows_meet(item, i, rows, j, count)) continue;
-        tiles |= (tile_set)1 << i / TILE_ROWS;
-        score_tile(item, i, rows, j);
+        int64_t met = keys_met(item, i, rows, j, count);
+        tiles.keys[i / TILE_ROWS] = (uint8_t)met;
+        if (met) score_tile(item, i, rows, j, met);
     }
-    for (int64_t i = 0; i < item->count; i += 16) zeros |= weigh_rows(item, state, tiles, i, j);
-    for (int64_t i = 0; i < item->count; i += TILE_ROWS)
-        if (has_row(tiles, i))
-            sum_tile(item, state, i, (int)lesser(TILE_ROWS, item->count - i), has_row(zeros, i), j);
+    for (int64_t i = 0; i < item->count; i += 16) weigh_rows(item, state, &tiles, i, j);
+    for (int64_t i = 0; i < item->count; i += TILE_ROWS) {
+        int64_t tile = i / TILE_ROWS, met = tiles.keys[tile];
+        if (met) sum_tile(item, state, i, (int)lesser(TILE_ROWS, item->count - i), tiles.has_zeros[tile], j, met);
+    }
 }
 
 /// The sums over one chunk of keys.
@@ -169,7 +176,7 @@ V_FN void attend_chunk(attention_item *item, attention_state *state, int64_t chu
     state_clear(state, item->count);
     for (int64_t j = from; j < to; j += BLOCK) {
         int64_t count = lesser(BLOCK, to - j);
-        if (!rows_meet(item, 0, item->count, j, count)) continue;
+        if (!keys_met(item, 0, item->count, j, count)) continue;
         CK_JOIN(turn_rows, CK_SUFFIX)(&item->key, j, count, item->turned);
         item->keys_turned = (float_rows){item->turned, BLOCK, item->key.width, BLOCK, 1, 0};
         item->values = CK_JOIN(widen_rows, CK_SUFFIX)(&item->value, j, count, item->widened);
