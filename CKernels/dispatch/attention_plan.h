@@ -32,8 +32,8 @@ static inline int64_t ck_state_floats(const ck_attention_plan *p) {
     return 3 * ck_whole_vectors(p->rows_per_item) + p->rows_per_item * ((p->rounds ? 32 : 16) + p->pitch);
 }
 
-/// Floats that a thread works in: a block of keys, values and scores, queries (with rounding also as pairs), the sums of
-/// two chunks.
+/// Floats that a thread works in: a block of keys, values and scores, queries (with rounding also as pairs), the sums
+/// of two chunks.
 static inline int64_t ck_attention_floats(const ck_attention_plan *p, int64_t head_size) {
     int64_t width = ck_whole_vectors(head_size);
     int64_t query = width + (p->rounds ? ck_whole_vectors(width / 2) : 0);

@@ -69,23 +69,26 @@ static ck_status check_memory(const ck_norm_args *a) {
     };
     CK_CHECK(ck_check_pointer(inputs[X]));
     if (a->residual) CK_CHECK(ck_check_pointer(inputs[BRANCH]));
-    if (!a->quantized) CK_CHECK(ck_check_pointer(outputs[Y]));
-    else CK_CHECK(ck_check_pointer(outputs[QUANTIZED_SCALE]));
+    if (!a->quantized)
+        CK_CHECK(ck_check_pointer(outputs[Y]));
+    else
+        CK_CHECK(ck_check_pointer(outputs[QUANTIZED_SCALE]));
     if (a->quantized_scale && !a->quantized) return CK_NULL_POINTER;
     for (int i = 0; i < INPUTS; i++) CK_CHECK(ck_check_optional(inputs[i]));
     for (int i = 0; i < OUTPUTS; i++) CK_CHECK(ck_check_optional(outputs[i]));
 
     for (int i = 0; i < OUTPUTS; i++) {
         int replaceable = i == Y ? ADDEND : i == SUM ? BRANCH : -1;
-        for (int k = 0; k < INPUTS; k++) CK_CHECK(ck_check_output(outputs[i], &inputs[k], 1, k <= replaceable ? 0 : -1));
+        for (int k = 0; k < INPUTS; k++)
+            CK_CHECK(ck_check_output(outputs[i], &inputs[k], 1, k <= replaceable ? 0 : -1));
         CK_CHECK(ck_check_output(outputs[i], outputs, i, -1));
     }
     return CK_OK;
 }
 
-/// Columns from which on a row of y and one of the sum are streamed in turns. Zen 3: 4096x4096 32.9 and streamed 25.9 ms,
-/// but 16384x768 16.9 and 18.1, 65536x256 29.1 and 33.8, 65536x64 4.9 and 10.2 (2026-11-26). Zen 4: 65536x256 11.2 and 6.4,
-/// with AVX2 12.8 and 7.8, 65536x64 2.4 and 2.1 (2026-11-27).
+/// Columns from which on a row of y and one of the sum are streamed in turns. Zen 3: 4096x4096 32.9 and streamed 25.9
+/// ms, but 16384x768 16.9 and 18.1, 65536x256 29.1 and 33.8, 65536x64 4.9 and 10.2 (2026-11-26). Zen 4: 65536x256 11.2
+/// and 6.4, with AVX2 12.8 and 7.8, 65536x64 2.4 and 2.1 (2026-11-27).
 static int64_t streamed_pair(void) { return ck_isas_available() >> CK_ISA_AVX512 & 1 ? 1 : 512; }
 
 /// Whether stores past the caches are possible: whole lines, and not where input was read.

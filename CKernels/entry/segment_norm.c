@@ -114,8 +114,7 @@ static ck_status run_forward(const ck_segment_norm_args *args, int is_centred, c
     CK_CHECK(ck_select(run.isa, &call.table));
     int64_t bytes = 2 * args->rows * args->cols * ck_size_of(args->type);
     int64_t size = rows_per_block(args->cols), blocks = (args->rows + size - 1) / size;
-    call.reach = ck_reach_of(blocks, bytes, run.threads, args->x != args->y && are_segments_aligned(args),
-                             args->type);
+    call.reach = ck_reach_of(blocks, bytes, run.threads, args->x != args->y && are_segments_aligned(args), args->type);
     ck_run_blocks(blocks, bytes, run.threads, run_rows, &call);
     return CK_OK;
 }

@@ -13,9 +13,9 @@ static inline int64_t ck_cached_bytes(int64_t blocks, int64_t bytes, int32_t thr
     return ck_is_shared(blocks, bytes, threads) ? ck_last_cache() / 8 * 7 : ck_last_cache() / 2;
 }
 
-/// How far away a call's tensors lie, which are `bytes` in all. What takes a third of the last cache level is most often
-/// there when it is read; where it is not, outputs of half lines do better in the caches (bfloat16 512x1024 from memory
-/// 180 and streamed 200 us, AVX2, Zen 4, 2026-11-27).
+/// How far away a call's tensors lie, which are `bytes` in all. What takes a third of the last cache level is most
+/// often there when it is read; where it is not, outputs of half lines do better in the caches (bfloat16 512x1024 from
+/// memory 180 and streamed 200 us, AVX2, Zen 4, 2026-11-27).
 static inline ck_reach ck_reach_of(int64_t blocks, int64_t bytes, int32_t threads, int may_stream, ck_type type) {
     if (may_stream && bytes > ck_cached_bytes(blocks, bytes, threads)) return CK_STREAMED;
     if (bytes > ck_last_cache() / 3) return CK_FAR;

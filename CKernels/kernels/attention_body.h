@@ -41,8 +41,8 @@ V_FN int64_t attention_row_start(const attention_item *item, ck_strides s, atten
     return strided(s, 0, at.head, packed[item->batch] + at.query);
 }
 
-/// How many of the keys j ..< j + count there are up to the last one that some of the rows first ..< first + rows takes part
-/// in; 0 if none does.
+/// How many of the keys j ..< j + count there are up to the last one that some of the rows first ..< first + rows takes
+/// part in; 0 if none does.
 V_FN int64_t keys_met(const attention_item *item, int64_t first, int64_t rows, int64_t j, int64_t count) {
     int64_t met = 0;
     for (int64_t i = first; i < first + rows; i++) {
@@ -118,8 +118,9 @@ typedef struct block_tiles {
     uint8_t keys[CK_ITEM_ROWS / TILE_ROWS], has_zeros[CK_ITEM_ROWS / TILE_ROWS];
 } block_tiles;
 
-/// Turns the scores of up to 16 rows into weights. The maxima of all of them are found before the first exponential: what
-/// follows from them fills the lanes of a vector. Of keys that a tile does not meet there are no scores; the masks say so.
+/// Turns the scores of up to 16 rows into weights. The maxima of all of them are found before the first exponential:
+/// what follows from them fills the lanes of a vector. Of keys that a tile does not meet there are no scores; the masks
+/// say so.
 V_FN void weigh_rows(const attention_item *item, attention_state *state, block_tiles *tiles, int64_t first, int64_t j) {
     int64_t end = lesser(first + 16, item->count);
     vf most[16];
@@ -182,8 +183,7 @@ V_FN void attend_chunk(attention_item *item, attention_state *state, int64_t chu
         item->values = CK_JOIN(widen_rows, CK_SUFFIX)(&item->value, j, count, item->widened);
         if (V_DOTS_PAIRS && item->is_paired)
             CK_JOIN(pair_rows, CK_SUFFIX)(&item->keys_turned, item->turned, LEAST_FACTOR);
-        if (V_DOTS_PAIRS && state->unrounded)
-            CK_JOIN(pair_rows, CK_SUFFIX)(&item->values, item->widened, LEAST_VALUE);
+        if (V_DOTS_PAIRS && state->unrounded) CK_JOIN(pair_rows, CK_SUFFIX)(&item->values, item->widened, LEAST_VALUE);
         attend_block(item, state, j, count);
     }
 }

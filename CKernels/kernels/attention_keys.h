@@ -97,8 +97,8 @@ V_SLOW int CK_JOIN(are_finite, CK_SUFFIX)(float_rows *r) {
     return r->is_finite;
 }
 
-/// Factors of pairs from here on, and values from there on that meet rounded weights, have products whose sums are never
-/// subnormal: they are multiples of 2^-126.
+/// Factors of pairs from here on, and values from there on that meet rounded weights, have products whose sums are
+/// never subnormal: they are multiples of 2^-126.
 #define LEAST_FACTOR 0x1p-56f
 #define LEAST_VALUE 0x1p-72f
 

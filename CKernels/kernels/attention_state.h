@@ -3,8 +3,8 @@
 //     e(s)     = e^s below a power of e near the largest score so far (math/softmax.h); 0 for scores NOTHING below that
 //     sum      = sum of e(s),   weighted = sum of e(s) * value
 //
-// Where weights are rounded to bfloat16, these are the sums of rounded ones, and the sum of unrounded ones is kept for the
-// logarithm: e(s) of one key divided by itself must be 1, and the logarithm must not feel the rounding.
+// Where weights are rounded to bfloat16, these are the sums of rounded ones, and the sum of unrounded ones is kept for
+// the logarithm: e(s) of one key divided by itself must be 1, and the logarithm must not feel the rounding.
 //
 // When a larger score comes, both are multiplied by the ratio of the two powers. Between scores of at most 2^16 it is a
 // power of two, which rounds nothing.

@@ -64,16 +64,16 @@ V_FN void norm_rows(const ck_norm_args *a, int is_centred, int64_t begin, int64_
 }
 
 /// A copy of the bodies for each kind of `a`. Dropout has one for all types: the generator takes most of its time.
-#define CK_NORM_KINDS(KIND)          \
-    KIND(f32, CK_F32, 0, 0, 0)       \
-    KIND(bf16, CK_BF16, 0, 0, 0)     \
-    KIND(f16, CK_F16, 0, 0, 0)       \
-    KIND(plain_f32, CK_F32, 1, 0, 1) \
+#define CK_NORM_KINDS(KIND)            \
+    KIND(f32, CK_F32, 0, 0, 0)         \
+    KIND(bf16, CK_BF16, 0, 0, 0)       \
+    KIND(f16, CK_F16, 0, 0, 0)         \
+    KIND(plain_f32, CK_F32, 1, 0, 1)   \
     KIND(plain_bf16, CK_BF16, 1, 0, 1) \
-    KIND(plain_f16, CK_F16, 1, 0, 1) \
-    KIND(sum_f32, CK_F32, 1, 0, 0)   \
-    KIND(sum_bf16, CK_BF16, 1, 0, 0) \
-    KIND(sum_f16, CK_F16, 1, 0, 0)   \
+    KIND(plain_f16, CK_F16, 1, 0, 1)   \
+    KIND(sum_f32, CK_F32, 1, 0, 0)     \
+    KIND(sum_bf16, CK_BF16, 1, 0, 0)   \
+    KIND(sum_f16, CK_F16, 1, 0, 0)     \
     KIND(dropped, a->type, 1, 1, 0)
 
 /// Whether a sum is x + branch.

@@ -1,15 +1,14 @@
-// norm_grouped_body.h: normalization of a group of rows after another, block by block: the moments of one group are found
-// while the group before it is written.
+// norm_grouped_body.h: normalization of a group of rows after another, block by block: the moments of one group are
+// found while the group before it is written.
 //
-// The rows that are read follow each other, as in a copy; the rows that are written take turns on each chunk of columns, so
-// that its weight and bias stay in the first cache level. In the caches this is what wide rows gain by: 256x4096 230 and
-// 168 us, with AVX2 267 and 197; narrow ones share nothing and lose (Zen 4, 2026-11-27).
+// The rows that are read follow each other, as in a copy; the rows that are written take turns on each chunk of
+// columns, so that its weight and bias stay in the first cache level. In the caches this is what wide rows gain by:
+// 256x4096 230 and 168 us, with AVX2 267 and 197; narrow ones share nothing and lose (Zen 4, 2026-11-27).
 //
 // Beyond the caches the output goes past them. A streamed store and a line on its way from memory hold the same few
-// buffers, so what counts there is a steady flow, and each line is asked for three times ahead, because a processor with
-// full buffers forgets such a wish (4096x4096: once 46 %, three times 64 % of the copy, and with groups 92 %; Zen 4,
-// 2026-11-25).
-// Bound: bandwidth; in the caches by loads.
+// buffers, so what counts there is a steady flow, and each line is asked for three times ahead, because a processor
+// with full buffers forgets such a wish (4096x4096: once 46 %, three times 64 % of the copy, and with groups 92 %; Zen
+// 4, 2026-11-25). Bound: bandwidth; in the caches by loads.
 
 /// Rows in a group: the statistics of several short rows overlap; wide rows share their chunks of weight and bias, as
 /// long as the group stays in the second cache level.
@@ -56,7 +55,7 @@ V_FN void group_pass(norm_call *call, row_group *g, int64_t row, int together, i
         centre[k] = first_centre(call, &rows[k], UNSCALED, kind);
     }
     for (int64_t step = 0; step < together * chunks; step++) {
-        int64_t in = step / chunks, from = step % chunks * CHUNK;    // row by row
+        int64_t in = step / chunks, from = step % chunks * CHUNK;     // row by row
         int64_t out = step % together, to = step / together * CHUNK;  // chunk by chunk
         int64_t width = lesser(CHUNK, n - from);
         int reads = in < reading, writes = g->ordinary[out];
@@ -76,8 +75,10 @@ V_FN void group_pass(norm_call *call, row_group *g, int64_t row, int together, i
     for (int k = 0; k < together; k++) {
         deviations d = row_sums_total(&total[k], n);
         g->ordinary[k] = k < reading && finish_moments(&g->moments[k], centre[k], &d, n, a->epsilon, call->is_centred);
-        if (g->ordinary[k]) save_moments(a, next + k, g->moments[k], 1.0f);
-        else if (k < reading) CK_JOIN(norm_rare_row, CK_SUFFIX)(call, next + k, kind);
+        if (g->ordinary[k])
+            save_moments(a, next + k, g->moments[k], 1.0f);
+        else if (k < reading)
+            CK_JOIN(norm_rare_row, CK_SUFFIX)(call, next + k, kind);
     }
 }
 

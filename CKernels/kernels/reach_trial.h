@@ -2,8 +2,8 @@
 //
 // To ask ahead, and not to keep sums, costs rows in the caches up to a third of their time and saves rows in memory up
 // to a quarter; to write past the caches, where that is possible, saves these a half: what is overwritten is not read.
-// Only the rows can tell where they are. So a call does its first rows in both ways and goes on in the one that took less
-// time. The bits are the same in both. LayerNorm and a residual sum of 512x1024, microseconds:
+// Only the rows can tell where they are. So a call does its first rows in both ways and goes on in the one that took
+// less time. The bits are the same in both. LayerNorm and a residual sum of 512x1024, microseconds:
 //
 //                    hot         from memory    hot          from memory
 //     near           78          344            146          662

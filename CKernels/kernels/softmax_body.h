@@ -1,8 +1,8 @@
 // softmax_body.h: y = e^x / sum(e^x), or its logarithm, for a range of rows.
 //
-// Three rows are on their way at once, 256 columns of each in turn: one is written, of the next one the exponentials are
-// summed, and of the one after that the largest element is found. So memory is read and written while exponentials are
-// computed, and the exponentials of one row, which stay in the second cache level, take the place of those just
+// Three rows are on their way at once, 256 columns of each in turn: one is written, of the next one the exponentials
+// are summed, and of the one after that the largest element is found. So memory is read and written while exponentials
+// are computed, and the exponentials of one row, which stay in the second cache level, take the place of those just
 // written. They are kept on the stack: computing them twice costs more than memory does, and as outputs they would pass
 // through the caches twice. Bound: exponentials (8 multiplications and 8 additions a vector); beyond the caches
 // bandwidth.

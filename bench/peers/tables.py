@@ -1,6 +1,6 @@
 """Tables of results: ours beside the best other library, and geometric means a family.
 
-    python3 bench/peers/tables.py        writes those of bench/results/PEERS.md anew, from bench/results/peers
+    python3 bench/peers/tables.py        writes those of the pages in bench/results anew, each from a folder of runs
 """
 
 import json
@@ -13,6 +13,7 @@ from libraries import LIMITS
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results"
 MARK = "<!-- What follows is written by bench/peers/tables.py. -->\n"
+PAGES = {"PEERS.md": "peers", "PEERS-avx2.md": "peers/avx2"}  # one a machine
 
 
 def duration(seconds):
@@ -96,5 +97,6 @@ def load(folder):
 
 
 if __name__ == "__main__":
-    page = RESULTS / "PEERS.md"
-    page.write_text(page.read_text().partition(MARK)[0] + MARK + "\n" + markdown(load(RESULTS / "peers")["cells"]))
+    for name, folder in PAGES.items():
+        page = RESULTS / name
+        page.write_text(page.read_text().partition(MARK)[0] + MARK + "\n" + markdown(load(RESULTS / folder)["cells"]))
