@@ -17,7 +17,7 @@
 #include "kernels/norm_special_row.h"
 #include "kernels/norm_rare_row.h"
 #include "kernels/norm_short_body.h"
-#include "kernels/reach_trial.h"
+#include "kernels/reach_probe.h"
 #include "kernels/norm_grouped_body.h"
 #include "kernels/norm_body.h"
 #include "kernels/norm_backward_body.h"

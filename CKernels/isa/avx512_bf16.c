@@ -25,7 +25,7 @@ CK_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
 #include "kernels/norm_special_row.h"
 #include "kernels/norm_rare_row.h"
 #include "kernels/norm_short_body.h"
-#include "kernels/reach_trial.h"
+#include "kernels/reach_probe.h"
 #include "kernels/norm_grouped_body.h"
 #include "kernels/norm_body.h"
 #include "kernels/norm_backward_body.h"

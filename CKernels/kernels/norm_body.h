@@ -5,7 +5,7 @@
 // loads from afar overlap the chain of a row's statistics. Input is asked for in both passes, four chunks ahead and
 // two: rows from memory into a warm output take 0.6 of the time that they take when each line is asked for once
 // (512x1024: 155 and 88 us), hot rows 1.04 of it (Zen 4, 2026-11-25) and more on Zen 3: near rows do without
-// (reach_trial.h). An exact sum of near rows is kept between the passes (norm_row.h): 128x768 hot 85 and 42 us,
+// (reach_probe.h). An exact sum of near rows is kept between the passes (norm_row.h): 128x768 hot 85 and 42 us,
 // 512x1024 388 and 277 (Zen 3, 2026-11-26).
 //
 // Bound: in the caches by loads (1 + 3 a vector) and 3 additions.
@@ -94,13 +94,8 @@ V_FN int is_plain_sum(const ck_residual *r) {
 CK_NORM_KINDS(CK_NORM_COPY)
 
 CK_KERNEL(norm)(const ck_norm_args *a, int is_centred, int64_t begin, int64_t end, ck_reach reach) {
-    int64_t tensors = a->residual ? 4 : 2;
-    reach_trial trial = reach_trial_of(reach, end - begin, tensors * a->cols * size_of(a->type));
-    for (int64_t stop; begin < end; begin = stop) {
-        stop = next_part(&trial, begin, end);
+    reach = reach_found(a, begin, end, reach);
 #define CK_NORM_CALL(name, type, residual, dropout, plain) \
-    if (CK_IS_KIND(type, residual, dropout, plain))        \
-        CK_JOIN(norm_##name, CK_SUFFIX)(a, is_centred, begin, stop, trial.reach);
-        CK_NORM_KINDS(CK_NORM_CALL)
-    }
+    if (CK_IS_KIND(type, residual, dropout, plain)) CK_JOIN(norm_##name, CK_SUFFIX)(a, is_centred, begin, end, reach);
+    CK_NORM_KINDS(CK_NORM_CALL)
 }

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// Twelve rows: with more of them the clock decides how a norm goes on (reach_trial.h), and what it then asks for counts.
+// Twelve rows: with more of them the clock decides how a norm goes on (reach_probe.h), and what it then asks for counts.
 enum { rows = 12, cols = 1024, length = 128, size = 64, floats = rows * cols };
 
 static const ck_run run = {.isa = CK_ISA_AVX2, .threads = 1};

@@ -1,5 +1,5 @@
 // norm_streaming.c: the family norm_streaming: batches so large that outputs bypass the caches, and ones that fit them
-// but are done in parts, near and far (reach_trial.h), against the same rows solved by portable in small batches.
+// if they are there (reach_probe.h), against the same rows solved by portable in small batches.
 
 #include "families.h"
 #include "norm_trial.h"
@@ -8,7 +8,7 @@
 enum { SMALL_BATCH = 3 };
 
 /// What a batch takes of the last cache: all of it, and so is large on any number of threads, forward and backward; or
-/// an eighth, which is near and many parts.
+/// an eighth, which is near.
 static const int64_t shares[] = {1, 8};
 
 static int64_t large_rows(norm_kind kind, int64_t cols, int64_t share) {

@@ -14,6 +14,7 @@ TYPES = {"f32": TensorProto.FLOAT, "f16": TensorProto.FLOAT16}
 class Library:
     def __init__(self, threads):
         self.options = onnxruntime.SessionOptions()
+        self.options.add_session_config_entry("session.force_spinning_stop", "1")  # else it takes a core from the next
         self.options.intra_op_num_threads, self.options.inter_op_num_threads = threads, 1
         self.options.log_severity_level = 3
         self.version = onnxruntime.__version__
