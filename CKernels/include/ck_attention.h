@@ -74,9 +74,9 @@ typedef struct ck_attention_args {
     int64_t first_query;                    ///< number of query 0 in the whole sequence, >= 0: for dropout
 } ck_attention_args;
 
-/// Bytes of workspace: for each thread one block of keys, and the scores with it and sums of up to 192 queries. It grows with the keys only
-/// where few queries are shared by several threads: by the sums of these queries for each 512 keys. 0 for wrong sizes and
-/// where nothing is to be done.
+/// Bytes of workspace: for each thread one block of keys, and the scores with it and sums of up to 192 queries. It grows
+/// with the keys only where few queries are shared by several threads: by the sums of these queries for each 512 keys. 0
+/// for wrong sizes and where nothing is to be done.
 CK_API size_t ck_attention_workspace(const ck_attention_args *args, ck_run run);
 
 CK_API ck_status ck_attention(const ck_attention_args *args, ck_run run);

@@ -1,11 +1,14 @@
 // attention_body.h: attention for a range of items: up to CK_ITEM_ROWS rows, a row being a query of one of the query
 // heads that share a key head.
 //
-// Keys come in blocks of 64, which are turned and stay in the caches while all rows of the item pass over them, six
-// rows at a time: scores (product_tile.h), weights e(s), weighted sums of values. After every CK_KEY_CHUNK keys the
-// sums of the chunk join those of the chunks before it. Blocks and chunks begin at multiples of their size, so a row's
-// arithmetic does not depend on the rows beside it, nor on where its range of keys begins. Bound: FMA ports, 8
-// operations a score for e(s) beside 2 * head_size for the products; for few queries reading the keys.
+// Keys come in blocks of 64, which are turned. All rows of the item pass over a block three times: scores, six rows at a
+// time (product_tile.h), weights e(s), sixteen at a time, and weighted sums of values, six at a time; so keys, and then
+// values, stay in the first cache level. After every CK_KEY_CHUNK keys the sums of the chunk join those of the chunks
+// before it. Blocks and chunks begin at multiples of their size, so a row's arithmetic does not depend on the rows beside
+// it, nor on where its range of keys begins. 12x512x64: 77 % of the FMA peak with AVX-512, 73 % with AVX2 (Zen 4,
+// 2026-11-27).
+//
+// Bound: FMA ports, 11 operations a score for e(s) beside 2 * head_size for the products; for few queries reading keys.
 
 typedef struct attention_item {
     const ck_attention_args *args;
@@ -110,7 +113,7 @@ V_FN int weigh_row(const attention_item *item, attention_state *state, int64_t i
         V_UNROLL
         for (int k = 0; k < 4; k++) v_store(scores + 16 * k, e[k]);
     }
-    return has_zeros != 0 || ~kept != 0;
+    return has_zeros || ~kept;
 }
 
 /// What the tiles of an item have in a block: how many of its keys they meet, and whether a weight may be 0.

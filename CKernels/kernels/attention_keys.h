@@ -127,7 +127,7 @@ V_SLOW void CK_JOIN(pair_rows, CK_SUFFIX)(float_rows *rows, float *space, float 
     rows->is_finite = 1;
 }
 
-/// Columns d ... d + 31 of a row of bfloat16 numbers, or of weights, as pairs of neighbours.
+/// 32 neighbours in a row of bfloat16 numbers, or of rounded weights, as pairs; none is subnormal.
 V_FN vf pairs_of_row(vf first, vf second) {
     return v_swap_pairs(v_pairs_of(v_round_bf16_normal(first), v_round_bf16_normal(second)));
 }

@@ -3,12 +3,14 @@
 //
 // The rows that are read follow each other, as in a copy; the rows that are written take turns on each chunk of
 // columns, so that its weight and bias stay in the first cache level. In the caches this is what wide rows gain by:
-// 256x4096 230 and 168 us, with AVX2 267 and 197; narrow ones share nothing and lose (Zen 4, 2026-11-27).
+// 256x4096 229 and 179 us, with AVX2 267 and 203; narrow ones share nothing and lose (Zen 4, 2026-11-27).
 //
 // Beyond the caches the output goes past them. A streamed store and a line on its way from memory hold the same few
 // buffers, so what counts there is a steady flow, and each line is asked for three times ahead, because a processor
-// with full buffers forgets such a wish (4096x4096: once 46 %, three times 64 % of the copy, and with groups 92 %; Zen
-// 4, 2026-11-25). Bound: bandwidth; in the caches by loads.
+// with full buffers forgets such a wish (4096x4096: once 46 %, three times 64 % of the copy, and with groups 92 %;
+// Zen 4, 2026-11-25).
+//
+// Bound: bandwidth; in the caches by loads.
 
 /// Rows in a group: the statistics of several short rows overlap; wide rows share their chunks of weight and bias, as
 /// long as the group stays in the second cache level.

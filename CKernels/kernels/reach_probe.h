@@ -10,9 +10,11 @@
 //     near           78          344            146          662
 //     or far         78          229            163          481
 //     or streamed    72             96              142          225
+//
+// (The second row by a trial of both ways, which this replaced. No other machine has been measured.)
 
 /// Bytes that are read, and how many times longer the first reading takes from memory than the third: 30 to 40 times
-/// there, 5 from the last cache level (Zen 4).
+/// there, 5 from the last cache level (Zen 4, 2026-11-27).
 #define PROBED_BYTES (32 * 1024)
 #define FAR_READING 16
 

@@ -21,7 +21,7 @@ from libraries import LIBRARIES
 
 ROUNDS = 7
 SAMPLE = 0.02  # seconds
-PAUSE = 0.02  # between samples: threads of libgomp spin for 5 ms on before they sleep
+PAUSE = 0.02  # between samples, in which threads fall asleep: 3 ms were too few for libgomp's (2026-11-27)
 ROOT = pathlib.Path(__file__).parents[2]
 # Libraries that allocate their results get memory that was used before, in large pages, not fresh page faults.
 MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 36),
