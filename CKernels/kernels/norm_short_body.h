@@ -4,7 +4,7 @@
 // short row. Here a group of rows goes through each step together, and its statistics fill the lanes of one
 // vector. The arithmetic of a row is that of norm_body.h. Input is asked for in the moments' pass alone: asked
 // for twice, 8192x64 takes 245 us from memory instead of 165 (Zen 4, 2026-11-25).
-// Bound: in the caches by instructions, 341 a row of 64 columns with AVX2, a seventh of them for the folds and
+// Bound: in the caches by instructions, 289 a row of 64 columns with AVX2, a sixth of them for the folds and
 // statistics of a group (callgrind, 2026-11-27); beyond the caches by bandwidth.
 
 #define SHORT 128
