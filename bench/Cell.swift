@@ -22,6 +22,8 @@ enum Limit {
     case reading(bytes: Int)
 }
 
+typealias WorkloadMaker = @Sendable (_ shape: Shape, _ sets: Int, _ backend: Backend) throws -> any Workload
+
 struct Cell: Sendable {
     let operation: String
     let storage: StorageType
@@ -38,7 +40,9 @@ struct Cell: Sendable {
     var isLong = false
     var hasReference = true
     /// Makes the work of one backend on some rows of the shape.
-    let workload: @Sendable (_ shape: Shape, _ sets: Int, _ backend: Backend) throws -> any Workload
+    let workload: WorkloadMaker
+    /// The same results from two calls, the second of which reads what the first has written.
+    var unfused: WorkloadMaker?
 
     var name: String {
         let type = storage == .float32 ? "" : " \(storage.rawValue)"
@@ -83,10 +87,13 @@ struct Cell: Sendable {
             candidates += try limits(threads: count)
         }
         for instructionSet in InstructionSet.available where !(isLong && instructionSet == .portable) {
-            candidates.append(try candidate(instructionSet, threads: 1))
+            candidates.append(try candidate(workload, instructionSet, threads: 1))
         }
         for count in threads where count > 1 {
-            candidates.append(try candidate(.chosen, threads: count))
+            candidates.append(try candidate(workload, .chosen, threads: count))
+        }
+        if let unfused {
+            candidates += try threads.map { try candidate(unfused, .chosen, threads: $0, suffix: ", 2 calls") }
         }
         if hasReference && !isLong {
             var reference = try workload([referenceRows, columns], 1, .reference)
@@ -123,11 +130,13 @@ struct Cell: Sendable {
         }
     }
 
-    private func candidate(_ instructionSet: InstructionSet, threads: Int) throws -> Candidate {
+    private func candidate(
+        _ workload: WorkloadMaker, _ instructionSet: InstructionSet, threads: Int, suffix: String = ""
+    ) throws -> Candidate {
         let sets = sets
         var work = try workload([rows, columns], sets, .kernels(instructionSet, threads: threads))
         var set = 0
-        let name = "\(instructionSet.rawValue), \(threads) thread" + (threads == 1 ? "" : "s")
+        let name = "\(instructionSet.rawValue), \(threads) thread" + (threads == 1 ? "" : "s") + suffix
         return Candidate(name: name, threads: threads) {
             try work.run(set: set)
             set = (set + 1) % sets

@@ -1,5 +1,6 @@
 // NormCells: what is measured of LayerNorm and RMSNorm, of tensors and of residual sums, in every storage type.
 
+internal import KernelBridge
 internal import Normalization
 
 extension Cell {
@@ -15,7 +16,11 @@ extension Cell {
         cells += [backward(.layerNorm, Float.self, (4096, 768), isCold: true)]
         cells += few.map { normForward(.rmsNorm, Float.self, $0) } + few.map { backward(.rmsNorm, Float.self, $0) }
         for norm in RowNorm.allCases {
-            cells += large.map { residual(norm, Float.self, $0) }
+            cells += large.map { shape in
+                var cell = residual(norm, Float.self, shape)
+                cell.unfused = { try UnfusedResidual(norm, shape: $0, sets: $1, backend: $2) }
+                return cell
+            }
             cells += [residualBackward(norm, Float.self, (4096, 4096))]
             cells += [residual(norm, Float.self, (512, 1024), dropout: 0.1)]
             cells += [residualBackward(norm, Float.self, (512, 1024), dropout: 0.1)]
@@ -158,6 +163,30 @@ private struct ResidualForward<Element: KernelElement>: Workload {
             try residualRMSNorm(
                 inputs[set], adding: branches[set], dropout: dropout, weight: weight, sum: &sums[set],
                 into: &outputs[set], backend: backend)
+        }
+    }
+}
+
+/// The sum by one call, streamed past the caches where it does not fit them, and its norm by another: five tensors'
+/// traffic, where the fused call has four.
+private struct UnfusedResidual: Workload {
+    private var fused: ResidualForward<Float>
+    private let streaming: Bool
+
+    init(_ norm: RowNorm, shape: Shape, sets: Int, backend: Backend) throws {
+        fused = try ResidualForward(norm, dropout: 0, shape: shape, sets: sets, backend: backend)
+        streaming = fused.inputs[0].count > 4 << 20
+    }
+
+    mutating func run(set: Int) throws(NormalizationError) {
+        let (backend, weight, bias) = (fused.backend, fused.weight, fused.bias)
+        guard let run = try backend.kernelRun() else { return }
+        let (x, branch) = (fused.inputs[set], fused.branches[set])
+        try MachineLimits.copy(x, plus: branch, to: &fused.sums[set], streaming: streaming, run: run)
+        let sum = fused.sums[set]
+        switch fused.norm {
+        case .layerNorm: try layerNorm(sum, weight: weight, bias: bias, into: &fused.outputs[set], backend: backend)
+        case .rmsNorm: try rmsNorm(sum, weight: weight, into: &fused.outputs[set], backend: backend)
         }
     }
 }

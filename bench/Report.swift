@@ -76,11 +76,11 @@ extension LimitRow {
 
 extension ResultRow {
     static let header =
-        "operation".padded(to: 62) + "run".padded(to: 20)
+        "operation".padded(to: 62) + "run".padded(to: 26)
         + "    time    rate          of limit  x portable  x reference"
 
     var line: String {
-        cell.padded(to: 62) + candidate.padded(to: 18) + Self.text(timing.median).rightAligned(in: 10)
+        cell.padded(to: 62) + candidate.padded(to: 24) + Self.text(timing.median).rightAligned(in: 10)
             + String(format: "%8.1f ", rate) + unit.padded(to: 8)
             + String(format: "%6.0f %% ", 100 * shareOfLimit) + Self.times(timesPortable, "%.1f").rightAligned(in: 11)
             + Self.times(timesReference, "%.0f").rightAligned(in: 13) + "  "

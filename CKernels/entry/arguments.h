@@ -16,7 +16,7 @@
         if (status_ != CK_OK) return status_;         \
     } while (0)
 
-/// Memory of an argument: rows of `length` elements, `stride` elements apart, of `size` bytes each.
+/// Memory of an argument: rows of `length` elements, `stride` elements apart, of `size` bytes each, a power of two.
 typedef struct ck_area {
     const void *base;
     int64_t rows, length, stride, size;
@@ -58,7 +58,7 @@ static inline uintptr_t ck_area_pitch(ck_area a) { return (uintptr_t)a.stride * 
 static inline ck_status ck_check_pointer(ck_area a) {
     uintptr_t end;
     if (!a.base) return CK_NULL_POINTER;
-    if ((uintptr_t)a.base % (uintptr_t)a.size != 0) return CK_MISALIGNED_POINTER;
+    if (((uintptr_t)a.base & (uintptr_t)(a.size - 1)) != 0) return CK_MISALIGNED_POINTER;
     return __builtin_add_overflow((uintptr_t)a.base, ck_area_bytes(a), &end) ? CK_SIZE_OVERFLOW : CK_OK;
 }
 

@@ -4,6 +4,7 @@
 
 #include "dispatch/select.h"
 #include "entry/arguments.h"
+#include "entry/streaming.h"
 #include "parallel/blocks.h"
 
 /// Rows that stay on one thread: a group of the kernel for short rows.
@@ -28,17 +29,12 @@ static void run_rows(const void *context, int64_t begin, int64_t end) {
         call->table->softmax_backward(call->backward, first, last, call->streaming);
 }
 
-/// Traffic up to which the output stays in the caches (see layer_norm.c).
-static int64_t cached_bytes(int64_t blocks, int64_t bytes, int32_t threads) {
-    return ck_is_shared(blocks, bytes, threads) ? ck_last_cache() / 8 * 7 : ck_last_cache() / 2;
-}
-
 /// `tensors` of the size of `output` are read and written.
 static void run(softmax_call call, int64_t cols, int tensors, ck_area output, int in_place, ck_run run) {
     int64_t bytes = tensors * call.rows * cols * output.size;
     call.size = rows_per_block(cols);
     int64_t blocks = (call.rows + call.size - 1) / call.size;
-    call.streaming = output.base && !in_place && bytes > cached_bytes(blocks, bytes, run.threads) &&
+    call.streaming = output.base && !in_place && bytes > ck_cached_bytes(blocks, bytes, run.threads) &&
                      (ck_is_line_aligned(output) || (call.forward && cols > 1024));
     ck_run_blocks(blocks, bytes, run.threads, run_rows, &call);
 }

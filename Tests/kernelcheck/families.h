@@ -19,6 +19,9 @@ void check_segment_norm(check *c);
 void check_csr_norm(check *c);
 void check_limits(check *c);
 
+/// What is streamed past the caches, of other operators than norms and softmax, against portable.
+void check_large_batches(check *c);
+
 /// The same against the contract's words.
 void check_norm_second_order(check *c);
 void check_orthogonal_add(check *c);

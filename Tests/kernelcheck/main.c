@@ -38,6 +38,7 @@ static const family families[] = {
     {"softmax", check_softmax},
     {"softmax_streaming", check_softmax_streaming},
     {"softmax_states", check_softmax_states},
+    {"large_batches", check_large_batches},
     {"csr_softmax", check_csr_softmax},
     {"score_softmax", check_score_softmax},
     {"attention", check_attention},

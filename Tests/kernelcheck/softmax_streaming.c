@@ -6,85 +6,43 @@
 
 #include "contract_softmax_state.h"
 #include "families.h"
-#include "guarded.h"
+#include "repeated_rows.h"
 #include "softmax_entry.h"
-#include "storage_types.h"
-
-/// Different rows in a batch; the others repeat them.
-enum { DIFFERENT = 5 };
-
-/// Packed rows of `type` in memory with guard pages: `numbers` are DIFFERENT rows.
-static matrix repeated(const guarded *home, ck_type type, const float *numbers, int64_t rows, int64_t cols,
-                       int64_t stride, int place) {
-    matrix m = matrix_place(home, type, rows, cols, stride, place);
-    for (int64_t row = 0; row < rows; row++)
-        for (int64_t i = 0; i < cols; i++) {
-            uint32_t bits = type_round(type, numbers[row % DIFFERENT * cols + i]);
-            if (type == CK_F32)
-                ((uint32_t *)m.base)[row * stride + i] = bits;
-            else
-                ((uint16_t *)m.base)[row * stride + i] = (uint16_t)bits;
-        }
-    return m;
-}
-
-static void expect_repeated(check *c, matrix m, const float *numbers) {
-    void *expected = malloc((size_t)(m.cols * type_size(m.type)));
-    for (int64_t different = 0; different < DIFFERENT; different++) {
-        for (int64_t i = 0; i < m.cols; i++) {
-            uint32_t bits = type_round(m.type, numbers[different * m.cols + i]);
-            if (m.type == CK_F32)
-                ((uint32_t *)expected)[i] = bits;
-            else
-                ((uint16_t *)expected)[i] = (uint16_t)bits;
-        }
-        for (int64_t row = different; row < m.rows; row += DIFFERENT)
-            check_row(c, "output", m.type, row, (char *)m.base + row * m.stride * type_size(m.type), expected, m.cols);
-    }
-    free(expected);
-    matrix_expect_around(c, "output", m);
-}
 
 /// Memory of a batch: rows of x (or dy and y) lie packed, those of the output `stride` elements apart.
 typedef struct batch {
     int64_t rows, cols, stride;
     ck_type type;
     int place, logarithmic;
-    float *x, *y, *dy, *dx;  // DIFFERENT rows each
+    void *x, *y, *dy, *dx;  // DIFFERENT packed rows each
     ck_softmax_state states[DIFFERENT];
 } batch;
 
-static float *numbers(const batch *b) {
-    float *memory = malloc((size_t)(DIFFERENT * b->cols) * sizeof *memory);
-    if (!memory) exit(2);
-    return memory;
-}
-
-static void round_to(const batch *b, float *row) {
-    for (int64_t i = 0; i < b->cols; i++) row[i] = type_widen(b->type, type_round(b->type, row[i]));
-}
-
 static void draw(check *c, batch *b) {
-    b->x = numbers(b);
-    b->y = numbers(b);
-    b->dy = numbers(b);
-    b->dx = numbers(b);
+    float *x = malloc(4 * (size_t)b->cols * sizeof *x), *y = x + b->cols, *dy = y + b->cols, *dx = dy + b->cols;
+    if (!x) exit(2);
+    b->x = repeated_make(b->type, b->cols);
+    b->y = repeated_make(b->type, b->cols);
+    b->dy = repeated_make(b->type, b->cols);
+    b->dx = repeated_make(b->type, b->cols);
     for (int64_t row = 0; row < DIFFERENT; row++) {
-        float *x = b->x + row * b->cols, *y = b->y + row * b->cols, *dy = b->dy + row * b->cols;
+        int64_t at = row * b->cols * type_size(b->type);
         for (int64_t i = 0; i < b->cols; i++) {
             x[i] = (1 + 30 * (row % 3)) * random_normal(&c->random);
             dy[i] = 5 + random_normal(&c->random);
         }
-        round_to(b, x);
-        round_to(b, dy);
+        type_store(b->type, (char *)b->x + at, x, b->cols);
+        type_store(b->type, (char *)b->dy + at, dy, b->cols);
         b->states[row] = contract_state(x, y, b->cols);
         contract_softmax(x, y, b->cols, b->logarithmic);
-        round_to(b, y);
+        type_store(b->type, (char *)b->y + at, y, b->cols);
         if (b->logarithmic)
-            contract_log_softmax_backward(dy, y, b->dx + row * b->cols, b->cols);
+            contract_log_softmax_backward(dy, y, dx, b->cols);
         else
-            contract_softmax_backward(dy, y, b->dx + row * b->cols, b->cols);
+            contract_softmax_backward(dy, y, dx, b->cols);
+        type_store(b->type, (char *)b->dx + at, dx, b->cols);
     }
+    free(x);
 }
 
 static void describe(check *c, const batch *b, const char *what, int32_t threads) {
@@ -94,18 +52,18 @@ static void describe(check *c, const batch *b, const char *what, int32_t threads
 }
 
 static void compare_forward(check *c, const batch *b, const guarded *from, const guarded *to) {
-    matrix x = repeated(from, b->type, b->x, b->rows, b->cols, b->cols, 3);
+    matrix x = repeated_place(from, b->type, b->x, b->rows, b->cols, b->cols, 3);
     for (int32_t threads = 1; threads <= 3; threads++) {
         matrix y = matrix_place(to, b->type, b->rows, b->cols, b->stride, b->place);
         describe(c, b, "forward", threads);
         ck_softmax_args args = softmax_forward_args(x, y, b->logarithmic);
-        if (check_call(c, enter_softmax, &args, (ck_run){c->isa, threads}, CK_OK)) expect_repeated(c, y, b->y);
+        if (check_call(c, enter_softmax, &args, (ck_run){c->isa, threads}, CK_OK)) repeated_expect(c, "y", y, b->y);
     }
 }
 
 /// By the states of whole rows: the same bits.
 static void compare_with_states(check *c, const batch *b, const guarded *from, const guarded *to) {
-    matrix x = repeated(from, b->type, b->x, b->rows, b->cols, b->cols, 3);
+    matrix x = repeated_place(from, b->type, b->x, b->rows, b->cols, b->cols, 3);
     matrix y = matrix_place(to, b->type, b->rows, b->cols, b->stride, b->place);
     ck_softmax_state *states = malloc((size_t)b->rows * sizeof *states);
     if (!states) exit(2);
@@ -122,27 +80,27 @@ static void compare_with_states(check *c, const batch *b, const guarded *from, c
         .y_stride = y.stride,
         .logarithmic = b->logarithmic,
     };
-    if (check_call(c, enter_softmax_with_states, &args, (ck_run){c->isa, 2}, CK_OK)) expect_repeated(c, y, b->y);
+    if (check_call(c, enter_softmax_with_states, &args, (ck_run){c->isa, 2}, CK_OK)) repeated_expect(c, "y", y, b->y);
     free(states);
 }
 
 static void compare_backward(check *c, const batch *b, const guarded *from, const guarded *to) {
     guarded home_y = guarded_make(from->bytes);
-    matrix dy = repeated(from, b->type, b->dy, b->rows, b->cols, b->cols, 3);
-    matrix y = repeated(&home_y, b->type, b->y, b->rows, b->cols, b->cols, 5);
+    matrix dy = repeated_place(from, b->type, b->dy, b->rows, b->cols, b->cols, 3);
+    matrix y = repeated_place(&home_y, b->type, b->y, b->rows, b->cols, b->cols, 5);
     for (int32_t threads = 1; threads <= 3; threads++) {
         matrix dx = matrix_place(to, b->type, b->rows, b->cols, b->stride, b->place);
         describe(c, b, "backward", threads);
         ck_softmax_backward_args args = softmax_backward_args(dy, y, dx, b->logarithmic);
         if (check_call(c, enter_softmax_backward, &args, (ck_run){c->isa, threads}, CK_OK))
-            expect_repeated(c, dx, b->dx);
+            repeated_expect(c, "dx", dx, b->dx);
     }
     guarded_free(&home_y);
 }
 
 static void compare(check *c, ck_type type, int64_t cols, int64_t gap, int place, int logarithmic) {
     batch b = {
-        .rows = ck_inspect().last_cache / (2 * cols * type_size(type)) + 7,
+        .rows = repeated_rows(type, cols),
         .cols = cols,
         .stride = cols + gap,
         .type = type,
@@ -158,7 +116,7 @@ static void compare(check *c, ck_type type, int64_t cols, int64_t gap, int place
     compare_backward(c, &b, &from, &to);
     guarded_free(&from);
     guarded_free(&to);
-    float *all[] = {b.x, b.y, b.dy, b.dx};
+    void *all[] = {b.x, b.y, b.dy, b.dx};
     for (int i = 0; i < 4; i++) free(all[i]);
 }
 
