@@ -100,9 +100,15 @@ extension RowStatistics {
 
 extension Tensor where Element: KernelElement {
     /// The elements in row-major order as floats.
-    var widenedArray: [Float] { withSpan { span in span.indices.map { span[$0].widened } } }
+    var widenedArray: [Float] {
+        @_specialize(where Element == Float)
+        @_specialize(where Element == BFloat16)
+        get { array.map(\.widened) }
+    }
 
     /// Writes `elements`, each rounded once, keeping this tensor's layout.
+    @_specialize(where Element == Float)
+    @_specialize(where Element == BFloat16)
     mutating func assign(rounding elements: [Float]) { assign(elements.map { Element(rounding: $0) }) }
 }
 

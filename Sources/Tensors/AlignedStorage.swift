@@ -49,6 +49,11 @@
         set { unsafe base[index] = newValue }
     }
 
+    /// A copy of some elements, at once: generic code would take a hundred instructions for each.
+    func array(_ range: Range<Int>) -> [Element] {
+        unsafe Array(UnsafeBufferPointer(start: base + range.lowerBound, count: range.count))
+    }
+
     /// Copies `count` elements from `other`.
     func copy(_ count: Int, from other: AlignedStorage, at source: Int, to destination: Int) {
         unsafe (base + destination).update(from: other.base + source, count: count)

@@ -112,7 +112,10 @@ extension Tensor {
 
 extension Tensor {
     /// The elements in row-major order.
-    public var array: [Element] { withSpan { span in span.indices.map { span[$0] } } }
+    public var array: [Element] {
+        let dense = contiguous()
+        return dense.storage.array(dense.offset..<dense.offset + dense.count)
+    }
 
     /// The element at `indices`, one index an axis. Traps outside the tensor, as `Array` does.
     public subscript(indices: Int...) -> Element {
