@@ -69,7 +69,7 @@ package struct OrthogonalUpdatesStudy: Study {
             "Orthogonal is not uncorrelated: that takes vectors without their means (centred: true). Both differ"
                 + " along 1 and x - mean, which LayerNorm does not see to first order.",
             "Whether trained branches write along the stream or against it is no property of the update: on the same"
-                + " task the sign of the mean cosine turns with whether samples are seen again (table).",
+                + " task the linear update's mean cosine changes sign with whether samples are seen again (table).",
             "At initialisation both updates are almost the same, since random branches are nearly orthogonal:"
                 + " compare trained nets.",
             "Gains of several points on ImageNet and CIFAR-100 are reported for vision transformers (Oh et al.,"
