@@ -156,7 +156,7 @@ struct UpdateTraining {
                 }, .linesAndPoints)
         }
         return Panel(
-            "cos(x, f) of branches, " + (context.mode == .full ? "trained on \(Self.samples) samples" : "not trained"),
+            "cos(x, f) of branches, \(context.mode == .full ? "\(Self.samples) samples" : "not trained")",
             .curves(x: Axis("block"), y: Axis("mean cos(x, f) before projection"), series: series))
     }
 }
