@@ -14,7 +14,7 @@ import Testing
             edges: [
                 (4, 1), (0, 2), (3, 2), (0, 3), (1, 3), (3, 3), (0, 4), (1, 4), (2, 4), (2, 4),
             ])
-        x = try irregular([5, 3])
+        x = try irregular([5, 3], start: 59)
     }
 
     private static let norms: [(edge: Bool, score: Bool)] = [
@@ -23,21 +23,23 @@ import Testing
 
     private func gat(_ norms: (edge: Bool, score: Bool)) throws -> GATLayer {
         try GATLayer(
-            weight: irregular([8, 3], start: 3), sourceAttention: irregular([2, 4], start: 5),
-            targetAttention: irregular([2, 4], start: 9), edgeNorm: norms.edge ? EdgeLayerNorm() : nil,
+            weight: irregular([8, 3], start: 9), sourceAttention: irregular([2, 4], start: 37),
+            targetAttention: irregular([2, 4], start: 27), edgeNorm: norms.edge ? EdgeLayerNorm() : nil,
             scoreNorm: norms.score ? NeighbourhoodScoreNorm(headCount: 2, weight: 0.7) : nil, temperature: 1.5)
     }
 
     private func gatv2(_ norms: (edge: Bool, score: Bool)) throws -> GATv2Layer {
         try GATv2Layer(
-            sourceWeight: irregular([8, 3], start: 3), targetWeight: irregular([8, 3], start: 11),
-            attention: irregular([2, 4], start: 5), edgeNorm: norms.edge ? EdgeLayerNorm() : nil,
+            sourceWeight: irregular([8, 3], start: 9), targetWeight: irregular([8, 3], start: 19),
+            attention: irregular([2, 4], start: 37), edgeNorm: norms.edge ? EdgeLayerNorm() : nil,
             scoreNorm: norms.score ? NeighbourhoodScoreNorm(headCount: 2, weight: 0.7) : nil, temperature: 1.5)
     }
 
-    /// Central differences with step 2e-3 in float32 err by some 1e-3 of the largest gradient where no LeakyReLU
-    /// changes sides within the step; with these numbers none does.
-    private static let tolerance = 1e-2
+    /// Central differences with step 2e-3 in float32 err by some 3e-4, the rounding of the loss over the step. With
+    /// these numbers the largest element of each gradient is at least 0.32, and no argument of a LeakyReLU is nearer to
+    /// its kink than 0.065. (Behind a norm of scores the target's attention has next to no gradient, unless scores of
+    /// one node lie on both sides of the kink: they do.)
+    private static let tolerance = 2e-3
 
     @Test(arguments: 0..<4) func gatGradients(_ index: Int) throws {
         let layer = try gat(Self.norms[index])

@@ -1,27 +1,8 @@
-// S4: every check holds and its mutant fails; the result has the same bits for every backend.
+// S4: every check holds and its mutant fails; a quick run has the same bits for every backend, the reference included.
 
-import Foundation
-import Normalization
 import Studies
 import Testing
 
 @Suite(.enabled(if: StudyTests.areOptimized)) struct OrthogonalUpdatesStudyTests {
-    @Test func checksHold() throws {
-        let result = try OrthogonalUpdatesStudy().run(StudyContext(mode: .quick))
-        #expect(result.checks.count == 19)
-        for check in result.checks {
-            #expect(check.passes, "\(check.claim): \(check.observed), mutant \(check.mutant.observed)")
-        }
-    }
-
-    @Test func backendsGiveTheSameBits() throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        let backends: [Backend] = [.kernels(.portable, threads: 1), .kernels(threads: 1), .kernels(threads: 2)]
-        let results = try backends.map { backend in
-            try encoder.encode(OrthogonalUpdatesStudy().run(StudyContext(mode: .quick, backend: backend)))
-        }
-        #expect(results[0].count > 1000)
-        #expect(results.allSatisfy { $0 == results[0] })
-    }
+    @Test func checksHoldWithTheSameBits() throws { try expectSoundStudy(OrthogonalUpdatesStudy(), checks: 19) }
 }

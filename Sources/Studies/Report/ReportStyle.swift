@@ -64,6 +64,7 @@ extension ReportTemplates {
         th, td {text-align: left; padding: 0.35rem 1.2rem 0.35rem 0; vertical-align: top; overflow-wrap: normal;}
         th {border-bottom: 1px solid var(--plot-quiet); font-weight: 600; vertical-align: bottom;}
         td {border-bottom: 1px solid var(--plot-rule);}
+        td + td {white-space: nowrap;}
         .checks {list-style: none; padding: 0; border-top: 1px solid var(--plot-rule);}
         .check {display: grid; grid-template-columns: 1.6rem 1fr; margin: 0; padding: 0.8rem 0;
         border-bottom: 1px solid var(--plot-rule); break-inside: avoid;}

@@ -13,6 +13,8 @@ struct UpdateTraining {
         ("linear", .linear), ("orthogonal", .orthogonal),
     ]
     private static let (samples, batch, steps) = (2048, 128, 300)
+    /// So many samples are seen once each.
+    private static let freshSamples = batch * steps
 
     private struct Run {
         let before: [UpdateGeometryProbe.Block]
@@ -22,14 +24,9 @@ struct UpdateTraining {
 
     /// In `.quick` mode nets are not trained, and their geometry is that at initialisation.
     func run() throws -> (checks: [Check], tables: [Table], panel: Panel) {
-        var runs: [String: [Run]] = [:]
-        for (name, update) in Self.updates {
-            for seed in seeds {
-                context.progress("\(name) updates, seed \(seed)")
-                runs[name, default: []].append(try run(update, seed: seed))
-            }
-        }
         let isTrained = context.mode == .full
+        let runs = try allRuns(samples: Self.samples)
+        let freshRuns = isTrained ? try allRuns(samples: Self.freshSamples) : [:]
         func added(_ name: String) -> Double { runs[name]!.flatMap(\.after).map(\.absoluteAddedCosine).max()! }
         let checks = [
             Check(
@@ -40,21 +37,35 @@ struct UpdateTraining {
                 .atMost(1e-6), observed: added("orthogonal"), mutant: ("linear updates", added("linear"))),
             try randomBranches(),
         ]
-        return (checks, [geometry(runs)] + (isTrained ? [accuracies(runs)] : []), panel(runs))
+        return (
+            checks, [geometry(runs, fresh: freshRuns)] + (isTrained ? [accuracies(runs, fresh: freshRuns)] : []),
+            panel(runs)
+        )
     }
 
-    private func run(_ update: ResidualUpdate, seed: UInt64) throws -> Run {
+    private func allRuns(samples: Int) throws -> [String: [Run]] {
+        var runs: [String: [Run]] = [:]
+        for (name, update) in Self.updates {
+            runs[name] = try seeds.map { seed in
+                context.progress("\(name) updates, \(samples) samples, seed \(seed)")
+                return try run(update, samples: samples, seed: seed)
+            }
+        }
+        return runs
+    }
+
+    private func run(_ update: ResidualUpdate, samples: Int, seed: UInt64) throws -> Run {
         let test = try TeacherTask(count: 1024, seed: seed, stream: 434, backend: context.backend)
         let net = try UpdateNet(update, seed: seed, backend: context.backend)
         let before = try net.geometry(at: test.inputs).blocks
         guard context.mode == .full else { return Run(before: before, after: before, accuracy: .nan) }
-        let training = try TeacherTask(count: Self.samples, seed: seed, stream: 433, backend: context.backend)
+        let training = try TeacherTask(count: samples, seed: seed, stream: 433, backend: context.backend)
         let layers = net.layers
         var optimizer = Adam()
         var random = RandomStream(seed: seed, stream: 435)
         var order: [Int] = []
         for _ in 0..<Self.steps {
-            if order.isEmpty { order = random.permutation(Self.samples) }
+            if order.isEmpty { order = random.permutation(samples) }
             let batch = try training.rows(order.suffix(Self.batch))
             order.removeLast(Self.batch)
             let traced = try layers(batch.inputs)
@@ -95,13 +106,15 @@ struct UpdateTraining {
         TableCell.fixed(values.min()!, digits) + " to " + TableCell.fixed(values.max()!, digits)
     }
 
-    private func geometry(_ runs: [String: [Run]]) -> Table {
+    private func geometry(_ runs: [String: [Run]], fresh: [String: [Run]]) -> Table {
         var rows: [[String]] = []
         for (name, _) in Self.updates {
-            let phases: [(String, (Run) -> [UpdateGeometryProbe.Block])] =
-                [("at initialisation", \.before)] + (context.mode == .full ? [("trained", \.after)] : [])
-            for (phase, blocks) in phases {
-                let all = runs[name]!.map(blocks)
+            var phases = [("at initialisation", runs[name]!.map(\.before))]
+            if context.mode == .full {
+                phases.append(("trained on \(Self.samples) samples", runs[name]!.map(\.after)))
+                phases.append(("trained on \(Self.freshSamples), each seen once", fresh[name]!.map(\.after)))
+            }
+            for (phase, all) in phases {
                 rows.append([
                     name, phase, range(all.map { Vectors.mean($0.map(\.cosine)) }, digits: 3),
                     range(all.map { Vectors.mean($0.map(\.absoluteCosine)) }, digits: 3),
@@ -118,18 +131,20 @@ struct UpdateTraining {
             rows: rows)
     }
 
-    private func accuracies(_ runs: [String: [Run]]) -> Table {
-        let rows = Self.updates.map { name, _ in
-            let values = runs[name]!.map(\.accuracy)
+    private func accuracies(_ runs: [String: [Run]], fresh: [String: [Run]]) -> Table {
+        let trained = [(Self.samples, runs), (Self.freshSamples, fresh)].flatMap { samples, runs in
+            Self.updates.map { name, _ in (name, samples, runs[name]!.map(\.accuracy)) }
+        }
+        let rows = trained.map { name, samples, values in
             let mean = Vectors.mean(values)
             let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
             let deviation = (squares / Double(max(values.count - 1, 1))).squareRoot()
-            return [name] + values.map { TableCell.fixed($0, 3) }
+            return [name, "\(samples)"] + values.map { TableCell.fixed($0, 3) }
                 + [TableCell.fixed(mean, 3) + " ± " + TableCell.fixed(deviation, 3)]
         }
         return Table(
             "Accuracy on 1024 unseen samples after 300 steps (reported, not gated)",
-            columns: ["update"] + seeds.map { "seed \($0)" } + ["mean ± deviation over seeds"], rows: rows)
+            columns: ["update", "samples"] + seeds.map { "seed \($0)" } + ["mean ± deviation over seeds"], rows: rows)
     }
 
     private func panel(_ runs: [String: [Run]]) -> Panel {
@@ -141,7 +156,7 @@ struct UpdateTraining {
                 }, .linesAndPoints)
         }
         return Panel(
-            "cos(x, f) of branches, \(context.mode == .full ? "trained" : "not trained")",
+            "cos(x, f) of branches, \(context.mode == .full ? "\(Self.samples) samples" : "not trained")",
             .curves(x: Axis("block"), y: Axis("mean cos(x, f) before projection"), series: series))
     }
 }

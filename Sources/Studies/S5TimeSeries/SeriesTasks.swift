@@ -10,7 +10,8 @@ enum SeriesTask: Hashable {
     case shape
     /// Whether the common level is positive: in the mean of the features.
     case level
-    /// One or two periods in the window, weak and of either sign by feature: in the differences between steps.
+    /// One or two periods in the window, weak, of any phase and of either sign by feature: in the differences between
+    /// steps. Of any phase, so that a net must look at sizes of sums over steps, which offsets of features move.
     case frequency
 
     static let steps = 24
@@ -28,7 +29,7 @@ enum SeriesTask: Hashable {
         var labels: [Int] = []
         for _ in 0..<count {
             let label = random.index(below: classes)
-            let phase = random.uniform(in: -Double.pi / 4..<Double.pi / 4)
+            let phase = random.uniform(in: -Double.pi..<Double.pi)
             labels.append(label)
             for step in 0..<Self.steps {
                 let angle = 2 * Double.pi * Double((label + 1) * step) / Double(Self.steps) + phase
@@ -55,7 +56,6 @@ enum SeriesDrift: String {
     case commonScale = "common log scale 1.5"
     case both = "both"
     case featureLevel = "level of each feature 3"
-    case largeFeatureLevel = "level of each feature 10"
 
     /// Those of the shape task.
     static let compared: [SeriesDrift] = [.clean, .commonLevel, .commonScale, .both, .featureLevel]
@@ -69,12 +69,7 @@ enum SeriesDrift: String {
         let features = (0..<samples).map { _ in random.normals(SeriesTask.features) }
         let hasLevel = self == .commonLevel || self == .both
         let hasScale = self == .commonScale || self == .both
-        let featureSize =
-            switch self {
-            case .featureLevel: 3.0
-            case .largeFeatureLevel: 10.0
-            default: 0.0
-            }
+        let featureSize = self == .featureLevel ? 3.0 : 0
         let drift = Drift(
             rawValue, scale: { sample, step, _ in hasScale ? exp(1.5 * scales[sample][step]) : 1 },
             offset: { sample, step, feature in

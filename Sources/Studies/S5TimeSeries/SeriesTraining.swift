@@ -19,10 +19,10 @@ struct SeriesTraining {
     func run() throws -> (checks: [Check], tables: [Table], panel: Panel) {
         let shape = try accuracies(.shape, SeriesNormalizer.compared, SeriesDrift.compared)
         let level = try accuracies(.level, SeriesNormalizer.allCases, [.clean])
-        let frequency = try accuracies(.frequency, SeriesNormalizer.compared, [.clean, .largeFeatureLevel])
+        let frequency = try accuracies(.frequency, SeriesNormalizer.compared, [.clean, .featureLevel])
         let others: [(String, [SeriesNormalizer: Row], SeriesDrift)] = [
             ("level", level, .clean), ("frequency", frequency, .clean),
-            ("frequency, level of each feature 10", frequency, .largeFeatureLevel),
+            ("frequency, level of each feature 3", frequency, .featureLevel),
         ]
         return (
             checks(shape: shape, level: level, frequency: frequency),
@@ -112,11 +112,11 @@ struct SeriesTraining {
                 .effect,
                 "Where the label is a frequency and each feature has its own offset, instance norm over time keeps at "
                     + "least 0.95.",
-                .atLeast(0.95), observed: frequency[.instance]?[.largeFeatureLevel]?.min() ?? .nan,
-                mutant: ("LayerNorm per step", mean(frequency[.timeStep]?[.largeFeatureLevel]))),
+                .atLeast(0.95), observed: frequency[.instance]?[.featureLevel]?.min() ?? .nan,
+                mutant: ("LayerNorm per step", mean(frequency[.timeStep]?[.featureLevel]))),
             Check(
                 .effect, "There LayerNorm per step, near perfect without those offsets, falls below 0.8.",
-                .atMost(0.8), observed: frequency[.timeStep]?[.largeFeatureLevel]?.max() ?? .nan,
+                .atMost(0.8), observed: frequency[.timeStep]?[.featureLevel]?.max() ?? .nan,
                 mutant: ("no offsets", mean(frequency[.timeStep]?[.clean]))),
         ]
     }

@@ -41,8 +41,8 @@ package struct TimeSeriesStudy: Study {
         result.figures.append(
             Figure(
                 caption: "A net that was trained without drift, used under drift. LayerNorm per step holds under "
-                    + "drifts that all features share, and nothing holds under offsets of single features but a norm "
-                    + "that erases this label.",
+                    + "drifts that all features share. None holds under offsets of single features: the norm that "
+                    + "removes them erases this label too.",
                 panels: [training.panel]))
         return result
     }
