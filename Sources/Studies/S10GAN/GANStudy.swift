@@ -54,10 +54,10 @@ package struct GANStudy: Study {
                     + "apart.",
             ],
             tools: [
-                "BatchLeakageProbe(at: batch) { x in (logits, pullback) }  // the matrix of ‖∂logit_i/∂x_j‖, and whether "
-                    + "it is diagonal.",
-                "gradientNormPenalty(of: critic, at: x)  // WGAN-GP's penalty and its gradient; a typed error for coupled "
-                    + "samples.",
+                "BatchLeakageProbe(at: batch) { x in (logits, pullback) }  // the matrix of ‖∂logit_i/∂x_j‖, and "
+                    + "whether it is diagonal.",
+                "gradientNormPenalty(of: critic, at: x)  // WGAN-GP's penalty and its gradient; a typed error for "
+                    + "coupled samples.",
                 "BatchScope.perSource([32, 32])  // or .joint, or .reference(moments): whose moments BatchNorm takes",
             ],
             sources: [
