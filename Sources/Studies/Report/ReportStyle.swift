@@ -60,7 +60,8 @@ extension ReportTemplates {
         figcaption {color: var(--plot-quiet); font-size: 0.9rem; margin-top: 0.8rem; max-width: 75ch;}
         .table {overflow-x: auto; margin: 1.8rem 0; max-width: 100%;}
         table {border-collapse: collapse; font-size: 0.92rem; font-variant-numeric: tabular-nums;}
-        caption {text-align: left; font-weight: 600; padding-bottom: 0.5rem; min-width: 16rem;}
+        caption {text-align: left; font-weight: 600; padding-bottom: 0.5rem; min-width: 16rem;
+        max-width: calc(100vw - 2rem);}
         th, td {text-align: left; padding: 0.35rem 1.2rem 0.35rem 0; vertical-align: top; overflow-wrap: normal;}
         th {border-bottom: 1px solid var(--plot-quiet); font-weight: 600; vertical-align: bottom;}
         td {border-bottom: 1px solid var(--plot-rule);}
