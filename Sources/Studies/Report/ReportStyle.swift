@@ -50,7 +50,7 @@ extension ReportTemplates {
         .side {background: var(--wash); border-radius: 10px; padding: 1rem 1.2rem;}
         .side h3 {margin: 0 0 0.3rem; font-size: 0.9rem; color: var(--plot-quiet);}
         .side p {margin: 0;}
-        .unmeasured {font-size: 0.92rem; color: var(--plot-quiet);}
+        .unmeasured {margin-top: 0.8rem; font-size: 0.92rem; color: var(--plot-quiet);}
         .side.true {font-weight: 500;}
         figure {margin: 2rem 0;}
         figure.single .panels {grid-template-columns: minmax(0, 34rem);}
