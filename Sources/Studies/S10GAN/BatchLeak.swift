@@ -52,7 +52,7 @@ struct BatchLeak {
     func checks() throws -> [Check] {
         [
             try layerNormHasNone(), try batchNormHasOne(), try kernelsAgree(), try inferenceHasNone(),
-            try sumOfResults(), try doubleBackward(),
+            try sumOfResults(), try doubleBackward(), try virtualBackward(),
         ]
     }
 
@@ -180,6 +180,25 @@ struct BatchLeak {
                 + "central difference to 1 %.",
             .atMost(0.01), observed: abs(slope / difference - 1),
             mutant: ("LayerNorm's statistics taken as constants", abs(constantStatistics / difference - 1)))
+    }
+
+    /// Float32: a difference over 2^-6 of a sum of 64 terms of size 1 errs by 1e-5; its curvature adds as much.
+    private func virtualBackward() throws -> Check {
+        var random = RandomStream(seed: 7, stream: 10)
+        let norm = try DiscriminatorBatchNorm(
+            .reference, channels: 2, referenceCount: Self.half, name: "norm", backend: backend)
+        let (direction, projection) = try (random.normal(batch.shape), random.normal(batch.shape))
+        let gradient = try norm(batch).pullback(projection)
+        func value(_ step: Float) throws -> Double { try norm(batch + step * direction).value.dot(projection) }
+        let difference = (try value(0x1p-7) - value(-0x1p-7)) / 0x1p-6
+        let ofSamples = zip(gradient.array, direction.array).dropFirst(2 * Self.half)
+            .reduce(0) { $0 + Double($1.0) * Double($1.1) }
+        return Check(
+            .exact,
+            "The gradient of virtual BatchNorm goes through the moments of its reference batch, and is that of a "
+                + "central difference to 0.1 %.",
+            .atMost(1e-3), observed: abs(gradient.dot(direction) / difference - 1),
+            mutant: ("the reference batch taken as constant", abs(ofSamples / difference - 1)))
     }
 
     /// The same critic with each row's 1/s as a constant factor and without the terms of mean and variance.
