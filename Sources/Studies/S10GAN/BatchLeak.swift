@@ -224,18 +224,20 @@ struct BatchLeak {
 
     func figure(_ noise: [OneChannel.Noise]) throws -> Figure {
         let labels = (0..<2 * Self.half).map { $0 < Self.half ? "real \($0)" : "fake \($0 - Self.half)" }
-        let (joint, layer) = (try probe(.joint).norms, try probe(.layerNorm).norms)
-        let range = 0...(joint.flatMap { $0 }.max() ?? 1)
+        let (joint, layer) = (try probe(.joint), try probe(.layerNorm))
+        // Own derivatives are larger and would leave the leak without colour.
+        let range = 0...joint.largestLeak
         func panel(_ title: String, _ values: [[Double]]) -> Panel {
             Panel(
                 title, .heatMap(rows: labels, columns: labels, values: values, range: range, legend: "‖∂logit_i/∂x_j‖"))
         }
         return Figure(
             caption:
-                "How each logit (row) depends on each sample (column) in a discriminator at its start, and the noise "
-                    + "that real samples put into one generated sample's gradient through BatchNorm.",
+                "How each logit (row) depends on each sample (column) in a discriminator at its start; full colour is "
+                    + "the largest leak or more, as on the diagonal. Then the noise that real samples put into one "
+                    + "generated sample's gradient through BatchNorm.",
             panels: [
-                panel("BatchNorm, joint batch", joint), panel("LayerNorm", layer),
+                panel("BatchNorm, joint batch", joint.norms), panel("LayerNorm", layer.norms),
                 Panel(
                     "Gradient noise",
                     .curves(
