@@ -1,5 +1,5 @@
-// Layer: what a net is made of. A layer is called, gives its value and a pullback; the pullback takes the gradient of the
-// value, adds to the gradients of the layer's parameters, and returns the gradient of the input.
+// Layer: what a net is made of. A layer is called, gives its value and a pullback; the pullback takes the gradient of
+// the value, adds to the gradients of the layer's parameters, and returns the gradient of the input.
 //
 // Nothing here is differentiated automatically: every pullback is written out and checked against finite differences.
 

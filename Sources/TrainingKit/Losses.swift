@@ -39,7 +39,8 @@ package enum Loss {
         return (difference.energy, Float(2 / Double(max(prediction.count, 1))) * difference)
     }
 
-    /// The mean over all elements of log(1 + exp(-s x)), s = 1 for a target of 1 and -1 for one of 0: logistic regression.
+    /// The mean over all elements of log(1 + exp(-s x)), s = 1 for a target of 1 and -1 for one of 0: logistic
+    /// regression.
     package static func logistic(
         _ logits: Tensor<Float>, target: Tensor<Float>
     ) -> (loss: Double, gradient: Tensor<Float>) {

@@ -10,8 +10,8 @@ package struct Norm: Layer {
 
     /// - Parameter isLearned: Whether there are weight and bias; else weight is 1 and bias 0.
     package init(
-        _ norm: RowNorm = .layerNorm, features: Int, epsilon: Float = 1e-5, isLearned: Bool = true, name: String = "norm",
-        backend: Backend
+        _ norm: RowNorm = .layerNorm, features: Int, epsilon: Float = 1e-5, isLearned: Bool = true,
+        name: String = "norm", backend: Backend
     ) throws {
         self.norm = norm
         self.epsilon = epsilon
@@ -36,8 +36,10 @@ package struct Norm: Layer {
         return Traced(y) { [norm, weight, bias, backend] gradient in
             let gradients =
                 switch norm {
-                case .layerNorm: try layerNormBackward(gradient, x: x, weight: w, statistics: statistics, backend: backend)
-                case .rmsNorm: try rmsNormBackward(gradient, x: x, weight: w, statistics: statistics, backend: backend)
+                case .layerNorm:
+                    try layerNormBackward(gradient, x: x, weight: w, statistics: statistics, backend: backend)
+                case .rmsNorm:
+                    try rmsNormBackward(gradient, x: x, weight: w, statistics: statistics, backend: backend)
                 }
             if let weight, let term = gradients.weight { weight.accumulate(term) }
             if let bias, let term = gradients.bias { bias.accumulate(term) }

@@ -54,7 +54,9 @@ package struct Adam: Optimizer {
     }
 
     /// By repeated multiplication: the same on every machine.
-    private func power(_ base: Double, _ exponent: Int) -> Double { (0..<exponent).reduce(1) { product, _ in product * base } }
+    private func power(_ base: Double, _ exponent: Int) -> Double {
+        (0..<exponent).reduce(1) { product, _ in product * base }
+    }
 }
 
 /// The learning rate as a function of the step, from 0.
@@ -63,7 +65,10 @@ package struct WarmupSchedule: Sendable {
     package let warmupSteps: Int
 
     /// Grows linearly to `peak` over `warmupSteps` steps, then stays.
-    package static func linear(peak: Double, steps: Int) -> WarmupSchedule { WarmupSchedule(peak: peak, warmupSteps: steps) }
+    package static func linear(peak: Double, steps: Int) -> WarmupSchedule {
+        WarmupSchedule(peak: peak, warmupSteps: steps)
+    }
+
     package static func constant(_ rate: Double) -> WarmupSchedule { WarmupSchedule(peak: rate, warmupSteps: 0) }
 
     package subscript(step: Int) -> Double {

@@ -11,7 +11,8 @@ package struct RandomStream: Sendable {
     private var buffered: [UInt64] = []
     private var spareNormal: Double?
 
-    /// - Parameter stream: One for each use of randomness under the same seed, so that more numbers here change none there.
+    /// - Parameter stream: One for each use of randomness under the same seed, so that more numbers here change none
+    ///   there.
     package init(seed: UInt64, stream: UInt64 = 0) {
         self.seed = seed
         self.stream = stream

@@ -3,7 +3,6 @@
 import NormalizationDiagnostics
 
 private func bad(_ p: Quantity<PressureRate>, _ t: Quantity<TemperatureRate>) {
-    // expected error: cannot convert value of type 'Quantity<TemperatureRate>'
-    // to expected argument type 'Quantity<PressureRate>'
+    // expected error: mismatch: PressureRate, TemperatureRate
     _ = p + t
 }

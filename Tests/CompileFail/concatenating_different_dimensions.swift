@@ -3,7 +3,6 @@
 import NormalizationDiagnostics
 
 private func bad(_ p: DimensionedVector<PressureRate>, _ t: DimensionedVector<TemperatureRate>) {
-    // expected error: cannot convert value of type 'DimensionedVector<TemperatureRate>'
-    // to expected argument type 'DimensionedVector<PressureRate>'
+    // expected error: mismatch: PressureRate, TemperatureRate
     _ = p.concatenated(with: t)
 }

@@ -3,6 +3,6 @@
 import NormalizationDiagnostics
 
 private func bad(_ p: DimensionedVector<PressureRate>) -> [Double] {
-    // expected error: 'values' is unavailable: numbers with a dimension are plain numbers only in a unit: values(in:)
+    // expected error: unavailable: values, plain numbers only in a unit: values(in:)
     p.values
 }

@@ -5,6 +5,6 @@ import NormalizationDiagnostics
 private func bad(
     _ scales: ResidualScales<PressureRate, TemperatureRate>, _ p: DimensionedVector<PressureRate>
 ) throws {
-    // expected error: cannot convert value of type 'DimensionedVector<PressureRate>' to expected argument type
+    // expected error: mismatch: DimensionedVector, PressureRate
     _ = try scales.meanSquares(p, p)
 }

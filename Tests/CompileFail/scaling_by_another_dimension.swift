@@ -3,7 +3,6 @@
 import NormalizationDiagnostics
 
 private func bad(_ p: DimensionedVector<PressureRate>, _ scale: Quantity<TemperatureRate>) throws {
-    // expected error: cannot convert value of type 'Quantity<TemperatureRate>'
-    // to expected argument type 'Quantity<PressureRate>'
+    // expected error: mismatch: PressureRate, TemperatureRate
     _ = try p.nondimensionalised(by: scale)
 }

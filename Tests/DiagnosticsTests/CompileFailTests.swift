@@ -1,4 +1,4 @@
-// What must not compile: `Tests/CompileFail/good.swift` type-checks, every other file there gives exactly the errors
+// What must not compile: `Tests/CompileFail/good.swift` type-checks, every other file there gives exactly the one error
 // that it expects. The compiler is called on the module as this build made it.
 
 import Foundation
@@ -21,10 +21,27 @@ import Testing
             let expected = try Self.expectation(in: name)
             let given = errors.filter { $0.file == name }
             #expect(
-                given.count == 1 && given[0].line == expected.line && given[0].message.hasPrefix(expected.message),
+                given.count == 1 && given[0].line == expected.line && expected.error.matches(given[0].message),
                 "\(name): expected \(expected), the compiler says \(given)")
         }
         #expect(errors.count == names.count, "errors elsewhere: \(errors)")
+    }
+
+    /// Wordings of one mistake count alike; another mistake, or the same one of other types, does not.
+    @Test func expectationsTellErrorsApart() throws {
+        let mismatch = try #require(ExpectedError("mismatch: PressureRate, TemperatureRate"))
+        for message in [
+            "cannot convert value of type 'TemperatureRate' to expected argument type 'PressureRate'",
+            "binary operator '+' cannot be applied to operands of type 'PressureRate' and 'TemperatureRate'",
+            "conflicting arguments to generic parameter 'D' ('PressureRate' vs. 'TemperatureRate')",
+            "instance method 'concatenated' requires the types 'PressureRate' and 'TemperatureRate' be equivalent",
+        ] { #expect(mismatch.matches(message)) }
+        for message in [
+            "cannot find 'TemperatureRate' in scope beside 'PressureRate'",
+            "cannot convert value of type 'Quantity<PressureRate>' to expected argument type 'Int'",
+            "'layerNorm' is unavailable: 'PressureRate', 'TemperatureRate'",
+        ] { #expect(!mismatch.matches(message)) }
+        #expect(ExpectedError("cannot convert") == nil)
     }
 
     private struct CompilerError {
@@ -33,14 +50,14 @@ import Testing
         let message: String
     }
 
-    /// `// expected error: …`, continued by comments, above the line that must not compile.
-    private static func expectation(in name: String) throws -> CompilerError {
+    /// `// expected error: …` above the line that must not compile.
+    private static func expectation(in name: String) throws -> (error: ExpectedError, line: Int) {
         let lines = try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
             .split(separator: "\n", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
-        let first = try #require(lines.firstIndex { $0.hasPrefix("// expected error: ") }, "\(name) expects no error")
-        let comments = lines[first...].prefix { $0.hasPrefix("// ") }
-        let message = comments.map { $0.dropFirst(3) }.joined(separator: " ").dropFirst("expected error: ".count)
-        return CompilerError(file: name, line: first + comments.count + 1, message: String(message))
+        let mark = "// expected error: "
+        let index = try #require(lines.firstIndex { $0.hasPrefix(mark) }, "\(name) expects no error")
+        let error = try #require(ExpectedError(String(lines[index].dropFirst(mark.count))), "\(lines[index])")
+        return (error, index + 2)
     }
 
     /// The errors that `swiftc -typecheck` reports on these files together.

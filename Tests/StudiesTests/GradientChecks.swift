@@ -4,10 +4,11 @@ import Normalization
 import Testing
 import TrainingKit
 
-/// How far a layer's gradients are from central differences, relative to the largest: of its input and of each parameter.
+/// How far a layer's gradients are from central differences, relative to the largest: of its input and of each
+/// parameter.
 ///
-/// The loss is a fixed random projection of the output. Float32 differences with step h err by about 2^-24 / h + h²: 1e-3 and
-/// less at h = 1e-2 for layers of some ten inputs, which is why 5e-3 is the usual bound.
+/// The loss is a fixed random projection of the output. Float32 differences with step h err by about 2^-24 / h + h²:
+/// 1e-3 and less at h = 1e-2 for layers of some ten inputs, which is why 5e-3 is the usual bound.
 func gradientError(of layer: some Layer, at x: Tensor<Float>, step: Float = 1e-2, seed: UInt64 = 7) throws -> Double {
     var random = RandomStream(seed: seed, stream: 99)
     let traced = try layer(x)

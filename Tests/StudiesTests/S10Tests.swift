@@ -8,7 +8,7 @@ import Testing
 @Suite(.enabled(if: StudyTests.areOptimized, "the study is run by swift test -c release")) struct GANStudyTests {
     @Test func checksHold() throws {
         let result = try GANStudy().run(StudyContext(mode: .quick))
-        #expect(result.checks.count == 13)
+        #expect(result.checks.count == 14)
         for check in result.checks {
             #expect(check.passes, "\(check.claim): \(check.observed), mutant \(check.mutant.observed)")
         }

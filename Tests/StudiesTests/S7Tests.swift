@@ -16,6 +16,7 @@ func expectSoundStudy(_ study: some Study, checks: Int, sourceLocation: SourceLo
     encoder.outputFormatting = .sortedKeys
     let result = try study.run(StudyContext(mode: .quick, backend: .kernels(.portable, threads: 1)))
     #expect(result.checks.count == checks, sourceLocation: sourceLocation)
+    #expect(!result.figures.isEmpty, "a card without a picture", sourceLocation: sourceLocation)
     for check in result.checks {
         #expect(
             check.passes, "\(check.claim): \(check.observed), mutant \(check.mutant.observed)",

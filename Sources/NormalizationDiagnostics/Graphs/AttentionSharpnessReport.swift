@@ -105,9 +105,10 @@ public struct AttentionSharpnessReport: Sendable, CustomStringConvertible {
 
     public var description: String {
         let lines = bins.map { bin in
-            "degree \(bin.degrees.lowerBound) to \(bin.degrees.upperBound): \(bin.nodeCount) nodes, entropy \(bin.entropy), "
-                + "H / ln n \(bin.normalizedEntropy), effective neighbours \(bin.effectiveNeighbours), "
-                + "largest \(bin.maximumWeight)" + (bin.cap.map { ", cap \($0)" } ?? "")
+            "degree \(bin.degrees.lowerBound) to \(bin.degrees.upperBound): \(bin.nodeCount) nodes, "
+                + "entropy \(bin.entropy), H / ln n \(bin.normalizedEntropy), "
+                + "effective neighbours \(bin.effectiveNeighbours), largest \(bin.maximumWeight)"
+                + (bin.cap.map { ", cap \($0)" } ?? "")
         }
         return (["\(isolatedNodeCount) nodes without edges"] + lines).joined(separator: "\n")
     }

@@ -50,7 +50,7 @@ extension ReportTemplates {
         .side {background: var(--wash); border-radius: 10px; padding: 1rem 1.2rem;}
         .side h3 {margin: 0 0 0.3rem; font-size: 0.9rem; color: var(--plot-quiet);}
         .side p {margin: 0;}
-        .unmeasured {font-size: 0.92rem; color: var(--plot-quiet);}
+        .unmeasured {margin-top: 0.8rem; font-size: 0.92rem; color: var(--plot-quiet);}
         .side.true {font-weight: 500;}
         figure {margin: 2rem 0;}
         figure.single .panels {grid-template-columns: minmax(0, 34rem);}
@@ -60,7 +60,8 @@ extension ReportTemplates {
         figcaption {color: var(--plot-quiet); font-size: 0.9rem; margin-top: 0.8rem; max-width: 75ch;}
         .table {overflow-x: auto; margin: 1.8rem 0; max-width: 100%;}
         table {border-collapse: collapse; font-size: 0.92rem; font-variant-numeric: tabular-nums;}
-        caption {text-align: left; font-weight: 600; padding-bottom: 0.5rem; min-width: 16rem;}
+        caption {text-align: left; font-weight: 600; padding-bottom: 0.5rem; min-width: 16rem;
+        max-width: calc(100vw - 2rem);}
         th, td {text-align: left; padding: 0.35rem 1.2rem 0.35rem 0; vertical-align: top; overflow-wrap: normal;}
         th {border-bottom: 1px solid var(--plot-quiet); font-weight: 600; vertical-align: bottom;}
         td {border-bottom: 1px solid var(--plot-rule);}

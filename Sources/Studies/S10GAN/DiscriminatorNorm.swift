@@ -7,11 +7,12 @@ enum DiscriminatorNorm: String, CaseIterable {
     case layerNorm = "LayerNorm"
     case joint = "BatchNorm, joint batch"
     case perSource = "BatchNorm, separate batches"
-    case reference = "virtual BatchNorm"
     case detached = "BatchNorm, joint, detached"
+    case reference = "virtual BatchNorm"
+    case detachedReference = "virtual BatchNorm, detached"
 
     /// Whether a fixed reference batch goes ahead of the samples.
-    var hasReferenceBatch: Bool { self == .reference }
+    var hasReferenceBatch: Bool { self == .reference || self == .detachedReference }
 }
 
 /// BatchNorm with weight and bias and one of the scopes above, over [samples, channels].
@@ -35,7 +36,8 @@ struct DiscriminatorBatchNorm: Layer {
     private func scope(_ x: Tensor<Float>) throws -> BatchScope {
         switch norm {
         case .perSource: .perSource([x.shape[0] / 2, x.shape[0] / 2])
-        case .reference: .reference(try channelMoments(x.sliced(0..<referenceCount), backend: backend))
+        case .reference, .detachedReference:
+            .reference(try channelMoments(x.sliced(0..<referenceCount), backend: backend))
         case .detached: .reference(try channelMoments(x, backend: backend))
         case .none, .layerNorm, .joint: .joint
         }
@@ -45,12 +47,38 @@ struct DiscriminatorBatchNorm: Layer {
         let w = weight.value
         let (y, statistics) = try channelNormWithStatistics(
             x, over: .batch(try scope(x)), weight: w, bias: bias.value, backend: backend)
-        return Traced(y) { [weight, bias, backend] gradient in
+        return Traced(y) { [norm, weight, bias, backend] gradient in
             let gradients = try channelNormBackward(gradient, x: x, weight: w, statistics: statistics, backend: backend)
             if let term = gradients.weight { weight.accumulate(term) }
             if let term = gradients.bias { bias.accumulate(term) }
-            return gradients.input
+            return norm == .reference ? inputGradient(gradients, x: x, weight: w, statistics) : gradients.input
         }
+    }
+
+    /// With what goes through the moments of the reference batch, which passes through the same weights: each of its R
+    /// samples has w (Σ dy + x̂ Σ dy x̂) / (R s) less, sums over the whole batch.
+    private func inputGradient(
+        _ gradients: ChannelNormGradients<Float>, x: Tensor<Float>, weight: Tensor<Float>,
+        _ statistics: ChannelStatistics
+    ) -> Tensor<Float> {
+        var input = gradients.input
+        guard let ofWeight = gradients.weight?.array, let ofBias = gradients.bias?.array else { return input }
+        let channels = statistics.moments.count
+        let (moments, w) = (statistics.moments, weight.array)
+        x.withSpan { x in
+            input.withMutableSpan { input in
+                for channel in 0..<channels {
+                    let deviation = (moments[channel].variance + Double(statistics.epsilon)).squareRoot()
+                    let factor = Double(w[channel]) / (Double(referenceCount) * deviation)
+                    for index in stride(from: channel, to: referenceCount * channels, by: channels) {
+                        let normalized = (Double(x[index]) - moments[channel].mean) / deviation
+                        let term = Double(ofBias[channel]) + normalized * Double(ofWeight[channel])
+                        input[index] -= Float(factor * term)
+                    }
+                }
+            }
+        }
+        return input
     }
 }
 

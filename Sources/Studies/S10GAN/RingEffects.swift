@@ -1,7 +1,7 @@
 internal import Normalization
 internal import Plots
 
-/// Six discriminators on the ring, three seeds each.
+/// Seven discriminators on the ring, three seeds each.
 struct RingEffects {
     static let seeds: [UInt64] = [0, 1, 2]
     static let iterations = 3000
@@ -49,15 +49,20 @@ struct RingEffects {
                 .atLeast(3), observed: fewest(.detached), mutant: ("with that gradient, the best seed", most(.joint))),
             Check(
                 .effect,
+                "Control: virtual BatchNorm, by the moments of a fixed batch of real samples, holds at least 3, for "
+                    + "each of three seeds.",
+                .atLeast(3), observed: fewest(.reference), mutant: ("the joint batch, the best seed", most(.joint))),
+            Check(
+                .effect,
                 "Noise alone does not explain the loss of modes: with statistics detached drawing real samples again "
                     + "changes the generator's gradient by more than 0.5 of it, for each of three seeds.",
                 .atLeast(0.5), observed: self[.detached].map(\.gradientNoise).min()!,
                 mutant: ("LayerNorm", self[.layerNorm].map(\.gradientNoise).max()!)),
             Check(
                 .exact,
-                "After training with LayerNorm, drawing the real samples again changes no bit of the generator's "
-                    + "gradient.",
-                .equal(0), observed: self[.layerNorm].map(\.gradientNoise).max()!,
+                "After training with LayerNorm or virtual BatchNorm, drawing the real samples again changes no bit of "
+                    + "the generator's gradient.",
+                .equal(0), observed: (self[.layerNorm] + self[.reference]).map(\.gradientNoise).max()!,
                 mutant: ("BatchNorm over the joint batch", self[.joint].map(\.gradientNoise).min()!)),
             Check(
                 .effect,

@@ -121,7 +121,8 @@ struct Nondimensional {
             .within(expected: 1, tolerance: 1e-4), observed: normalized, mutant: ("the nondimensional loss", scaled))
     }
 
-    /// Central differences of a smooth loss near 10 with a step of 2^-17: rounding 1e-10, curvature 1e-9 of the gradient.
+    /// Central differences of a smooth loss near 10 with a step of 2^-17: rounding 1e-10, curvature 1e-9 of the
+    /// gradient.
     private func gradientOfTheNet() throws -> Check {
         let problem = RelaxationProblem(in: try UnitSystem("Pa, K"))
         let positions = (0..<RelaxationTraining.points).map { Double($0) / Double(RelaxationTraining.points - 1) }
@@ -149,7 +150,8 @@ struct Nondimensional {
         }
         return Check(
             .exact,
-            "The gradient of the net's loss, through its derivative by time too, is that of central differences to 1e-7.",
+            "The gradient of the net's loss, through its derivative by time too, is that of central differences to "
+                + "1e-7.",
             .atMost(1e-7), observed: worst, mutant: ("nothing goes through the derivative by time", wrong))
     }
 }

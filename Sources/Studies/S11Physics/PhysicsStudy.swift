@@ -36,9 +36,9 @@ package struct PhysicsStudy: Study {
                 "That LN may be applied once residuals are dimensionless is half true. Inside a net it may. As a loss "
                     + "it is as constant as before, and equal residuals of any size count as none.",
                 "Even a detached scale, residuals over their own root mean square, is not free: it enlarges the "
-                    + "gradient as residuals shrink, so that at a constant rate the net settled five times further "
-                    + "from the solution. Characteristic values must be constants of the problem, not statistics of "
-                    + "the residuals.",
+                    + "gradient as residuals shrink, so that at a constant rate the net stays 2 to 21 times further "
+                    + "from the solution, and 26 to 96 times from Xavier's weights, smaller in the first layer. "
+                    + "Characteristic values must be constants of the problem, not statistics of the residuals.",
                 "Identical errors in all units need a training that does not amplify rounding. With residuals over (p₀ "
                     + "- pₐ)/τ instead of over (p₀ - pₐ)/duration, and smaller first weights, 1500 steps enlarged "
                     + "roundings of 1e-16 to 0.3 % of the error; powers of two gave the same bits still.",

@@ -15,13 +15,22 @@ struct RelaxationNet {
     private static let w3 = b2 + width
     private static let b3 = w3 + 2 * width
 
-    /// Normal weights of variance 1 / inputs, biases 0.
-    init(seed: UInt64) {
+    /// The variance that normal weights begin with.
+    enum Start {
+        /// 1 / inputs.
+        case inputs
+        /// 2 / (inputs + outputs), after Xavier Glorot: 1/5 of the deviation in the first layer.
+        case xavier
+    }
+
+    /// Normal weights, biases 0.
+    init(seed: UInt64, start: Start = .inputs) {
         var random = RandomStream(seed: seed, stream: 11)
         parameters = [Double](repeating: 0, count: Self.b3 + 2)
         func fill(_ range: Range<Int>, inputs: Int) {
-            let deviation = 1 / Double(inputs).squareRoot()
-            for index in range { parameters[index] = deviation * random.normal() }
+            let outputs = range.count / inputs
+            let variance = start == .inputs ? 1 / Double(inputs) : 2 / Double(inputs + outputs)
+            for index in range { parameters[index] = variance.squareRoot() * random.normal() }
         }
         fill(0..<Self.width, inputs: 1)
         fill(Self.w2..<Self.b2, inputs: Self.width)

@@ -16,11 +16,13 @@ struct RelaxationTraining {
     let parameters: [Double]
     var last: Step { steps[steps.count - 1] }
 
-    init(_ loss: ResidualLoss, units: UnitSystem, seed: UInt64, steps count: Int) throws {
+    init(
+        _ loss: ResidualLoss, units: UnitSystem, seed: UInt64, start: RelaxationNet.Start = .inputs, steps count: Int
+    ) throws {
         let problem = RelaxationProblem(in: units)
         let positions = (0..<Self.points).map { Double($0) / Double(Self.points - 1) }
         let solution = positions.map { problem.solution(at: $0 * problem.duration) }
-        var net = RelaxationNet(seed: seed)
+        var net = RelaxationNet(seed: seed, start: start)
         var (first, second) = (net.parameters.map { _ in 0.0 }, net.parameters.map { _ in 0.0 })
         var (decay1, decay2) = (1.0, 1.0)
         var steps: [Step] = []

@@ -11,10 +11,11 @@ struct UnitsInTraining {
     private let repeats: [Repeat]
     private let powersOfTwo: RelaxationTraining
 
-    /// The four key rows under another seed.
+    /// The key rows under one seed.
     private struct Repeat {
         let seed: UInt64
-        let pascal, megapascal, nondimensional, normalized: RelaxationTraining
+        let pascal, megapascal, nondimensional, normalized, detached: RelaxationTraining
+        let nondimensionalFromXavier, detachedFromXavier: RelaxationTraining
     }
 
     init(_ context: StudyContext) throws {
@@ -39,14 +40,23 @@ struct UnitsInTraining {
         self.runs = runs
         powersOfTwo = try RelaxationTraining(
             .nondimensional, units: Nondimensional.powersOfTwo(), seed: 0, steps: Self.stepCount)
-        repeats = try Self.seeds.dropFirst().map { [units] seed in
+        repeats = try Self.seeds.map { [units] seed in
             context.progress("seed \(seed)")
-            func run(_ loss: ResidualLoss, _ unit: Int) throws -> RelaxationTraining {
-                try RelaxationTraining(loss, units: units[unit], seed: seed, steps: Self.stepCount)
+            func run(
+                _ loss: ResidualLoss, _ unit: Int = 0, start: RelaxationNet.Start = .inputs
+            ) throws -> RelaxationTraining {
+                if seed == 0, start == .inputs, let known = runs.first(where: { $0.0 == loss && $0.1 == unit }) {
+                    return known.2
+                }
+                return try RelaxationTraining(
+                    loss, units: units[unit], seed: seed, start: start, steps: Self.stepCount)
             }
             return Repeat(
-                seed: seed, pascal: try run(.raw, 0), megapascal: try run(.raw, 4),
-                nondimensional: try run(.nondimensional, 0), normalized: try run(.normalizedPerPoint, 0))
+                seed: seed, pascal: try run(.raw), megapascal: try run(.raw, 4),
+                nondimensional: try run(.nondimensional), normalized: try run(.normalizedPerPoint),
+                detached: try run(.detachedRootMeanSquare),
+                nondimensionalFromXavier: try run(.nondimensional, start: .xavier),
+                detachedFromXavier: try run(.detachedRootMeanSquare, start: .xavier))
         }
     }
 
@@ -63,10 +73,8 @@ struct UnitsInTraining {
         let rawSpread = abs(run(.raw, 3).last.pressureError / run(.raw).last.pressureError - 1)
         let bits = zip(powersOfTwo.parameters, nondimensional.parameters).count { $0.bitPattern != $1.bitPattern }
         let rawBits = zip(run(.raw, 1).parameters, run(.raw).parameters).count { $0.bitPattern != $1.bitPattern }
-        let ratios =
-            [run(.raw, 4).last.pressureError / run(.raw).last.pressureError]
-            + repeats.map { $0.megapascal.last.pressureError / $0.pascal.last.pressureError }
-        let stalled = [run(.normalizedPerPoint)] + repeats.map(\.normalized)
+        let ratios = repeats.map { $0.megapascal.last.pressureError / $0.pascal.last.pressureError }
+        let stalled = repeats.map(\.normalized)
         let largestGradient = stalled.flatMap(\.steps).map(\.gradientNorm).max()!
         let lossRange = stalled.flatMap(\.steps).map { abs($0.loss - 1) }.max()!
         return [
@@ -100,8 +108,9 @@ struct UnitsInTraining {
                 "So it learns nothing: its error in p is more than 20 times that of the nondimensional loss, for each "
                     + "of three seeds.",
                 .atLeast(20),
-                observed: zip(stalled, [nondimensional] + repeats.map(\.nondimensional))
-                    .map { $0.last.pressureError / $1.last.pressureError }.min()!,
+                observed: repeats.map {
+                    $0.normalized.last.pressureError / $0.nondimensional.last.pressureError
+                }.min()!,
                 mutant: ("the raw loss in Pa", run(.raw).last.pressureError / si)),
             Check(
                 .effect,
@@ -115,6 +124,20 @@ struct UnitsInTraining {
                     + "wrong as the one without LN.",
                 .atLeast(20), observed: run(.nondimensionalThenNormalized).last.pressureError / si,
                 mutant: ("no LN, in bar", run(.nondimensional, 3).last.pressureError / si)),
+            Check(
+                .effect,
+                "From Xavier's weights nondimensional residuals over their detached RMS end with more than 10 times "
+                    + "the error in p of those residuals as they are, for each of three seeds.",
+                .atLeast(10),
+                observed: repeats.map {
+                    $0.detachedFromXavier.last.pressureError / $0.nondimensionalFromXavier.last.pressureError
+                }.min()!,
+                mutant: (
+                    "those residuals as they are, from both starts",
+                    repeats.map {
+                        $0.nondimensionalFromXavier.last.pressureError / $0.nondimensional.last.pressureError
+                    }.max()!
+                )),
         ]
     }
 
@@ -129,11 +152,10 @@ struct UnitsInTraining {
                 TableCell.significant(entry.run.steps[0].gradientNorm, 2),
             ]
         }
-        let seeds = repeats.map { entry in
-            ["\(entry.seed)"]
-                + [entry.pascal, entry.megapascal, entry.nondimensional, entry.normalized].map {
-                    TableCell.significant($0.last.pressureError, 3)
-                }
+        func errors(_ runs: (Repeat) -> [RelaxationTraining]) -> [[String]] {
+            repeats.map { entry in
+                ["\(entry.seed)"] + runs(entry).map { TableCell.significant($0.last.pressureError, 3) }
+            }
         }
         return [
             Table(
@@ -141,9 +163,19 @@ struct UnitsInTraining {
                 columns: ["loss", "units", "error of p", "error of T", "loss at the end", "gradient at step 0"],
                 rows: rows),
             Table(
-                "Error of p for the other seeds",
+                "Error of p for each seed",
                 columns: ["seed", "raw, Pa", "raw, MPa", "nondimensional", "LN a point"],
-                rows: seeds),
+                rows: errors { [$0.pascal, $0.megapascal, $0.nondimensional, $0.normalized] }),
+            Table(
+                "Error of p of nondimensional residuals, and of these over their detached RMS, by the variance that "
+                    + "weights begin with",
+                columns: [
+                    "seed", "1 / inputs", "1 / inputs, over RMS", "2 / (inputs + outputs)",
+                    "2 / (inputs + outputs), over RMS",
+                ],
+                rows: errors {
+                    [$0.nondimensional, $0.detached, $0.nondimensionalFromXavier, $0.detachedFromXavier]
+                }),
         ]
     }
 

@@ -128,7 +128,9 @@ struct KernelErrors {
         func table(_ title: String, _ value: (Errors) -> Double) -> Table {
             Table(
                 title, columns: columns,
-                rows: Self.widths.map { width in ["\(width)"] + errors[width]!.map { TableCell.significant(value($0), 2) } })
+                rows: Self.widths.map { width in
+                    ["\(width)"] + errors[width]!.map { TableCell.significant(value($0), 2) }
+                })
         }
         return [
             table("Largest |y - y64| of the float32 kernel", \.output),

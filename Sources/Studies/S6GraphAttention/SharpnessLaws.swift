@@ -190,7 +190,9 @@ struct SharpnessLaws {
                     [
                         TableCell.significant(c),
                         TableCell.fixed(
-                            mean(16) { PlainNeighbourhood.entropy(PlainNeighbourhood.attention($0.map { c * $0 })) }, 3),
+                            mean(16) {
+                                PlainNeighbourhood.entropy(PlainNeighbourhood.attention($0.map { c * $0 }))
+                            }, 3),
                         TableCell.fixed(
                             mean(16) {
                                 PlainNeighbourhood.entropy(

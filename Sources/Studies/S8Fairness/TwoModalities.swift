@@ -119,8 +119,8 @@ struct TwoModalities {
         }
 
         /// How much of text's part its prediction keeps: the slope of one over the other.
-        func shrinkage(penalty: Double) -> Double {
-            let prediction = predictions(weight: plain, penalty: penalty)[0]
+        func shrinkage(weight: [Double], penalty: Double) -> Double {
+            let prediction = predictions(weight: weight, penalty: penalty)[0]
             let target = parts[0][rows...]
             return zip(prediction, target).reduce(0) { $0 + $1.0 * $1.1 } / target.reduce(0) { $0 + $1 * $1 }
         }
