@@ -1,8 +1,0 @@
-// S5: every check holds and its mutant fails; a quick run has the same bits for every backend, the reference included.
-
-import Studies
-import Testing
-
-@Suite(.enabled(if: StudyTests.areOptimized)) struct TimeSeriesStudyTests {
-    @Test func checksHoldWithTheSameBits() throws { try expectSoundStudy(TimeSeriesStudy(), checks: 16) }
-}
