@@ -83,8 +83,8 @@ package struct GraphAttentionStudy: Study {
                     + "(NeighbourhoodScoreNorm). PyTorch Geometric's LayerNorm takes all nodes and channels of a "
                     + "graph by default.",
                 "Neither norm decides what can be looked up: that is GATv2's order of operations. GAT ranks the keys "
-                    + "alike for all queries; what it reaches above chance, a read-out with a hidden layer takes out of "
-                    + "the sum of values.",
+                    + "alike for all queries; what it reaches above chance, a read-out with a hidden layer takes out "
+                    + "of the sum of values.",
             ],
             tools: [
                 "try AttentionSharpnessReport(attention, offsets: graph.offsets)  // entropy, H / ln n, effective "
