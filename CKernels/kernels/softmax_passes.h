@@ -37,16 +37,28 @@ V_FN void most_columns(most_lanes *most, source x, int64_t from, int64_t to) {
     *most = found;
 }
 
-/// e(x) of up to 64 columns from i on.
-V_FN void exp_block(lanes *sum, const softmax_pass *p, int64_t i, int64_t left, int all_normal) {
+/// e(x) of up to 64 columns from i on; easy ones are all normal numbers without an anchor. They are added to `sum`
+/// unless they are kept: sum_kept adds those, with its sums in registers.
+V_FN void exp_block(lanes *sum, const softmax_pass *p, int64_t i, int64_t left, int is_easy) {
     V_UNROLL
     for (int k = 0; k < 4; k++) {
         int64_t j = i + 16 * k, rest = left - 16 * k;
         vf x = read_left(p->x, j, rest);
-        vf e = keep_left(rest, all_normal ? v_exp_shifted_normal(x, p->shift) : v_exp_shifted(x, p->shift));
-        sum->v[k] = v_add(sum->v[k], e);
-        if (p->kept) v_store(p->kept + j, e);
+        vf e = keep_left(rest, is_easy ? v_exp_normal(x, p->shift) : v_exp_shifted(x, p->shift));
+        if (p->kept)
+            v_store(p->kept + j, e);
+        else
+            sum->v[k] = v_add(sum->v[k], e);
     }
+}
+
+V_FN void sum_kept(lanes *sum, const float *kept, int64_t from, int64_t to) {
+    lanes total = *sum;
+    for (; from < to; from += BLOCK) {
+        V_UNROLL
+        for (int k = 0; k < 4; k++) total.v[k] = v_add(total.v[k], v_load(kept + from + 16 * k));
+    }
+    *sum = total;
 }
 
 V_FN vf least_of_block(source x, int64_t i) {
@@ -59,14 +71,17 @@ V_FN vf least_of_block(source x, int64_t i) {
 /// The exponentials of columns from ..< to are added to `sum`, and kept.
 V_FN void exp_columns(lanes *sum, const softmax_pass *p, int64_t from, int64_t to) {
     softmax_pass own = *p;  // a copy, which stores cannot change
+    int has_anchor = v_outside(16, own.shift.anchor, 0.0f, 0.0f) != 0;
     lanes total = *sum;
-    for (; from + BLOCK <= to; from += BLOCK)
-        if (are_above_low(least_of_block(own.x, from), own.shift, NORMAL_ABOVE))
-            exp_block(&total, &own, from, BLOCK, 1);
+    int64_t i = from;
+    for (; i + BLOCK <= to; i += BLOCK)
+        if (!has_anchor && are_above_low(least_of_block(own.x, i), own.shift, NORMAL_ABOVE))
+            exp_block(&total, &own, i, BLOCK, 1);
         else
-            exp_block(&total, &own, from, BLOCK, 0);
-    if (from < to) exp_block(&total, &own, from, to - from, 0);
+            exp_block(&total, &own, i, BLOCK, 0);
+    if (i < to) exp_block(&total, &own, i, to - i, 0);
     *sum = total;
+    if (own.kept) sum_kept(sum, own.kept, from, to);
 }
 
 V_FN vf softmax_output(const softmax_pass *p, int64_t i, int64_t left) {
