@@ -4,17 +4,17 @@
 // short row. Here a group of rows goes through each step together, and its statistics fill the lanes of one
 // vector. The arithmetic of a row is that of norm_body.h. Input is asked for in the moments' pass alone: asked
 // for twice, 8192x64 takes 245 us from memory instead of 165 (Zen 4, 2026-11-25).
-// Bound: in the caches by instructions, 289 a row of 64 columns with AVX2, a sixth of them for the folds and
-// statistics of a group (callgrind, 2026-11-27); beyond the caches by bandwidth.
+// Bound: in the caches by instructions, 183 a row of 64 columns with AVX2 (callgrind, 2026-11-27); beyond the caches by
+// bandwidth. Rows of 64 and 128 columns, the sizes of heads, have copies of their own: 8192x64 314 and without loops over
+// columns 228 us, 4096x128 225 and 178 us (AVX2, Zen 3, 2026-11-27).
 
 #define SHORT 128
 #define GROUP 16
 
-/// `count` rows from `begin` on.
-V_FN void short_rows(norm_call *call, int64_t begin, int count, int streaming, fetching f, norm_kind kind,
+/// `count` rows of n columns from `begin` on.
+V_FN void short_rows(norm_call *call, int64_t n, int64_t begin, int count, int streaming, fetching f, norm_kind kind,
                      norm_kind written) {
     const ck_norm_args *a = call->args;
-    int64_t n = a->cols;
     int fetch = call->fetches && input_is_flowing(n, a->x_stride, a->residual, kind);
     vf columns = v_set((float)n), sums[GROUP], squares[GROUP], all_centres = v_zero(), all_deltas = v_zero();
     float centre[GROUP], delta[GROUP], rstd[GROUP];
@@ -59,6 +59,7 @@ V_FN void short_rows(norm_call *call, int64_t begin, int count, int streaming, f
             continue;
         }
         output_chunk o = output_chunk_below(call, first, row, written);
+        o.width = n;
         normalize_chunk(&o, (moments){centre[row], delta[row], rstd[row], rstd[row]}, streaming, UNSCALED, f, written);
     }
 }
@@ -68,7 +69,14 @@ V_FN void norm_short(norm_call *call, int64_t begin, int64_t end, int streaming,
     int64_t fetch_end = begin;
     if (call->fetches && is_flowing(a->cols, a->y_stride) && !streaming)
         fetch_end = end - GROUP - write_ahead_rows(a->cols, kind.type);
-    for (; begin < end; begin += GROUP)
-        short_rows(call, begin, (int)lesser(GROUP, end - begin), streaming, (fetching){0, begin < fetch_end}, kind,
-                   written);
+    for (; begin < end; begin += GROUP) {
+        int count = (int)lesser(GROUP, end - begin);
+        fetching f = {0, begin < fetch_end};
+        if (a->cols == BLOCK)
+            short_rows(call, BLOCK, begin, count, streaming, f, kind, written);
+        else if (a->cols == 2 * BLOCK)
+            short_rows(call, 2 * BLOCK, begin, count, streaming, f, kind, written);
+        else
+            short_rows(call, a->cols, begin, count, streaming, f, kind, written);
+    }
 }

@@ -3,7 +3,8 @@
 // What a row's largest element and sum lead to is a chain of steps far longer than the work on a short row. A group of
 // rows goes through each step together, its numbers in the lanes of one vector; its exponentials stay in the first
 // cache level. What the next group reads is asked for while this one's exponentials are computed. Bound: exponentials;
-// beyond the caches bandwidth.
+// beyond the caches bandwidth. Rows of 64 and 128 columns have copies of their own: 128x64 10.5 and 8.1 us, 1536x128 195
+// and 173 us (AVX2, Zen 3, 2026-11-27).
 
 #define SOFTMAX_GROUPED CHUNK
 #define GROUP_ELEMENTS (4 * CHUNK)
@@ -14,10 +15,10 @@ V_FN int softmax_rows_together(int64_t cols) {
     return (int)lesser(16, GROUP_ELEMENTS / pitch);
 }
 
-/// `count` rows from `begin` on.
-V_FN void softmax_group(const ck_softmax_args *a, int64_t begin, int count, float *kept, ck_type type, int logarithmic,
-                        int streaming, int fetch) {
-    int64_t n = a->cols, pitch = (n + BLOCK - 1) / BLOCK * BLOCK;
+/// `count` rows of n columns from `begin` on.
+V_FN void softmax_group(const ck_softmax_args *a, int64_t n, int64_t begin, int count, float *kept, ck_type type,
+                        int logarithmic, int streaming, int fetch) {
+    int64_t pitch = (n + BLOCK - 1) / BLOCK * BLOCK;
     source x = source_at((source){a->x, type}, begin * a->x_stride);
     target y = target_at((target){a->y, type}, begin * a->y_stride);
     vf rows[16];
@@ -75,7 +76,12 @@ V_FN void softmax_grouped(const ck_softmax_args *a, int64_t begin, int64_t end, 
                           int logarithmic, int streaming) {
     int together = softmax_rows_together(a->cols);
     for (; begin < end; begin += together) {
-        int count = (int)lesser(together, end - begin);
-        softmax_group(a, begin, count, kept, type, logarithmic, streaming, begin + 2 * together <= end);
+        int count = (int)lesser(together, end - begin), fetch = begin + 2 * together <= end;
+        if (!logarithmic && a->cols == BLOCK)  // copies without loops over columns
+            softmax_group(a, BLOCK, begin, count, kept, type, logarithmic, streaming, fetch);
+        else if (!logarithmic && a->cols == 2 * BLOCK)
+            softmax_group(a, 2 * BLOCK, begin, count, kept, type, logarithmic, streaming, fetch);
+        else
+            softmax_group(a, a->cols, begin, count, kept, type, logarithmic, streaming, fetch);
     }
 }
