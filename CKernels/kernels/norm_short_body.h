@@ -72,9 +72,9 @@ V_FN void norm_short(norm_call *call, int64_t begin, int64_t end, int streaming,
     for (; begin < end; begin += GROUP) {
         int count = (int)lesser(GROUP, end - begin);
         fetching f = {0, begin < fetch_end};
-        if (a->cols == BLOCK)
+        if (!streaming && a->cols == BLOCK)
             short_rows(call, BLOCK, begin, count, streaming, f, kind, written);
-        else if (a->cols == 2 * BLOCK)
+        else if (!streaming && a->cols == 2 * BLOCK)
             short_rows(call, 2 * BLOCK, begin, count, streaming, f, kind, written);
         else
             short_rows(call, a->cols, begin, count, streaming, f, kind, written);
