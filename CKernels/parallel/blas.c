@@ -21,17 +21,17 @@ const char *ck_blas(void) { return openblas_get_config(); }
 int ck_has_blas(void) { return 1; }
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int calls, threads_before;
-static int left_at_one;  // in a child of a process that had calls: the count is still the one of those
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;  // calls became 0, or a fork ended
+static int calls, forks, threads_before;
 
 static void take(void) { pthread_mutex_lock(&lock); }
 static void give(void) { pthread_mutex_unlock(&lock); }
 
 void ck_blas_begin(void) {
     take();
+    while (forks > 0) pthread_cond_wait(&changed, &lock);
     if (calls++ == 0) {
-        if (!left_at_one) threads_before = openblas_get_num_threads();
-        left_at_one = 0;
+        threads_before = openblas_get_num_threads();
         openblas_set_num_threads(1);
     }
     give();
@@ -39,17 +39,31 @@ void ck_blas_begin(void) {
 
 void ck_blas_end(void) {
     take();
-    if (--calls == 0) openblas_set_num_threads(threads_before);
+    if (--calls == 0) {
+        openblas_set_num_threads(threads_before);
+        pthread_cond_broadcast(&changed);
+    }
     give();
 }
 
-/// fork() waits for whoever has the lock; a child has none of the calls that its parent's other threads are in.
-static void begin_child(void) {
-    if (calls > 0) left_at_one = 1;
-    calls = 0;
+/// fork() waits for the calls that are on their way, and calls wait for it: a child has none of its parent's other
+/// threads, and would wait forever for a lock that one of them had in OpenBLAS.
+static void before_fork(void) {
+    take();
+    forks++;
+    while (calls > 0) pthread_cond_wait(&changed, &lock);
+}
+static void after_fork(void) {
+    forks--;
+    pthread_cond_broadcast(&changed);
     give();
 }
-__attribute__((constructor)) static void watch_forks(void) { (void)pthread_atfork(take, give, begin_child); }
+static void begin_child(void) {
+    forks = 0;
+    changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;  // whoever waited is not here
+    give();
+}
+__attribute__((constructor)) static void watch_forks(void) { (void)pthread_atfork(before_fork, after_fork, begin_child); }
 
 void ck_sgemm(int rows, int columns, int depth, float scale, ck_blas_matrix a, ck_blas_matrix b, float *c,
               int c_pitch) {
