@@ -167,15 +167,15 @@ private struct ResidualForward<Element: KernelElement>: Workload {
     }
 }
 
-/// The sum by one call, streamed past the caches where it does not fit them, and its norm by another: five tensors'
-/// traffic, where the fused call has four.
+/// The sum by one call, and its norm by another: five tensors' traffic, where the fused call has four. The sum is
+/// streamed where the kernels stream their outputs: three tensors beyond half of the last cache level.
 private struct UnfusedResidual: Workload {
     private var fused: ResidualForward<Float>
     private let streaming: Bool
 
     init(_ norm: RowNorm, shape: Shape, sets: Int, backend: Backend) throws {
         fused = try ResidualForward(norm, dropout: 0, shape: shape, sets: sets, backend: backend)
-        streaming = fused.inputs[0].count > 4 << 20
+        streaming = 12 * fused.inputs[0].count > KernelLibrary.lastCacheBytes / 2
     }
 
     mutating func run(set: Int) throws(NormalizationError) {

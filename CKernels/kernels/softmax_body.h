@@ -4,7 +4,7 @@
 // are summed, and of the one after that the largest element is found. So memory is read and written while exponentials
 // are computed, and the exponentials of one row, which stay in the second cache level, take the place of those just
 // written. They are kept on the stack: computing them twice costs more than memory does, and as outputs they would pass
-// through the caches twice. Bound: exponentials (10 multiplications and 5 others a vector); beyond the caches
+// through the caches twice. Bound: exponentials (10 multiplications and 4 others a vector); beyond the caches
 // bandwidth.
 
 /// Columns up to which exponentials take 64 KiB; wider rows take up to STACK_FLOATS, still wider ones compute them

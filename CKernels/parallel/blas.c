@@ -63,7 +63,9 @@ static void begin_child(void) {
     changed = (pthread_cond_t)PTHREAD_COND_INITIALIZER;  // whoever waited is not here
     give();
 }
-__attribute__((constructor)) static void watch_forks(void) { (void)pthread_atfork(before_fork, after_fork, begin_child); }
+__attribute__((constructor)) static void watch_forks(void) {
+    (void)pthread_atfork(before_fork, after_fork, begin_child);
+}
 
 void ck_sgemm(int rows, int columns, int depth, float scale, ck_blas_matrix a, ck_blas_matrix b, float *c,
               int c_pitch) {

@@ -49,7 +49,8 @@
         set { unsafe base[index] = newValue }
     }
 
-    /// A copy of some elements, at once: generic code would take a hundred instructions for each.
+    /// A copy of some elements, at once: one by one in generic code took four fifths of the instructions of
+    /// `bench --quick --filter 1x768` (callgrind, 2026-11-27).
     func array(_ range: Range<Int>) -> [Element] {
         unsafe Array(UnsafeBufferPointer(start: base + range.lowerBound, count: range.count))
     }

@@ -6,17 +6,12 @@
 
 #include "arguments.h"
 #include "calls.h"
+#include "segment_entry.h"
 
 /// Three parts of the seven columns that calls_arguments.c has, one of them empty.
 static const int64_t cut[] = {0, 2, 2, 7};
 enum { PARTS = 3, COLS = 7, ROWS = 18 };
 
-static ck_status enter_segments(const void *args, ck_run run) { return ck_segment_layer_norm(args, run); }
-static ck_status enter_rms_segments(const void *args, ck_run run) { return ck_segment_rms_norm(args, run); }
-static ck_status enter_segments_back(const void *args, ck_run run) { return ck_segment_layer_norm_backward(args, run); }
-static ck_status enter_rms_segments_back(const void *args, ck_run run) {
-    return ck_segment_rms_norm_backward(args, run);
-}
 static ck_status enter_csr(const void *args, ck_run run) { return ck_csr_layer_norm(args, run); }
 static ck_status enter_csr_back(const void *args, ck_run run) { return ck_csr_layer_norm_backward(args, run); }
 
@@ -236,8 +231,8 @@ void check_segment_norm_arguments(check *c, board *b) {
     const operator_table tables[] = {
         segments("segment_layer_norm", enter_segments),
         segments("segment_rms_norm", enter_rms_segments),
-        segments_back("segment_layer_norm_backward", enter_segments_back, BACK_ARGUMENTS),
-        segments_back("segment_rms_norm_backward", enter_rms_segments_back, RMS_BACK_ARGUMENTS),
+        segments_back("segment_layer_norm_backward", enter_segments_backward, BACK_ARGUMENTS),
+        segments_back("segment_rms_norm_backward", enter_rms_segments_backward, RMS_BACK_ARGUMENTS),
         csr,
         csr_back,
     };

@@ -10,11 +10,10 @@
 #include "patterns.h"
 #include "repeated_rows.h"
 #include "score_entry.h"
+#include "segment_entry.h"
 
 static const ck_run portable = {CK_ISA_PORTABLE, 1};
 
-static ck_status enter_segments(const void *args, ck_run run) { return ck_segment_layer_norm(args, run); }
-static ck_status enter_rms_segments(const void *args, ck_run run) { return ck_segment_rms_norm(args, run); }
 static ck_status enter_backward(const void *args, ck_run run) { return ck_normalize_rows_backward(args, run); }
 
 /// A batch of rows that repeat. `gap`, between rows, and the places decide whether outputs begin at cache lines.

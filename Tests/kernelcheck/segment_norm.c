@@ -6,18 +6,10 @@
 
 #include "families.h"
 #include "norm_problem.h"
+#include "segment_entry.h"
 #include "segment_problem.h"
 
 static const ck_run portable = {CK_ISA_PORTABLE, 1};
-
-static ck_status enter_segments(const void *args, ck_run run) { return ck_segment_layer_norm(args, run); }
-static ck_status enter_rms_segments(const void *args, ck_run run) { return ck_segment_rms_norm(args, run); }
-static ck_status enter_segments_backward(const void *args, ck_run run) {
-    return ck_segment_layer_norm_backward(args, run);
-}
-static ck_status enter_rms_segments_backward(const void *args, ck_run run) {
-    return ck_segment_rms_norm_backward(args, run);
-}
 
 /// Each segment by a call of its own.
 static void solve_forward(check *c, segment_problem *p) {

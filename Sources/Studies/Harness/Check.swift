@@ -1,6 +1,5 @@
 /// A statement that was measured, and the same measurement on a deliberately false variant, its mutant, which must
-/// fail:
-/// a check that nothing can fail says nothing.
+/// fail: a check that nothing can fail says nothing.
 package struct Check: Codable, Sendable {
     /// What is claimed, its tolerance included, as a sentence that a reader understands alone.
     package let claim: String

@@ -19,7 +19,7 @@ struct RelaxationNet {
     enum Start {
         /// 1 / inputs.
         case inputs
-        /// 2 / (inputs + outputs), after Xavier Glorot: 1/5 of the deviation in the first layer.
+        /// 2 / (inputs + outputs), after Xavier Glorot: 0.28 of the deviation in the first layer.
         case xavier
     }
 
