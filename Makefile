@@ -43,8 +43,7 @@ coverage-c: ## By kernelcheck and threadcheck, without AVX-512; tables by room
 		build/coverage/kernelcheck/kernelcheck build/coverage/threadcheck/threadcheck
 
 coverage-swift: ## By `swift test` in debug
-	swift test --enable-code-coverage -Xcc -DCK_WITHOUT_AVX512 -Xswiftc -DCK_WITHOUT_AVX512 \
-		--scratch-path .build-coverage
+	swift test --enable-code-coverage --scratch-path .build-coverage
 	python3 scripts/coverage.py $(llvm)llvm-cov .build-coverage/debug/codecov/default.profdata Sources \
 		.build-coverage/debug/swift-normalizationPackageTests.xctest
 

@@ -29,7 +29,7 @@ let package = Package(
     ]
 )
 EOF
-    (cd "$consumer" && swift run --quiet -Xcc -DCK_WITHOUT_AVX512 consumer)
+    (cd "$consumer" && swift run --quiet consumer)
     linked=serial
     ldd "$consumer/.build/debug/consumer" | grep -q omp && linked=openmp
     if [ $linked != $threads ]; then

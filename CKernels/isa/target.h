@@ -22,7 +22,12 @@
 
 #define CK_PRAGMA(text) _Pragma(#text)
 
+/// Without optimisation a body's variables each have their own place: inlined whole, softmax would take 8 MiB of stack.
+#if defined(__OPTIMIZE__)
 #define V_FN static inline __attribute__((always_inline))
+#else
+#define V_FN static inline
+#endif
 /// For what a row needs once at most and no loop should carry.
 #define V_SLOW static __attribute__((noinline))
 /// Before a loop over the vectors of a block: its sums are to stay in registers.
