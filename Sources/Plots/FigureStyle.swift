@@ -6,10 +6,10 @@ package enum FigureStyle {
     // After Okabe and Ito (2008), which colour-blind readers can tell apart; darkened for white paper, lightened
     // for black.
     private static let light = [
-        "#0072b2", "#d55e00", "#00875f", "#a8458f", "#9a7400", "#2f9bd6", "#7a4a21", "#5c6470",
+        "#0072b2", "#d55e00", "#00875f", "#a8458f", "#9a7400", "#5c6470", "#7a4a21", "#2f9bd6",
     ]
     private static let dark = [
-        "#5ab4f0", "#ff8f4f", "#36c99b", "#e590d3", "#e3b93c", "#a3dcff", "#cf9f73", "#b4bcc8",
+        "#5ab4f0", "#ff8f4f", "#36c99b", "#e590d3", "#e3b93c", "#b4bcc8", "#cf9f73", "#a3dcff",
     ]
 
     /// The custom properties and, below them, the rules for every class that a drawing uses.

@@ -84,7 +84,7 @@ enum Optima {
             columns: ["tau/σ", "best rho", "-tau/σ", "angle at best (°)", "at rho = 0 (°)", "gain"],
             rows: sizes.indices.map { index in
                 [
-                    "\(sizes[index])", TableCell.fixed(turned[index], 3), "\(-sizes[index])",
+                    "\(sizes[index])", TableCell.fixed(turned[index], 3), TableCell.fixed(-sizes[index], 3),
                     TableCell.fixed(angles[index].max()! * 180 / .pi, 3),
                     TableCell.fixed(angles[index][1000] * 180 / .pi, 3),
                     TableCell.fixed(100 * gains[index], 2) + " %",
