@@ -331,8 +331,8 @@ CK_KERNEL(attention_backward)
         clear_floats(g.space.slope_totals, 16 * slopes);
         for (int64_t j = g.unit.first_key; j < last_key; j += BLOCK) {
             int64_t keys = lesser(BLOCK, last_key - j);
-            CK_JOIN(turn_rows, CK_SUFFIX)(&g.item.key, j, keys, g.space.turned_keys);
-            CK_JOIN(turn_rows, CK_SUFFIX)(&g.item.value, j, keys, g.space.turned_values);
+            CK_JOIN(turn_rows, CK_SUFFIX)(&g.item.key, j, last_key, g.space.turned_keys);
+            CK_JOIN(turn_rows, CK_SUFFIX)(&g.item.value, j, last_key, g.space.turned_values);
             g.keys = CK_JOIN(widen_rows, CK_SUFFIX)(&g.item.key, j, keys, g.space.keys);
             clear_floats(g.space.dkeys, BLOCK * ck_whole_vectors(a->head_size));
             clear_floats(g.space.dvalues, BLOCK * ck_whole_vectors(a->value_size));

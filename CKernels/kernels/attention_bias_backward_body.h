@@ -61,8 +61,8 @@ V_FN void add_bias_plane(attention_gradient *g, bias_tile *t, score_place place,
     g->item.count = sums->summed.queries > 1 ? queries : lesser(t->rows, queries - t->row);
     if (keys <= 0 || g->item.count <= 0) return;
     take_delta(g, 0, g->item.count);
-    CK_JOIN(turn_rows, CK_SUFFIX)(&g->item.key, t->key, keys, g->space.turned_keys);
-    CK_JOIN(turn_rows, CK_SUFFIX)(&g->item.value, t->key, keys, g->space.turned_values);
+    CK_JOIN(turn_rows, CK_SUFFIX)(&g->item.key, t->key, t->key + keys, g->space.turned_keys);
+    CK_JOIN(turn_rows, CK_SUFFIX)(&g->item.value, t->key, t->key + keys, g->space.turned_values);
     for (int64_t i = 0; i < g->item.count; i += BLOCK)
         add_bias_gradients(g, t, number, i, lesser(BLOCK, g->item.count - i));
 }

@@ -1,12 +1,12 @@
 // attention_body.h: attention for a range of items: up to CK_ITEM_ROWS rows, a row being a query of one of the query
 // heads that share a key head.
 //
-// Keys come in blocks of 64, which are turned. All rows of the item pass over a block three times: scores, six rows at a
-// time (product_tile.h), weights e(s), sixteen at a time, and weighted sums of values, six at a time; so keys, and then
-// values, stay in the first cache level. After every CK_KEY_CHUNK keys the sums of the chunk join those of the chunks
-// before it. Blocks and chunks begin at multiples of their size, so a row's arithmetic does not depend on the rows beside
-// it, nor on where its range of keys begins. 12x512x64: 77 % of the FMA peak with AVX-512, 73 % with AVX2 (Zen 4,
-// 2026-11-27).
+// Keys come in blocks of 64, which are turned. All rows of the item pass over a block three times: scores, six rows at
+// a time (product_tile.h), weights e(s), sixteen at a time, and weighted sums of values, six at a time; so keys, and
+// then values, stay in the first cache level. After every CK_KEY_CHUNK keys the sums of the chunk join those of the
+// chunks before it. Blocks and chunks begin at multiples of their size, so a row's arithmetic does not depend on the
+// rows beside it, nor on where its range of keys begins. 12x512x64: 77 % of the FMA peak with AVX-512, 73 % with AVX2
+// (Zen 4, 2026-11-27).
 //
 // Bound: FMA ports, 11 operations a score for e(s) beside 2 * head_size for the products; for few queries reading keys.
 
@@ -66,13 +66,12 @@ V_FN uint64_t kept_keys_of_row(const attention_item *item, int64_t i, int64_t j)
     return item->dropout.threshold > 0 ? CK_JOIN(kept_keys, CK_SUFFIX)(item, i, j) : ~(uint64_t)0;
 }
 
-/// Scores of a tile with keys j ..< j + count. The first rows ask for the next block.
-V_FN void score_tile(attention_item *item, int64_t first, int rows, int64_t j, int64_t count) {
+/// Scores of a tile with keys j ..< j + count.
+V_FN void score_tile(attention_item *item, int64_t first, int rows, int64_t count) {
     float_rows *keys = &item->keys_turned;
     product p = product_with(keys, item->scores + first * BLOCK, BLOCK, REPLACED);
     p.columns = ck_whole_vectors(count);
     for (int r = 0; r < rows; r++) p.a[r] = (keys->is_paired ? item->paired_query : item->query)[first + r];
-    if (first == 0) p.ahead = rows_ahead(&item->key, j + BLOCK, item->range.to, 1);
     CK_JOIN(multiply, CK_SUFFIX)(&p, rows);
 }
 
@@ -143,7 +142,7 @@ V_FN void weigh_rows(const attention_item *item, attention_state *state, block_t
     }
 }
 
-/// Adds the weighted values of keys j ..< j + count to the sums of a tile.
+/// Adds the weighted values of keys j ..< j + count to the sums of a tile. The first rows ask for the next block.
 V_FN void sum_tile(attention_item *item, attention_state *state, int64_t first, int rows, int has_zeros, int64_t j,
                    int64_t count) {
     float_rows *values = &item->values;
@@ -151,7 +150,7 @@ V_FN void sum_tile(attention_item *item, attention_state *state, int64_t first, 
     product p = product_with(values, weighted, state->pitch, state->unrounded ? ADDED : CONTINUED);
     p.depth = values->is_paired ? (count + 1) / 2 : count;
     for (int r = 0; r < rows; r++) p.a[r] = item->scores + (first + r) * BLOCK;
-    if (first == 0) p.ahead = rows_ahead(&item->value, j + BLOCK, item->range.to, 0);
+    if (first == 0) p.ahead = block_ahead(&item->value, j + BLOCK, item->range.to);
     if (has_zeros && !CK_JOIN(are_finite, CK_SUFFIX)(values))
         CK_JOIN(multiply_present, CK_SUFFIX)(&p, rows);
     else
@@ -165,7 +164,7 @@ V_FN void attend_block(attention_item *item, attention_state *state, int64_t j, 
         int rows = (int)lesser(TILE_ROWS, item->count - i);
         int64_t met = keys_met(item, i, rows, j, count);
         tiles.keys[i / TILE_ROWS] = (uint8_t)met;
-        if (met) score_tile(item, i, rows, j, met);
+        if (met) score_tile(item, i, rows, met);
     }
     for (int64_t i = 0; i < item->count; i += 16) weigh_rows(item, state, &tiles, i, j);
     for (int64_t i = 0; i < item->count; i += TILE_ROWS) {
@@ -181,7 +180,7 @@ V_FN void attend_chunk(attention_item *item, attention_state *state, int64_t chu
     for (int64_t j = from; j < to; j += BLOCK) {
         int64_t count = lesser(BLOCK, to - j);
         if (!keys_met(item, 0, item->count, j, count)) continue;
-        CK_JOIN(turn_rows, CK_SUFFIX)(&item->key, j, count, item->turned);
+        CK_JOIN(turn_rows, CK_SUFFIX)(&item->key, j, item->range.to, item->turned);
         item->keys_turned = (float_rows){item->turned, BLOCK, item->key.width, BLOCK, 1, 0};
         item->values = CK_JOIN(widen_rows, CK_SUFFIX)(&item->value, j, count, item->widened);
         if (V_DOTS_PAIRS && item->is_paired)

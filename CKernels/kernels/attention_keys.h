@@ -15,10 +15,10 @@ V_FN source row_of(const row_source *s, int64_t j) {
 }
 
 /// The block of rows from `first` on; none if it begins behind the last row or lies in several pages.
-V_FN matrix_ahead rows_ahead(const row_source *s, int64_t first, int64_t end, int is_turned) {
-    int64_t count = lesser(BLOCK, end - first), size = size_of(s->at.type);
-    if (count <= 0 || (s->pages && first % s->page_size + count > s->page_size)) return (matrix_ahead){0};
-    return (matrix_ahead){row_of(s, first).at, s->strides.row * size, size, count, is_turned};
+V_FN rows_ahead block_ahead(const row_source *s, int64_t first, int64_t end) {
+    int64_t rows = lesser(BLOCK, end - first) / 4, size = size_of(s->at.type), pitch = s->strides.row * size;
+    if (rows <= 0 || (s->pages && first % s->page_size + 4 * rows > s->page_size)) return (rows_ahead){0};
+    return (rows_ahead){row_of(s, first).at, rows, rows * pitch, pitch, s->width * size, 16 * size, 0};
 }
 
 /// Rows of floats in whole vectors.
@@ -44,7 +44,8 @@ V_FN product product_with(const float_rows *b, float *c, int64_t c_pitch, int to
 }
 
 /// Up to 16 rows from `first` on: to[pitch d + r] is element d of row r, +0 where there is none.
-V_FN void turn_16_rows(const row_source *s, int64_t first, int64_t count, float *to, ck_type type, int64_t pitch) {
+V_FN void turn_16_rows(const row_source *s, int64_t first, int64_t count, float *to, ck_type type, int64_t pitch,
+                       rows_ahead *ahead) {
     const float *rows[16], *widened_rows[16];
     float widened[16 * 16];
     for (int r = 0; r < 16; r++) {
@@ -53,6 +54,7 @@ V_FN void turn_16_rows(const row_source *s, int64_t first, int64_t count, float 
     }
     for (int64_t d = 0; d < s->width; d += 16) {
         int64_t left = s->width - d;
+        for (int r = 0; r < 16; r += 4) fetch_next(ahead, 0);
         if (type == CK_F32 && left >= 16) {
             v_turn(rows, d, to + d * pitch, pitch);
             continue;
@@ -62,15 +64,16 @@ V_FN void turn_16_rows(const row_source *s, int64_t first, int64_t count, float 
     }
 }
 
-/// 64 rows, of which `count` are there.
-V_SLOW void CK_JOIN(turn_rows, CK_SUFFIX)(const row_source *s, int64_t first, int64_t count, float *to) {
-    for (int64_t k = 0; k < BLOCK; k += 16, to += 16) {
+/// 64 rows from `first` on, if there are so many before `end`; the next ones are asked for.
+V_SLOW void CK_JOIN(turn_rows, CK_SUFFIX)(const row_source *s, int64_t first, int64_t end, float *to) {
+    rows_ahead ahead = block_ahead(s, first + BLOCK, end);
+    for (int64_t k = first; k < first + BLOCK; k += 16, to += 16) {
         if (s->at.type == CK_F32)
-            turn_16_rows(s, first + k, count - k, to, CK_F32, BLOCK);
+            turn_16_rows(s, k, end - k, to, CK_F32, BLOCK, &ahead);
         else if (s->at.type == CK_BF16)
-            turn_16_rows(s, first + k, count - k, to, CK_BF16, BLOCK);
+            turn_16_rows(s, k, end - k, to, CK_BF16, BLOCK, &ahead);
         else
-            turn_16_rows(s, first + k, count - k, to, CK_F16, BLOCK);
+            turn_16_rows(s, k, end - k, to, CK_F16, BLOCK, &ahead);
     }
 }
 

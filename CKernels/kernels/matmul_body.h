@@ -25,7 +25,9 @@ V_SLOW float_rows CK_JOIN(matrix_floats, CK_SUFFIX)(const strided_matrix *m, int
         for (int64_t i = 0; i < rows; i++) widen_row(source_at(m->at, i * m->row), columns, space + i * pitch);
     } else {
         row_source turned = {m->at, {.row = m->column}, 0, 0, rows};
-        for (int64_t j = 0; j < columns; j += 16) turn_16_rows(&turned, j, columns - j, space + j, m->at.type, pitch);
+        rows_ahead none = {0};
+        for (int64_t j = 0; j < columns; j += 16)
+            turn_16_rows(&turned, j, columns - j, space + j, m->at.type, pitch, &none);
     }
     return (float_rows){space, pitch, rows, columns, -1, 0};
 }

@@ -2,27 +2,29 @@
 //
 //     c[row][j] = fma over t, in increasing order, of a[row][t] * b[t][j], from c[row][j] or from +0
 //
-// Pairs: where V_DOTS_PAIRS, elements of a and b may be pairs of bfloat16 numbers, elements 2 t and 2 t + 1 of rows twice
-// as long: the same sums in half as many steps.
+// Pairs: where V_DOTS_PAIRS, elements of a and b may be pairs of bfloat16 numbers, elements 2 t and 2 t + 1 of rows
+// twice as long: the same sums in half as many steps.
 //
 // Bound: FMA ports. A column of b is loaded once for all rows, a factor of a once for all columns of the tile.
 
 #define TILE_ROWS 6
 
-/// The matrix that a later product reads as this one reads b: a line of it is asked for with each vector of b, which
-/// hides the way from memory behind the multiplications. Element b[t][j] is at + t * pitch + j * size, or, where it will
-/// be turned, in row j.
-typedef struct matrix_ahead {
-    const char *at;  // NULL: none
-    int64_t pitch, size, rows;
-    int is_turned;
-} matrix_ahead;
+/// Rows that are read soon, in four parts: the next line of each part is asked for while something else is worked on.
+/// In the order of memory, so that the machine reads ahead by itself, in each part; spread over the work, since it has
+/// room for few wishes.
+typedef struct rows_ahead {
+    const char *at;  // a row; those of the other parts are `part` bytes behind each other
+    int64_t rows, part, pitch, width, piece, begin;  // rows of a part, and bytes; `begin`: of the next piece in its row
+} rows_ahead;
 
-/// With pairs, a vector of b stands for half a line of two rows: one of these in turns.
-V_FN void fetch_ahead(const matrix_ahead *m, int64_t t, int64_t j, int pairs) {
-    int64_t row = m->is_turned ? j + t % 16 : pairs ? 2 * t + j / 16 % 2 : t;
-    int64_t element = m->is_turned ? (t - t % 16) << pairs : j;
-    if (row < m->rows) v_fetch(m->at + row * m->pitch + element * m->size);
+V_FN void fetch_next(rows_ahead *m, int pairs) {
+    if (m->rows == 0) return;
+    for (int k = 0; k < 4; k++) v_fetch(m->at + k * m->part + m->begin);
+    m->begin += m->piece << pairs;
+    if (m->begin < m->width) return;
+    m->begin = 0;
+    m->at += m->pitch;
+    m->rows--;
 }
 
 enum { REPLACED, CONTINUED, ADDED };
@@ -34,12 +36,13 @@ typedef struct product {
     const float *a[TILE_ROWS];
     const float *b;
     int64_t b_pitch, depth, columns;
-    int to_sums;   // what c holds: REPLACED, CONTINUED by the chain of fma, or ADDED after it
+    int to_sums;  // what c holds: REPLACED, CONTINUED by the chain of fma, or ADDED after it
     int is_paired;
-    matrix_ahead ahead;
+    rows_ahead ahead;
 } product;
 
-V_FN void multiply_columns(const product *p, int64_t j, int rows, int vectors, int fetches, int pairs) {
+/// `ahead`: NULL where nothing is fetched, which is known when this is compiled.
+V_FN void multiply_columns(const product *p, int64_t j, int rows, int vectors, rows_ahead *ahead, int pairs) {
     vf sum[TILE_ROWS][4];
     V_UNROLL
     for (int r = 0; r < rows; r++) {
@@ -51,10 +54,8 @@ V_FN void multiply_columns(const product *p, int64_t j, int rows, int vectors, i
     for (int64_t t = 0; t < p->depth; t++, b += p->b_pitch) {
         vf column[4];
         V_UNROLL
-        for (int v = 0; v < vectors; v++) {
-            column[v] = v_load(b + 16 * v);
-            if (fetches) fetch_ahead(&p->ahead, t, j + 16 * v, pairs);
-        }
+        for (int v = 0; v < vectors; v++) column[v] = v_load(b + 16 * v);
+        if (ahead && t * vectors % 4 == 0) fetch_next(ahead, pairs);
         V_UNROLL
         for (int r = 0; r < rows; r++) {
             vf factor = v_set(p->a[r][t]);
@@ -75,9 +76,10 @@ V_FN void multiply_columns(const product *p, int64_t j, int rows, int vectors, i
 
 /// All but p are constants.
 V_FN void multiply_rows(const product *p, int rows, int vectors, int fetches, int pairs) {
+    rows_ahead ahead = p->ahead, *next = fetches ? &ahead : 0;
     int64_t j = 0;
-    for (; j + 16 * vectors <= p->columns; j += 16 * vectors) multiply_columns(p, j, rows, vectors, fetches, pairs);
-    for (; vectors > 1 && j < p->columns; j += 16) multiply_columns(p, j, rows, 1, fetches, pairs);
+    for (; j + 16 * vectors <= p->columns; j += 16 * vectors) multiply_columns(p, j, rows, vectors, next, pairs);
+    for (; vectors > 1 && j < p->columns; j += 16) multiply_columns(p, j, rows, 1, next, pairs);
 }
 
 /// The product where factors of 0 add nothing, whatever they meet in b. No pairs.
@@ -109,11 +111,11 @@ V_FN void multiply_few(const product *p, int rows, int fetches, int pairs) {
 }
 
 V_SLOW void CK_JOIN(multiply, CK_SUFFIX)(const product *p, int rows) {
-    if (V_DOTS_PAIRS && p->is_paired && p->ahead.at)
+    if (V_DOTS_PAIRS && p->is_paired && p->ahead.rows)
         multiply_few(p, rows, 1, 1);
     else if (V_DOTS_PAIRS && p->is_paired)
         multiply_few(p, rows, 0, 1);
-    else if (p->ahead.at)
+    else if (p->ahead.rows)
         multiply_few(p, rows, 1, 0);
     else
         multiply_few(p, rows, 0, 0);
