@@ -53,5 +53,8 @@ import Testing
         }
         expectMismatch(logits: 3, gradient: [4, 2])
         expectMismatch(logits: 4, gradient: [2, 4])
+        #expect {
+            try BatchLeakageProbe(at: Tensor([1], shape: [])) { ($0, { $0 }) }
+        } throws: { ($0 as? NormalizationError)?.reason == .invalidShape }
     }
 }

@@ -35,13 +35,15 @@ func expectError<Result>(
         let bar = try MeasurementUnit<SI.Pressure>("bar", size: 1e5)
         let drop = Quantity(1.5, bar) - Quantity(0.5, bar)
         #expect(drop.value == 1e5 && drop.value(in: bar) == 1)
-        #expect((2 * drop).ratio(to: drop) == 2)
+        #expect((2 * drop).ratio(to: drop) == 2 && (drop + drop).value == 2e5)
         expectError(.invalidParameter) { () throws(NormalizationError) in
             try MeasurementUnit<SI.Pressure>("nothing", size: 0)
         }
     }
 
     @Test func productsAreCheckedAtRunTime() throws {
+        let work = Quantity<SI.Force>(6) * Quantity<SI.Length>(2)
+        #expect(try work.quantity(of: SI.Energy.self).value == 12)
         let rate = Quantity<SI.Pressure>(6) / Quantity<SI.Time>(2)
         #expect(try rate.quantity(of: PressureRate.self).value == 3)
         #expect(try (rate * Quantity<SI.Time>(4).dynamic).quantity(of: SI.Pressure.self).value == 12)

@@ -20,12 +20,12 @@ import Testing
     @Test func spectrumOfNarrowRows() throws {
         #expect(try LayerNormJacobian(at: Tensor([7])).spectrum.eigenvalues == [0])
         let pair = try LayerNormJacobian(at: Tensor([1, 3]), epsilon: 0).spectrum
-        #expect(pair.eigenvalues == [0, 0] && pair.rank == 0)
+        #expect(pair.eigenvalues == [0, 0] && pair.rank == 0 && pair.frobeniusNorm == 0)
         let wide = try LayerNormJacobian(at: x, epsilon: 0.1).spectrum
         #expect(wide.rank == 4 && wide.eigenvalues == wide.eigenvalues.sorted() && wide.operatorNorm == wide.across)
         // Without spread every direction across 1 passes with 1/sqrt(epsilon).
         let flat = try LayerNormJacobian(at: Tensor([2, 2, 2]), epsilon: 0.25).spectrum
-        #expect(flat.eigenvalues == [0, 2, 2])
+        #expect(flat.eigenvalues == [0, 2, 2] && flat.frobeniusNorm == 8.0.squareRoot())
     }
 
     @Test func refusals() throws {
@@ -65,6 +65,13 @@ import Testing
         #expect(throws: NormalizationError.self) { try report(matrix, data.reshaped(to: [2, 3])) }
         #expect(throws: NormalizationError.self) { try report(matrix, matrix, factor: 1) }
         #expect(throws: NormalizationError.self) { try report(matrix, Tensor(repeating: 0, shape: [3, 2])) }
+        var outputs = 0
+        #expect(throws: NormalizationError.self) {
+            try InvarianceReport(weights: matrix, data: matrix) { _, _ in
+                outputs += 1
+                return Tensor([Float](repeating: 1, count: outputs))
+            }
+        }
     }
 }
 
@@ -123,6 +130,8 @@ import Testing
         #expect(abs(probe.blocks[2].cosine + 1) < 1e-12 && probe.blocks[2].growth == 0)
         #expect(throws: NormalizationError.self) { try probe.record(stream: Tensor([0, 0]), update: f) }
         #expect(throws: NormalizationError.self) { try probe.record(stream: x, update: Tensor([1])) }
+        let empty = try Tensor<Float>([], shape: [2, 0])
+        #expect(throws: NormalizationError.self) { try probe.record(stream: empty, update: empty) }
         #expect(probe.blocks.count == 3)
     }
 }

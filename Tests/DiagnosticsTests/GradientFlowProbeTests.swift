@@ -46,6 +46,7 @@ import Testing
         #expect(alarms.map(\.layer) == [0, 1])
         #expect(alarms.map(\.quantity) == [.gradients, .activations])
         #expect(alarms.first?.measured == 4 && alarms.first?.predicted == 1)
+        #expect(alarms.first?.description == "gradients, block 0: factor 4.0, predicted 1.0")
     }
 
     @Test func slopeOfAPowerOfDepth() throws {
@@ -82,5 +83,10 @@ import Testing
             try GradientFlowProbe.lastLayerScaling(depths: [2, 4], probes: [probe, probe])
         }
         #expect(throws: NormalizationError.self) { try GradientFlowProbe.lastLayerScaling(depths: [2], probes: []) }
+        for depths in [[2, 2], [0, 2]] {
+            #expect(throws: NormalizationError.self) {
+                try GradientFlowProbe.lastLayerScaling(depths: depths, probes: [probe, probe])
+            }
+        }
     }
 }

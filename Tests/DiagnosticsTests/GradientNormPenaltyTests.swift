@@ -93,6 +93,10 @@ import Testing
         expectError(.shapeMismatch) { () throws(NormalizationError) in
             try gradientNormPenalty(of: Critic([]), at: x)
         }
+        expectError(.shapeMismatch) { () throws(NormalizationError) in
+            let weight = try Tensor<Float>(repeating: 1, shape: [1, x.shape[1]])
+            return try gradientNormPenalty(of: Critic([.linear(weight: weight, bias: Tensor([1, 2]))]), at: x)
+        }
     }
 
     /// The critic's own pullback agrees with the norms of the penalty, and couples no samples.

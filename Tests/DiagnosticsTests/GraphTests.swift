@@ -163,6 +163,15 @@ import Testing
         #expect(abs(report.bins[1].normalizedEntropy - 1) < 1e-12)
         #expect(abs(report.bins[2].effectiveNeighbours - 2.5) < 1e-12)
         #expect((report.bins[2].shareOfCap ?? 0) > 1, "attention 1 is beyond every cap")
+        let lines = report.description.split(separator: "\n")
+        #expect(lines.count == 4 && lines[0].contains("1 nodes without edges") && lines[3].contains("degree 3 to 4: 2 nodes"))
+        #expect(lines.dropFirst().allSatisfy { $0.contains(", cap ") })
+    }
+
+    @Test func edgeNormIsLayerNorm() throws {
+        let (norm, messages) = (try EdgeLayerNorm(epsilon: 0.1), irregular([5, 2, 4]))
+        #expect(try norm(messages) == layerNorm(messages, epsilon: 0.1))
+        #expect(try norm(messages) == norm.valueWithPullback(at: messages).value)
     }
 
     @Test func wrongArgumentsThrow() throws {
@@ -192,6 +201,18 @@ import Testing
         }
         #expect(throws: NormalizationError.self) {
             try AttentionSharpnessReport(irregular([3]), offsets: SegmentOffsets(widths: [4]))
+        }
+        #expect(throws: NormalizationError.self) {
+            try AttentionSharpnessReport(
+                irregular([4]), offsets: SegmentOffsets(widths: [4]), scoreWeight: Tensor([1, 2]))
+        }
+        for (source, target, attention) in [
+            ([8, 3], [8, 4], [2, 4]), ([8, 3], [8, 3], [8]), ([9, 3], [9, 3], [2, 4]),
+        ] as [(Shape, Shape, Shape)] {
+            #expect(throws: NormalizationError.self) {
+                try GATv2Layer(
+                    sourceWeight: irregular(source), targetWeight: irregular(target), attention: irregular(attention))
+            }
         }
     }
 }

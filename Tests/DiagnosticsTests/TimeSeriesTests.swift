@@ -55,6 +55,7 @@ import Testing
         let report = try DriftInvarianceReport(at: x, drifts: [nan]) { (x) throws(NormalizationError) in x }
         #expect(report.drifts(beyond: 1e30) == ["NaN"])
         #expect(report.entries[0].largestDeviation.isNaN)
+        #expect(report.description.hasPrefix("NaN: relative nan"))
     }
 
     @Test func wrongShapesThrow() throws {
@@ -67,6 +68,13 @@ import Testing
         #expect(throws: NormalizationError.self) { try skip.valueWithPullback(at: x).pullback(x) }
         #expect(throws: NormalizationError.self) { try Drift.commonLevel(1)(flat) }
         #expect(throws: NormalizationError.self) { try LevelScaleSkip(featureCount: 0) }
+        var calls = 0
+        #expect(throws: NormalizationError.self) {
+            try DriftInvarianceReport(at: x) { (x) throws(NormalizationError) in
+                calls += 1
+                return calls > 1 ? flat : x
+            }
+        }
         #expect(throws: NormalizationError.self) { try InstanceNormOverTime(featureCount: 2, epsilon: -1) }
     }
 }

@@ -92,7 +92,7 @@ private struct StudyView {
     let passes: Bool
     let failure: String?
     let seeds: String
-    let time: String
+    let time, command: String
     let notMeasured: String?
 
     init(_ record: StudyRecord) {
@@ -127,6 +127,7 @@ private struct StudyView {
         notMeasured = result?.notMeasured?.inlineHTML
         seeds = (result?.seeds ?? []).map(String.init).joined(separator: ", ")
         time = "\(record.timeText), \(record.conditions.mode.rawValue) mode"
+        command = "normalize study run \(record.name)" + (record.conditions.mode == .full ? " --full" : "")
     }
 }
 

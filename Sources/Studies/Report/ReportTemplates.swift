@@ -99,7 +99,7 @@ enum ReportTemplates {
         <div><dt>parameters</dt><dd>{{#parameters}}<span class="parameter">{{{.}}}</span> {{/parameters}}</dd></div>
         <div><dt>seeds</dt><dd>{{seeds}}</dd></div>
         <div><dt>time</dt><dd>{{time}}</dd></div>
-        <div><dt>again</dt><dd><code>normalize study run {{name}}</code></dd></div>
+        <div><dt>again</dt><dd><code>{{command}}</code></dd></div>
         </dl>
         {{#isFrontPage}}<p class="back"><a href="#top">All studies</a></p>{{/isFrontPage}}
         </section>
