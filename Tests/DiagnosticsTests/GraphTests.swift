@@ -169,7 +169,7 @@ import Testing
     }
 
     @Test func edgeNormIsLayerNorm() throws {
-        let (norm, messages) = (try EdgeLayerNorm(epsilon: 0.1), irregular([5, 2, 4]))
+        let (norm, messages) = (try EdgeLayerNorm(epsilon: 0.1), try irregular([5, 2, 4]))
         #expect(try norm(messages) == layerNorm(messages, epsilon: 0.1))
         #expect(try norm(messages) == norm.valueWithPullback(at: messages).value)
     }

@@ -36,7 +36,7 @@ internal import TrainingKit
 
     @Test func warmupEndsAtThePeak() {
         let schedule = WarmupSchedule.linear(peak: 2, steps: 4)
-        #expect((0..<6).map { schedule[step: $0] } == [0.5, 1, 1.5, 2, 2, 2])
-        #expect(WarmupSchedule.constant(3)[step: 0] == 3)
+        #expect((0..<6).map { schedule[$0] } == [0.5, 1, 1.5, 2, 2, 2])
+        #expect(WarmupSchedule.constant(3)[0] == 3)
     }
 }
