@@ -45,7 +45,7 @@ void draw_dbias(hostile_call *h, float **pointer, ck_strides *strides, const int
     int64_t *stride[3] = {&strides->batch, &strides->head, &strides->row};
     for (int axis = 0; axis < 3; axis++) {
         if (summed >> axis & 1) *stride[axis] = 0;
-        if (*stride[axis] == 0) a->extents[axis] = 1;
+        if (*stride[axis] == 0 && a->extents[axis] > 1) a->extents[axis] = 1;
     }
 }
 
