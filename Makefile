@@ -42,10 +42,10 @@ coverage-c: ## By kernelcheck and threadcheck, without AVX-512; tables by room
 	python3 scripts/coverage.py $(llvm)llvm-cov build/coverage/all.profdata CKernels \
 		build/coverage/kernelcheck/kernelcheck build/coverage/threadcheck/threadcheck
 
-coverage-swift: ## By `swift test` in debug
-	swift test --enable-code-coverage --scratch-path .build-coverage
-	python3 scripts/coverage.py $(llvm)llvm-cov .build-coverage/debug/codecov/default.profdata Sources \
-		.build-coverage/debug/swift-normalizationPackageTests.xctest
+coverage-swift: ## By all Swift tests, in release
+	swift test -c release --enable-code-coverage --scratch-path .build-coverage
+	python3 scripts/coverage.py $(llvm)llvm-cov .build-coverage/release/codecov/default.profdata Sources \
+		.build-coverage/release/swift-normalizationPackageTests.xctest
 
 format: ## clang-format 14 and swift-format
 	find CKernels Tests/kernelcheck Tests/fuzz -name '*.[ch]' | xargs clang-format-14 -i
