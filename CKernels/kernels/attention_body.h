@@ -66,7 +66,7 @@ V_FN uint64_t kept_keys_of_row(const attention_item *item, int64_t i, int64_t j)
     return item->dropout.threshold > 0 ? CK_JOIN(kept_keys, CK_SUFFIX)(item, i, j) : ~(uint64_t)0;
 }
 
-/// Scores of a tile with keys j ..< j + count.
+/// Scores of a tile with the first `count` keys of the block.
 V_FN void score_tile(attention_item *item, int64_t first, int rows, int64_t count) {
     float_rows *keys = &item->keys_turned;
     product p = product_with(keys, item->scores + first * BLOCK, BLOCK, REPLACED);

@@ -14,7 +14,8 @@ V_FN source row_of(const row_source *s, int64_t j) {
     return source_at(s->at, s->pages[j / s->page_size] * s->strides.batch + j % s->page_size * s->strides.row);
 }
 
-/// The block of rows from `first` on; none if it begins behind the last row or lies in several pages.
+/// The block of rows from `first` on, but for up to three at its end; none if it begins behind the last row or lies in
+/// several pages.
 V_FN rows_ahead block_ahead(const row_source *s, int64_t first, int64_t end) {
     int64_t rows = lesser(BLOCK, end - first) / 4, size = size_of(s->at.type), pitch = s->strides.row * size;
     if (rows <= 0 || (s->pages && first % s->page_size + 4 * rows > s->page_size)) return (rows_ahead){0};

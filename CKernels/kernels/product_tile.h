@@ -9,14 +9,16 @@
 
 #define TILE_ROWS 6
 
-/// Rows that are read soon, in four parts: the next line of each part is asked for while something else is worked on.
+/// Rows that are read soon, in four parts: the next piece of each part is asked for while something else is worked on.
 /// In the order of memory, so that the machine reads ahead by itself, in each part; spread over the work, since it has
-/// room for few wishes.
+/// room for few wishes. A decoding step of 32 heads and 2048 keys: once in the order of their use and in bursts 15.8
+/// ms, so 10.0 (AVX2, Zen 3, 2026-11-27).
 typedef struct rows_ahead {
     const char *at;  // a row; those of the other parts are `part` bytes behind each other
     int64_t rows, part, pitch, width, piece, begin;  // rows of a part, and bytes; `begin`: of the next piece in its row
 } rows_ahead;
 
+/// A piece is sixteen elements, or sixteen pairs of them.
 V_FN void fetch_next(rows_ahead *m, int pairs) {
     if (m->rows == 0) return;
     for (int k = 0; k < 4; k++) v_fetch(m->at + k * m->part + m->begin);

@@ -131,7 +131,9 @@ import Testing
         #expect(throws: NormalizationError.self) { try probe.record(stream: Tensor([0, 0]), update: f) }
         #expect(throws: NormalizationError.self) { try probe.record(stream: x, update: Tensor([1])) }
         let empty = try Tensor<Float>([], shape: [2, 0])
-        #expect(throws: NormalizationError.self) { try probe.record(stream: empty, update: empty) }
+        #expect { try probe.record(stream: empty, update: empty) } throws: {
+            ($0 as? NormalizationError)?.reason == .invalidShape
+        }
         #expect(probe.blocks.count == 3)
     }
 }

@@ -84,8 +84,10 @@ import Testing
         }
         #expect(throws: NormalizationError.self) { try GradientFlowProbe.lastLayerScaling(depths: [2], probes: []) }
         for depths in [[2, 2], [0, 2]] {
-            #expect(throws: NormalizationError.self) {
+            #expect {
                 try GradientFlowProbe.lastLayerScaling(depths: depths, probes: [probe, probe])
+            } throws: {
+                ($0 as? NormalizationError)?.argument == "depths"  // before the probes, which have no gradient
             }
         }
     }

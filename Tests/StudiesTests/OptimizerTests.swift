@@ -20,12 +20,12 @@ internal import TrainingKit
     }
 
     /// Gradients 1 and then -2: the first step is the rate, whatever the gradient's size; the second has moments -0.11 and
-    /// 0.004999 over corrections 0.19 and 0.001999.
+    /// 0.004999 over corrections 0.19 and 0.001999. A step takes some ten roundings of 6e-8 of numbers below 1: 1e-6.
     @Test func adamHasItsMomentsCorrected() {
         let parameter = parameter([0, 0], gradient: [1, 1e-3])
         var optimizer = Adam()
         optimizer.step([parameter], rate: 0.5)
-        // epsilon = 1e-8 beside a gradient of 1e-3.
+        // epsilon = 1e-8 beside a gradient of 1e-3 takes 1e-5 of the step.
         #expect(abs(parameter.value.array[0] + 0.5) < 1e-6 && abs(parameter.value.array[1] + 0.5) < 1e-5)
         parameter.accumulate(Tensor([-2, 1e-3]))
         optimizer.step([parameter], rate: 0.5)

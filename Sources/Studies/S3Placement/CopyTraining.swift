@@ -14,14 +14,14 @@ struct CopyTraining {
 
     private static let seeds: [UInt64] = [0, 1, 2]
     private static let arms = [
-        Arm(name: "post-norm", placement: .postNorm, schedule: .constant(3e-3), seeds: seeds),
+        Arm(name: NormPlacement.postNorm.term, placement: .postNorm, schedule: .constant(3e-3), seeds: seeds),
         Arm(
             name: "post-norm, 200 steps of warm-up", placement: .postNorm, schedule: .linear(peak: 3e-3, steps: 200),
             seeds: seeds),
         Arm(name: "post-norm, a tenth of the rate", placement: .postNorm, schedule: .constant(3e-4), seeds: [0]),
-        Arm(name: "pre-norm", placement: .preNorm, schedule: .constant(3e-3), seeds: seeds),
-        Arm(name: "branch-output norm", placement: .branchOutputNorm, schedule: .constant(3e-3), seeds: seeds),
-        Arm(name: "peri-norm", placement: .periNorm, schedule: .constant(3e-3), seeds: seeds),
+        Arm(name: NormPlacement.preNorm.term, placement: .preNorm, schedule: .constant(3e-3), seeds: seeds),
+        Arm(name: NormPlacement.branchOutputNorm.term, placement: .branchOutputNorm, schedule: .constant(3e-3), seeds: seeds),
+        Arm(name: NormPlacement.periNorm.term, placement: .periNorm, schedule: .constant(3e-3), seeds: seeds),
         Arm(name: "no norm", placement: nil, schedule: .constant(3e-3), seeds: seeds),
     ]
 
@@ -86,5 +86,17 @@ struct CopyTraining {
             }
         }
         return Panel("Copy task", .curves(x: Axis("step"), y: Axis("loss", log: true), series: series))
+    }
+}
+
+extension NormPlacement {
+    /// As tables and curves call it.
+    var term: String {
+        switch self {
+        case .preNorm: "pre-norm"
+        case .postNorm: "post-norm"
+        case .branchOutputNorm: "branch-output norm"
+        case .periNorm: "peri-norm"
+        }
     }
 }

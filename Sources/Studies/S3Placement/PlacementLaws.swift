@@ -10,10 +10,6 @@ struct PlacementLaws {
     static let depths = [2, 4, 8, 16, 32]
     private typealias Flow = InitializedTransformer.Flow
 
-    private static let names: [NormPlacement: String] = [
-        .preNorm: "pre-norm", .postNorm: "post-norm", .branchOutputNorm: "branch-output norm", .periNorm: "peri-norm",
-    ]
-
     private var flows: [NormPlacement: [Int: [Flow]]] = [:]
     private var wideSums: [Double] = []
     /// h_L at weights of twice the size, 8 blocks.
@@ -169,7 +165,7 @@ extension PlacementLaws {
         }
         let placements = NormPlacement.allCases.map { placement in
             [
-                Self.names[placement] ?? "", TableCell.significant(mean(placement, 32) { $0.energy(32) }),
+                placement.term, TableCell.significant(mean(placement, 32) { $0.energy(32) }),
                 TableCell.significant(firstOverLast(placement, 32)),
                 TableCell.significant(FlowCurves.mean(strong[placement] ?? [])),
             ]
