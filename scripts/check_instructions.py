@@ -2,10 +2,10 @@
 """Counts the instructions of AVX2 kernels with callgrind and compares them with ceilings: a slower kernel shows on any
 machine, however busy.
 
-    python3 scripts/check_instructions.py build/clang            fails where a count is above its ceiling
-    python3 scripts/check_instructions.py build/clang --update   writes the ceilings anew, 2 % above what it counts
+    python3 scripts/check_instructions.py            fails where a count is above its ceiling
+    python3 scripts/check_instructions.py --update   writes the ceilings anew, 2 % above what it counts
 
-The folder is that of a CMake build with clang. It needs valgrind and a processor with AVX2.
+It counts in the objects of `swift build -c release`, with the default traits. It needs valgrind and a processor with AVX2.
 """
 
 import argparse
@@ -17,24 +17,26 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).parents[1]
+OBJECTS = ROOT / ".build/release/CKernels.build"
 CEILINGS = ROOT / "Tests/instructions/ceilings.txt"
 ROOM = 1.02
 
 
-def compile_driver(build):
-    cache = (build / "CMakeCache.txt").read_text()
-    compiler = re.search(r"CMAKE_C_COMPILER:\w+=(.*)", cache)[1]
-    driver = build / "instructions"
-    sources = [ROOT / "Tests/instructions/instructions.c", build / "libckernels.a"]
-    libraries = [f"-l{name}" for name in re.findall(r"CK_LINKS_(\w+):INTERNAL=1", cache)]
+def compile_driver(folder):
+    driver = f"{folder}/instructions"
+    objects = sorted(OBJECTS.rglob("*.o"))
+    if not objects:
+        sys.exit(f"{OBJECTS} has no objects: swift build -c release makes them")
     flags = ["-std=c11", "-O1", "-D_POSIX_C_SOURCE=200112L", f"-I{ROOT}/CKernels/include"]
-    subprocess.run([compiler, *flags, "-o", driver, *sources, *libraries, "-lpthread", "-lm"], check=True)
+    sources = [ROOT / "Tests/instructions/instructions.c", *objects]
+    subprocess.run(["clang", *flags, "-o", driver, *sources, "-Wl,--strip-debug", "-lgomp", "-lpthread", "-lm"], check=True)
     return driver
 
 
-def count(driver):
+def count():
     """Name -> instructions per element, in the driver's order."""
     with tempfile.TemporaryDirectory() as folder:
+        driver = compile_driver(folder)
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", "--toggle-collect=measured",
                    "--dump-after=measured", driver]
         run = subprocess.run(command, capture_output=True, text=True)
@@ -51,12 +53,11 @@ def count(driver):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--update", action="store_true")
     options = parser.parse_args()
     if not shutil.which("valgrind"):
         sys.exit("valgrind is not installed")
-    counts = count(compile_driver(options.build.resolve()))
+    counts = count()
     if options.update:
         lines = [f"{name:<34}{value * ROOM:.4f}" for name, value in counts.items()]
         head = [line for line in CEILINGS.read_text().splitlines() if line.startswith("#")] if CEILINGS.exists() else []

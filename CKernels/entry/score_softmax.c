@@ -18,22 +18,21 @@ typedef struct score_call {
 } score_call;
 
 static void run_blocks_in_order(const score_call *call, int64_t begin, int64_t end) {
+    if (begin >= end) return;
     int64_t last = end * call->size < call->rows ? end * call->size : call->rows;
     call->table->score_softmax(call->args, begin * call->size, last, call->streaming);
 }
 
-/// Folded, the first and the last block stand side by side, the second and the last but one, and so on: under a causal
-/// mask every thread's part then has as many keys.
+/// Folded, the first and the last block are one, the second and the last but one, and so on: under a causal mask every
+/// thread's part, a piece from the front and one from the back, then has as many keys.
 static void run_rows(const void *context, int64_t begin, int64_t end) {
     const score_call *call = context;
     if (!call->folded) {
         run_blocks_in_order(call, begin, end);
         return;
     }
-    for (int64_t i = begin; i < end; i++) {
-        int64_t block = i % 2 == 0 ? i / 2 : call->blocks - 1 - i / 2;
-        run_blocks_in_order(call, block, block + 1);
-    }
+    run_blocks_in_order(call, (begin + 1) / 2, (end + 1) / 2);
+    run_blocks_in_order(call, call->blocks - end / 2, call->blocks - begin / 2);
 }
 
 static ck_score_shape shape_of(const ck_score_softmax_args *a) {

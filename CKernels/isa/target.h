@@ -23,7 +23,9 @@
 #define CK_PRAGMA(text) _Pragma(#text)
 
 /// Without optimisation a body's variables each have their own place: inlined whole, softmax would take 8 MiB of stack.
-#if defined(__OPTIMIZE__)
+/// CK_SMALL leaves the choice to the compiler: the same bits from slower kernels that are compiled in seconds, where an
+/// emulator runs them (gcc's NEON: 8 s instead of 416, 2026-11-28).
+#if defined(__OPTIMIZE__) && !defined(CK_SMALL)
 #define V_FN static inline __attribute__((always_inline))
 #else
 #define V_FN static inline

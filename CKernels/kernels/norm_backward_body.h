@@ -163,15 +163,15 @@ V_FN void gradient_vector(const gradient_call *call, const gradient_row *r, cons
     vf dh = v_mul(v_fnma(xhat, v_set(r->projection), v_sub(t, v_set(r->tau))), v_set(r->rstd));
     if (wishes.dsum) dh = v_add(dh, read_left(typed_source(r->dsum, kind), column, left));
     if (!kind.residual) {
-        write_output(r->dx, column, left, dh, streaming, kind);
+        write_left(typed_target(r->dx, kind), column, left, dh, streaming);
         return;
     }
     const branch_rule *rule = &call->rule;
     vf dbranch = dropped(v_mul(dh, load_left(c->h.scale + i, left)), &rule->dropout, kept, kind);
     s->branch_bias = v_add(s->branch_bias, dbranch);
     s->branch_scale = v_fma(dh, branch_left(&c->h, i, left, kept, kind), s->branch_scale);
-    if (wishes.dx) write_output(r->dx, column, left, v_mul(v_set(rule->x_scale), dh), streaming, kind);
-    if (wishes.dbranch) write_output(r->dbranch, column, left, dbranch, streaming, kind);
+    if (wishes.dx) write_left(typed_target(r->dx, kind), column, left, v_mul(v_set(rule->x_scale), dh), streaming);
+    if (wishes.dbranch) write_left(typed_target(r->dbranch, kind), column, left, dbranch, streaming);
 }
 
 /// Vectors k ..< k + together of a block of columns for some rows.

@@ -14,7 +14,7 @@ typedef struct norm_kind {
 } norm_kind;
 
 /// Whether the sum rounded to its storage type is still the sum.
-V_FN int is_exact_sum(norm_kind kind) { return kind.residual && !kind.dropout && kind.type == CK_F32; }
+V_FN int is_exact_sum(norm_kind kind) { return kind.residual && kind.type == CK_F32; }
 
 /// The same places, of a type that the compiler knows wherever they are kept meanwhile.
 V_FN source typed_source(source s, norm_kind kind) { return (source){s.at, kind.type}; }
@@ -106,24 +106,33 @@ typedef struct norm_chunk {
     const branch_rule *rule;
     int64_t row, column;  // of the first element
     float *kept;
+    kept_columns dropped;  // what dropout leaves, if there is dropout
 } norm_chunk;
 
+V_FN void find_dropped(norm_chunk *c) {
+    int64_t width = lesser(CHUNK, c->rule->bias.count - c->column);
+    c->dropped = CK_JOIN(kept_of_chunk, CK_SUFFIX)(&c->rule->dropout, c->row, c->column, width);
+}
+
 V_FN norm_chunk norm_chunk_at(const norm_row *row, int64_t column, norm_kind kind) {
-    norm_chunk c = {.x = source_at(row->x, column), .column = column};
+    norm_chunk c;
+    c.x = source_at(row->x, column);
+    c.column = column;
     if (kind.residual) {
         c.branch = source_at(row->branch, column);
         c.bias = kind.plain ? CK_JOIN(zeros, CK_SUFFIX) : parameter_chunk(&row->rule->bias, column);
         c.scale = kind.plain ? CK_JOIN(ones, CK_SUFFIX) : parameter_chunk(&row->rule->scale, column);
         c.rule = row->rule;
         c.row = row->number;
-        if (row->kept) c.kept = row->kept + column;
+        c.kept = row->kept ? row->kept + column : 0;
+        if (kind.dropout) find_dropped(&c);
     }
     return c;
 }
 
 /// Which elements of the block at i dropout keeps; all of them without it.
 V_FN uint64_t chunk_kept(const norm_chunk *c, int64_t i, norm_kind kind) {
-    return kind.dropout ? kept_from(&c->rule->dropout, c->row, c->column + i) : ~(uint64_t)0;
+    return kind.dropout ? c->dropped.block[i / BLOCK] >> i % BLOCK : ~(uint64_t)0;
 }
 
 /// An element of the branch after dropout; `kept` has a bit for each lane.
@@ -142,30 +151,12 @@ V_FN vf plain_sum(vf x, source branch, int64_t i, int64_t left, norm_kind kind) 
     return v_add(x, v_add(read_left(typed_source(branch, kind), i, left), v_zero()));
 }
 
-V_FN vf input_of_kind(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept, norm_kind kind) {
+/// Elements i ... i + 15 of a chunk.
+V_FN vf input_left(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept, norm_kind kind) {
     vf x = read_left(typed_source(c->x, kind), i, left);
     if (!kind.residual) return x;
     if (kind.plain) return plain_sum(x, c->branch, i, left, kind);
     return v_fma(v_set(c->rule->x_scale), x, v_mul(load_left(c->scale + i, left), branch_left(c, i, left, kept, kind)));
-}
-
-V_SLOW vf CK_JOIN(dropped_input, CK_SUFFIX)(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept) {
-    return input_of_kind(c, i, left, kept, (norm_kind){c->x.type, 1, 1, 0});
-}
-
-/// Elements i ... i + 15 of a chunk.
-V_FN vf input_left(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept, norm_kind kind) {
-    return kind.dropout ? CK_JOIN(dropped_input, CK_SUFFIX)(c, i, left, kept) : input_of_kind(c, i, left, kept, kind);
-}
-
-V_SLOW void CK_JOIN(write_dropped, CK_SUFFIX)(target t, int64_t i, int64_t left, vf a) { write_left(t, i, left, a, 0); }
-
-/// write_left for bodies of a kind.
-V_FN void write_output(target t, int64_t i, int64_t left, vf a, int streaming, norm_kind kind) {
-    if (kind.dropout)
-        CK_JOIN(write_dropped, CK_SUFFIX)(t, i, left, a);
-    else
-        write_left(typed_target(t, kind), i, left, a, streaming);
 }
 
 /// Sixteen elements from any column on.

@@ -93,8 +93,8 @@ V_FN vf affine_left(const output_chunk *o, int64_t i, int64_t left, vf h, moment
 V_FN void normalize_vector(const output_chunk *o, int64_t i, int64_t left, uint64_t kept, moments r, int streaming,
                            scaling s, norm_kind kind) {
     vf h = input_left(&o->x, i, left, kept, kind), y = affine_left(o, i, left, h, r, s);
-    if (kind.residual && o->sum.at) write_output(o->sum, i, left, h, streaming, kind);
-    write_output(o->y, i, left, y, streaming, kind);
+    if (kind.residual && o->sum.at) write_left(typed_target(o->sum, kind), i, left, h, streaming);
+    write_left(typed_target(o->y, kind), i, left, y, streaming);
 }
 
 /// The 64 columns of output at i.

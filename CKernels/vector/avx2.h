@@ -61,6 +61,27 @@ V_FN uint32_t v_bits_of_bytes(const uint8_t *p) {
     return (uint32_t)_mm_movemask_epi8(zero) ^ 0xffff;
 }
 
+typedef struct vw {
+    __m256i lo, hi;
+} vw;
+
+V_FN vw vw_set(uint32_t a) { return (vw){_mm256_set1_epi64x(a), _mm256_set1_epi64x(a)}; }
+V_FN vw vw_count(uint32_t a) {
+    __m256i first = _mm256_set1_epi32((int)a);
+    return (vw){_mm256_add_epi32(first, _mm256_setr_epi64x(0, 1, 2, 3)), _mm256_add_epi32(first, _mm256_setr_epi64x(4, 5, 6, 7))};
+}
+V_FN vw vw_mul(vw a, vw b) { return (vw){_mm256_mul_epu32(a.lo, b.lo), _mm256_mul_epu32(a.hi, b.hi)}; }
+V_FN vw vw_upper(vw a) { return (vw){_mm256_srli_epi64(a.lo, 32), _mm256_srli_epi64(a.hi, 32)}; }
+V_FN vw vw_xor(vw a, vw b) { return (vw){_mm256_xor_si256(a.lo, b.lo), _mm256_xor_si256(a.hi, b.hi)}; }
+/// The words: places 0 1 4 5 2 3 6 7.
+V_FN __m256i vw_words8(vw a) {
+    return _mm256_castps_si256(_mm256_shuffle_ps(_mm256_castsi256_ps(a.lo), _mm256_castsi256_ps(a.hi), 0x88));
+}
+V_FN uint32_t vw_bits_at_least(vw a, vw b) {
+    __m256i words = vw_words8(a), reached = _mm256_cmpeq_epi32(_mm256_max_epu32(words, vw_words8(b)), words);
+    return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_permute4x64_epi64(reached, 0xd8)));
+}
+
 typedef __m256i vh;
 
 V_FN vh vh_load(const uint16_t *p) { return _mm256_loadu_si256((const __m256i *)p); }

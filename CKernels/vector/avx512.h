@@ -29,6 +29,17 @@ V_FN uint32_t v_bits_of_bytes(const uint8_t *p) {
     return _mm_test_epi8_mask(bytes, bytes);
 }
 
+typedef __m512i vw;
+
+V_FN vw vw_set(uint32_t a) { return _mm512_set1_epi64(a); }
+V_FN vw vw_count(uint32_t a) { return _mm512_add_epi32(_mm512_set1_epi32((int)a), _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7)); }
+V_FN vw vw_mul(vw a, vw b) { return _mm512_mul_epu32(a, b); }
+V_FN vw vw_upper(vw a) { return _mm512_srli_epi64(a, 32); }
+V_FN vw vw_xor(vw a, vw b) { return _mm512_xor_si512(a, b); }
+V_FN uint32_t vw_bits_at_least(vw a, vw b) {
+    return _mm512_cmpge_epu64_mask(_mm512_slli_epi64(a, 32), _mm512_slli_epi64(b, 32));
+}
+
 typedef __m256i vh;
 
 V_FN vh vh_load(const uint16_t *p) { return _mm256_loadu_si256((const __m256i *)p); }

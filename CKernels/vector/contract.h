@@ -22,6 +22,11 @@
 //   v_keep_bits(bits, a)      lane l of a where bit l of `bits` is set, +0.0 in the others
 //   v_where_bits(bits, a, b)  lane l of a where bit l of `bits` is set, else that of b
 //   v_bits_of_bytes(p)        bit l is set where p[l] is not 0, for 16 bytes
+//   vw                        8 words of 32 bits, each the lower half of a place of 64 bits; upper halves are never read
+//   vw_set(a) vw_count(a)     a, a + l in place l
+//   vw_mul(a, b)              the products, which fill their places; vw_upper(a): the upper halves as words
+//   vw_xor(a, b)              the words, by bits
+//   vw_bits_at_least(a, b)    bit l is set where a >= b
 //   vh_load vh_load_n vh_store vh_store_n vh_stream
 //                             the same for `vh`, 16 patterns of 16 bits (uint16_t); vh_stream wants 32 bytes
 //   v_widen_bf16(h)           bfloat16 numbers, widened exactly; v_widen_f16: those of binary16

@@ -73,6 +73,43 @@ V_FN uint32_t v_bits_of_bytes(const uint8_t *p) {
     return (uint32_t)vaddv_u8(vget_low_u8(set)) | (uint32_t)vaddv_u8(vget_high_u8(set)) << 8;
 }
 
+typedef struct vw {
+    uint64x2_t two[4];
+} vw;
+
+V_FN vw vw_set(uint32_t a) {
+    vw r;
+    EACH_QUARTER r.two[q] = vdupq_n_u64(a);
+    return r;
+}
+V_FN vw vw_count(uint32_t a) {
+    static const uint32_t first[4] = {0, 0, 1, 0};
+    vw r;
+    EACH_QUARTER r.two[q] = vreinterpretq_u64_u32(vaddq_u32(vld1q_u32(first), vdupq_n_u32(a + 2 * (uint32_t)q)));
+    return r;
+}
+V_FN vw vw_mul(vw a, vw b) {
+    EACH_QUARTER a.two[q] = vmull_u32(vmovn_u64(a.two[q]), vmovn_u64(b.two[q]));
+    return a;
+}
+V_FN vw vw_upper(vw a) {
+    EACH_QUARTER a.two[q] = vshrq_n_u64(a.two[q], 32);
+    return a;
+}
+V_FN vw vw_xor(vw a, vw b) {
+    EACH_QUARTER a.two[q] = veorq_u64(a.two[q], b.two[q]);
+    return a;
+}
+/// Words of places 4 k ..< 4 k + 4.
+V_FN uint32x4_t vw_words4(vw a, int k) { return vcombine_u32(vmovn_u64(a.two[2 * k]), vmovn_u64(a.two[2 * k + 1])); }
+V_FN uint32_t vw_bits_at_least(vw a, vw b) {
+    static const uint32_t bit[4] = {1, 2, 4, 8};
+    uint32_t bits = 0;
+    for (int k = 0; k < 2; k++)
+        bits |= vaddvq_u32(vandq_u32(vcgeq_u32(vw_words4(a, k), vw_words4(b, k)), vld1q_u32(bit))) << 4 * k;
+    return bits;
+}
+
 typedef uint16x8x2_t vh;
 
 V_FN vh vh_load(const uint16_t *p) { return (vh){{vld1q_u16(p), vld1q_u16(p + 8)}}; }

@@ -52,6 +52,36 @@ V_FN uint32_t v_bits_of_bytes(const uint8_t *p) {
     return bits;
 }
 
+typedef struct vw {
+    uint64_t place[8];
+} vw;
+#define EACH_PLACE for (int l = 0; l < 8; l++)
+
+V_FN vw vw_count_by(uint32_t a, uint32_t step) {
+    vw r;
+    EACH_PLACE r.place[l] = a + (uint32_t)l * step;
+    return r;
+}
+V_FN vw vw_set(uint32_t a) { return vw_count_by(a, 0); }
+V_FN vw vw_count(uint32_t a) { return vw_count_by(a, 1); }
+V_FN vw vw_mul(vw a, vw b) {
+    EACH_PLACE a.place[l] = (a.place[l] & 0xffffffff) * (b.place[l] & 0xffffffff);
+    return a;
+}
+V_FN vw vw_upper(vw a) {
+    EACH_PLACE a.place[l] >>= 32;
+    return a;
+}
+V_FN vw vw_xor(vw a, vw b) {
+    EACH_PLACE a.place[l] ^= b.place[l];
+    return a;
+}
+V_FN uint32_t vw_bits_at_least(vw a, vw b) {
+    uint32_t bits = 0;
+    EACH_PLACE bits |= (uint32_t)((uint32_t)a.place[l] >= (uint32_t)b.place[l]) << l;
+    return bits;
+}
+
 typedef struct vh {
     uint16_t lane[16];
 } vh;

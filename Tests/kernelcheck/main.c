@@ -1,7 +1,8 @@
 // main.c: kernelcheck: every family of checks on every instruction set that this machine has.
 //
-//     kernelcheck [--seed N] [--isa NAME] [--family NAME] [--quick | --exhaustive] [--first] [--list]
+//     kernelcheck [--seed N] [--isa NAME] [--family NAME] [--half 1|2] [--quick | --exhaustive] [--first] [--list]
 //
+// --half takes every other family, so that two processes share the work.
 // --first ends a family at its first failure. --exhaustive takes every float there is, where a family checks a function of one number: some minutes each.
 // To check a new operator, write its family in a file of its own, declare it in families.h and add it
 // to the table below. The exit code is 0 if nothing failed, 1 if something did, 2 for a bad command line.
@@ -55,12 +56,12 @@ enum { FAMILIES = sizeof families / sizeof *families };
 typedef struct options {
     uint64_t seed;
     const char *isa, *family;
-    int quick, exhaustive, first, list;
+    int half, quick, exhaustive, first, list;  // half: 0 for both
 } options;
 
 static int usage(void) {
-    fprintf(stderr, "usage: kernelcheck [--seed N] [--isa NAME] [--family NAME] [--quick | --exhaustive] [--first] "
-                    "[--list]\n");
+    fprintf(stderr, "usage: kernelcheck [--seed N] [--isa NAME] [--family NAME] [--half 1|2] [--quick | --exhaustive] "
+                    "[--first] [--list]\n");
     return 2;
 }
 
@@ -81,6 +82,8 @@ static int parse(int count, char **words, options *o) {
             o->isa = words[++i];
         else if (strcmp(word, "--family") == 0)
             o->family = words[++i];
+        else if (strcmp(word, "--half") == 0 && (strcmp(value, "1") == 0 || strcmp(value, "2") == 0))
+            o->half = words[++i][0] - '0';
         else if (strcmp(word, "--seed") == 0) {
             char *end;
             o->seed = strtoull(words[++i], &end, 0);
@@ -138,6 +141,7 @@ int main(int count, char **words) {
         if (why) printf("%-22s %-9s %s\n", "everything", ck_isa_name(isa), why);
         for (int f = 0; !why && f < FAMILIES; f++) {
             if (o.family && strcmp(o.family, families[f].name) != 0) continue;
+            if (o.half && f % 2 != o.half - 1) continue;
             runs++;
             passed += run(&families[f], isa, &o);
         }
