@@ -1,7 +1,8 @@
 /// ck_math.h: functions of single numbers over vectors, float32, with their error bounds in their names.
 ///
-/// A unit in the last place (ULP) is the distance of the two floats around the true result. exp and tanh
-/// were measured on all 2^32 floats (bench/results/exhaustive.md); the bits are the same on every instruction set and thread count.
+/// A unit in the last place (ULP) is the distance of the two floats around the true result. exp and tanh were
+/// measured on all 2^32 floats (bench/results/exhaustive.md); the bits are the same on every instruction set and thread
+/// count.
 #ifndef CK_MATH_H
 #define CK_MATH_H
 

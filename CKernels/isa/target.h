@@ -23,8 +23,8 @@
 #define CK_PRAGMA(text) _Pragma(#text)
 
 /// Without optimisation a body's variables each have their own place: inlined whole, softmax would take 8 MiB of stack.
-/// CK_SMALL leaves the choice to the compiler: the same bits from slower kernels that are compiled in seconds, where an
-/// emulator runs them (gcc's NEON: 8 s instead of 416, 2026-11-28).
+/// CK_SMALL leaves the choice to the compiler: the same bits from slower kernels that are compiled in seconds, where a
+/// sanitizer or an emulator runs them (gcc's NEON at -O1: 8 s instead of 416, on Zen 3, 2026-11-28).
 #if defined(__OPTIMIZE__) && !defined(CK_SMALL)
 #define V_FN static inline __attribute__((always_inline))
 #else

@@ -106,12 +106,12 @@ typedef struct norm_chunk {
     const branch_rule *rule;
     int64_t row, column;  // of the first element
     float *kept;
-    kept_columns dropped;  // what dropout leaves, if there is dropout
+    kept_columns keeps;  // what dropout keeps, if there is dropout
 } norm_chunk;
 
-V_FN void find_dropped(norm_chunk *c) {
+V_FN void find_keeps(norm_chunk *c) {
     int64_t width = lesser(CHUNK, c->rule->bias.count - c->column);
-    c->dropped = CK_JOIN(kept_of_chunk, CK_SUFFIX)(&c->rule->dropout, c->row, c->column, width);
+    c->keeps = CK_JOIN(kept_of_chunk, CK_SUFFIX)(&c->rule->dropout, c->row, c->column, width);
 }
 
 V_FN norm_chunk norm_chunk_at(const norm_row *row, int64_t column, norm_kind kind) {
@@ -125,14 +125,14 @@ V_FN norm_chunk norm_chunk_at(const norm_row *row, int64_t column, norm_kind kin
         c.rule = row->rule;
         c.row = row->number;
         c.kept = row->kept ? row->kept + column : 0;
-        if (kind.dropout) find_dropped(&c);
+        if (kind.dropout) find_keeps(&c);
     }
     return c;
 }
 
 /// Which elements of the block at i dropout keeps; all of them without it.
 V_FN uint64_t chunk_kept(const norm_chunk *c, int64_t i, norm_kind kind) {
-    return kind.dropout ? c->dropped.block[i / BLOCK] >> i % BLOCK : ~(uint64_t)0;
+    return kind.dropout ? c->keeps.block[i / BLOCK] >> i % BLOCK : ~(uint64_t)0;
 }
 
 /// An element of the branch after dropout; `kept` has a bit for each lane.

@@ -70,7 +70,7 @@ V_FN output_chunk output_chunk_at(norm_call *call, int64_t row, int64_t column, 
     return o;
 }
 
-/// The same columns of the row that is `rows` further on.
+/// The same columns of the row that is `rows` further on; not with dropout, whose columns differ from row to row.
 V_FN output_chunk output_chunk_below(const norm_call *call, output_chunk o, int64_t rows, norm_kind kind) {
     const ck_norm_args *a = call->args;
     int is_kept = !kind.residual && call->kept;
@@ -78,7 +78,6 @@ V_FN output_chunk output_chunk_below(const norm_call *call, output_chunk o, int6
     o.y = target_at(typed_target(o.y, kind), rows * a->y_stride);
     if (!kind.residual) return o;
     o.x.branch = source_at(typed_source(o.x.branch, kind), rows * a->residual->branch_stride);
-    o.x.row += rows;
     if (o.sum.at) o.sum = target_at(typed_target(o.sum, kind), rows * a->residual->sum_stride);
     return o;
 }
