@@ -126,15 +126,20 @@ V_FN void gradient_columns(const ck_channel_region *r, source dy, source x, targ
 
 V_FN void gradient_tile(ck_type type, const ck_channel_region *r, int64_t row, int64_t rows, int streaming) {
     int64_t channels = r->shape.channels, first = row * channels, i = 0;
+    int fetch = is_tile_fetched(r, streaming);
     source dy = source_at((source){r->dy, type}, first), x = source_at((source){r->x, type}, first);
     target dx = target_at((target){r->out, type}, first);
-    for (; i + 16 <= channels; i += 16) gradient_columns(r, dy, x, dx, rows, i, 16, streaming);
+    for (; i + 16 <= channels; i += 16) {
+        if (fetch) fetch_tile(r, dy, CK_TILE * i);
+        if (fetch) fetch_tile(r, x, CK_TILE * i);
+        gradient_columns(r, dy, x, dx, rows, i, 16, streaming);
+    }
     if (i < channels) gradient_columns(r, dy, x, dx, rows, i, channels - i, 0);
 }
 
 V_FN void gradient_tiles(ck_type type, const ck_channel_region *r, int64_t begin, int64_t end, int streaming) {
-    int64_t row = begin * CK_TILE, last = lesser(end * CK_TILE, region_rows(r));
-    for (; row + CK_TILE <= last; row += CK_TILE) gradient_tile(type, r, row, CK_TILE, streaming);
+    int64_t row = begin * CK_TILE, last = lesser(end * CK_TILE, region_rows(r)), rows = rows_of_tile(streaming);
+    for (; row + rows <= last; row += rows) gradient_tile(type, r, row, rows, streaming);
     if (row < last) gradient_tile(type, r, row, last - row, streaming);
 }
 

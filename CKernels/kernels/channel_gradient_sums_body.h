@@ -134,7 +134,11 @@ V_FN void add_gradient_tile(gradient_columns_of_strip *s, const ck_channel_regio
     int64_t i = 0;
     dy = source_at(dy, row * r->shape.channels);
     x = source_at(x, row * r->shape.channels);
-    for (; i + 16 <= strip.width; i += 16) add_gradient_columns(s, r, strip, dy, x, rows, i, 16);
+    for (; i + 16 <= strip.width; i += 16) {
+        fetch_tile(r, dy, strip_share(r, i));
+        fetch_tile(r, x, strip_share(r, i));
+        add_gradient_columns(s, r, strip, dy, x, rows, i, 16);
+    }
     if (i < strip.width) add_gradient_columns(s, r, strip, dy, x, rows, i, strip.width - i);
 }
 

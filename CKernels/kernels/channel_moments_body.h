@@ -70,9 +70,12 @@ V_FN void add_columns(moment_columns *s, source x, int64_t pitch, int64_t rows, 
     v_store(s->squares + i, v_add(v_load(s->squares + i), squares));
 }
 
-V_FN void add_tile(moment_columns *s, source x, int64_t pitch, int64_t rows, int64_t width) {
-    int64_t i = 0;
-    for (; i + 16 <= width; i += 16) add_columns(s, x, pitch, rows, i, 16);
+V_FN void add_tile(moment_columns *s, const ck_channel_region *r, source x, int64_t rows, int64_t width) {
+    int64_t i = 0, pitch = r->shape.channels;
+    for (; i + 16 <= width; i += 16) {
+        fetch_tile(r, x, strip_share(r, i));
+        add_columns(s, x, pitch, rows, i, 16);
+    }
     if (i < width) add_columns(s, x, pitch, rows, i, width - i);
 }
 
@@ -103,8 +106,8 @@ V_FN void moments_of_strip(ck_type type, const ck_channel_region *r, column_stri
     moment_columns s;
     for (; i + 16 <= strip.width; i += 16) begin_columns(&s, x, pitch, rows, i, 16);
     if (i < strip.width) begin_columns(&s, x, pitch, rows, i, strip.width - i);
-    for (; row + CK_TILE <= rows; row += CK_TILE) add_tile(&s, source_at(x, row * pitch), pitch, CK_TILE, strip.width);
-    if (row < rows) add_tile(&s, source_at(x, row * pitch), pitch, rows - row, strip.width);
+    for (; row + CK_TILE <= rows; row += CK_TILE) add_tile(&s, r, source_at(x, row * pitch), CK_TILE, strip.width);
+    if (row < rows) add_tile(&s, r, source_at(x, row * pitch), rows - row, strip.width);
 
     double *mean = table_row(r, CK_MEANS, strip.part) + strip.first, *m2 = table_row(r, CK_SQUARES, strip.part) + strip.first;
     for (i = 0; i < strip.width; i += 16) {

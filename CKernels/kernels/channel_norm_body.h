@@ -35,18 +35,31 @@ V_FN void normalize_columns(const ck_channel_region *r, source x, target y, int6
         write_left(y, i, left, channel_normalized(read_left(x, i, left), a), streaming);
 }
 
-/// CK_TILE rows, or what is left of the region.
+/// Rows that share their coefficients. Past the caches loading these again costs nothing, and memory is written fastest
+/// in its order.
+V_FN int64_t rows_of_tile(int streaming) { return streaming ? 1 : CK_TILE; }
+
+/// Whether fetch_tile helps: not where memory is read in its order, nor where two tiles take much of a cache.
+V_FN int is_tile_fetched(const ck_channel_region *r, int streaming) {
+    return !streaming && r->shape.channels <= 2 * CK_STRIP;
+}
+
+/// rows_of_tile rows, or what is left of the region.
 V_FN void normalize_tile(ck_type type, const ck_channel_region *r, int64_t row, int64_t rows, int streaming) {
     int64_t channels = r->shape.channels, i = 0;
+    int fetch = is_tile_fetched(r, streaming);
     source x = source_at((source){r->x, type}, row * channels);
     target y = target_at((target){r->out, type}, row * channels);
-    for (; i + 16 <= channels; i += 16) normalize_columns(r, x, y, rows, i, 16, streaming);
+    for (; i + 16 <= channels; i += 16) {
+        if (fetch) fetch_tile(r, x, CK_TILE * i);
+        normalize_columns(r, x, y, rows, i, 16, streaming);
+    }
     if (i < channels) normalize_columns(r, x, y, rows, i, channels - i, 0);
 }
 
 V_FN void normalize_tiles(ck_type type, const ck_channel_region *r, int64_t begin, int64_t end, int streaming) {
-    int64_t row = begin * CK_TILE, last = lesser(end * CK_TILE, region_rows(r));
-    for (; row + CK_TILE <= last; row += CK_TILE) normalize_tile(type, r, row, CK_TILE, streaming);
+    int64_t row = begin * CK_TILE, last = lesser(end * CK_TILE, region_rows(r)), rows = rows_of_tile(streaming);
+    for (; row + rows <= last; row += rows) normalize_tile(type, r, row, rows, streaming);
     if (row < last) normalize_tile(type, r, row, last - row, streaming);
 }
 

@@ -41,6 +41,20 @@ V_FN source strip_source(const ck_channel_region *r, column_strip s, const void 
     return source_at((source){tensor, type}, s.part * CK_PART_ROWS * r->shape.channels + s.first);
 }
 
+/// Asks for what 16 columns hold of the tile after the next one, counted in the order of memory from element `at` on. (A
+/// tile is read column by column, and prefetchers of processors do not follow: so two tensors are read at 7.2 GB/s, with
+/// this at 12.4, row by row at 12.2; one thread of Zen 3, 2026-11-28.)
+V_FN void fetch_tile(const ck_channel_region *r, source tile, int64_t at) {
+    int64_t bytes = 2 * CK_TILE * r->shape.channels * size_of(tile.type);
+    for (int64_t e = at; e < at + 16 * CK_TILE; e += BLOCK) fetch_block(tile, e, bytes);
+}
+
+/// The share of columns i ..< i + 16 of a strip.
+V_FN int64_t strip_share(const ck_channel_region *r, int64_t i) {
+    int64_t e = CK_TILE * i;
+    return r->shape.channels <= CK_STRIP ? e : e / CK_STRIP * r->shape.channels + e % CK_STRIP;
+}
+
 /// Row k of the sample of a column of n: all of up to 16, otherwise 4 around the middle of each quarter.
 V_FN int64_t column_sample_size(int64_t n) { return lesser(16, n); }
 V_FN int64_t column_sample_row(int64_t n, int64_t k) { return n <= 16 ? k : (2 * (k / 4) + 1) * n / 8 - 2 + k % 4; }
