@@ -1,11 +1,12 @@
-// large_batches.c: the family large_batches: norms of segments, masked scores, and gradients by given moments of
-// batches so large that outputs bypass the caches, against portable's results for the few rows that they repeat.
+// large_batches.c: the family large_batches: norms of segments and of channels, masked scores, and gradients by given moments
+// of batches so large that outputs bypass the caches, against portable's results for the few rows that they repeat.
 // (Plain norms and softmax have families of their own: norm_streaming, softmax_streaming.)
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "channel_problem.h"
 #include "families.h"
 #include "patterns.h"
 #include "repeated_rows.h"
@@ -134,6 +135,37 @@ static void compare_scores(check *c, const batch *b) {
     }
 }
 
+/// Channels last, with given moments, so that a row's results are its own: forward, and its gradient.
+static void compare_channels(check *c, const batch *b) {
+    ck_channel_shape shape = {1, b->cols, b->rows, CK_CHANNELS_LAST, b->type, b->cols, 1, NULL};
+    size_t size = ck_channel_norm_workspace(&shape), backward_size = ck_channel_norm_backward_workspace(&shape);
+    guarded workspace = guarded_make((int64_t)(size > backward_size ? size : backward_size));
+    ck_moments *given = malloc((size_t)b->cols * sizeof *given);
+    if (!given) exit(2);
+    for (int64_t i = 0; i < b->cols; i++)
+        given[i] = (ck_moments){64, random_normal(&c->random), 64 * (1 + random_below(&c->random, 5))};
+    matrix x = input_of(b), dy = repeated_place(&b->home_dy, b->type, b->dy, b->rows, b->cols, b->cols, 5);
+    for (int backward = 0; backward < 2; backward++)
+        for (int32_t threads = 0; threads <= 2; threads++) {  // first portable's, of few rows
+            ck_run run = threads == 0 ? portable : (ck_run){c->isa, threads};
+            matrix result = output_of(b, 0);
+            void *out = threads == 0 ? b->result : result.base;
+            shape.positions = threads == 0 ? DIFFERENT : b->rows;
+            const void *from = threads == 0 ? b->x : x.base, *from_dy = threads == 0 ? b->dy : dy.base;
+            ck_channel_norm_args forward = {.shape = shape, .x = from, .given = given, .epsilon = 1e-5f, .y = out,
+                                            .workspace = workspace.first, .workspace_size = size};
+            ck_channel_norm_backward_args gradient = {
+                .shape = shape, .dy = from_dy, .x = from, .moments = given, .are_given = 1, .epsilon = 1e-5f, .dx = out,
+                .workspace = workspace.first, .workspace_size = backward_size};
+            describe(c, b, backward ? "channels, backward" : "channels", run);
+            int is_made = backward ? check_call(c, enter_channel_norm_backward, &gradient, run, CK_OK)
+                                   : check_call(c, enter_channel_norm, &forward, run, CK_OK);
+            if (is_made && threads > 0) repeated_expect(c, backward ? "dx" : "y", result, b->result);
+        }
+    free(given);
+    guarded_free(&workspace);
+}
+
 /// Row k's moments again for every row that repeats it.
 static void *repeat_moments(const void *few, size_t size, int64_t rows) {
     char *all = malloc((size_t)rows * size);
@@ -209,6 +241,7 @@ void check_large_batches(check *c) {
         compare_segments(c, &b);
         compare_scores(c, &b);
         compare_backward(c, &b);
+        if (b.gap == 0) compare_channels(c, &b);
         batch_free(&b);
     }
 }
