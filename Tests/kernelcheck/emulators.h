@@ -3,7 +3,8 @@
 // Bochs 2.7 rounds halves of float16 up (VCVTPS2PH of every width). qemu 7.2 reads all of a masked load's memory
 // (VMASKMOVPS, VPMASKMOVD), and so into a guard page.
 
-#pragma once
+#ifndef KERNELCHECK_EMULATORS_H
+#define KERNELCHECK_EMULATORS_H
 
 #include <immintrin.h>
 
@@ -28,7 +29,8 @@ __attribute__((target("avx512f"), unused)) static inline __m256i rounded_to_floa
 #undef _mm512_cvtps_ph
 #define _mm512_cvtps_ph(a, rounding) rounded_to_float16(a)
 
-__attribute__((target("avx2"), unused)) static inline __m256i loaded_where(const volatile int *p, __m256i mask) {  // volatile: gcc would make it a masked load again
+/// Volatile, because gcc would make a masked load of it again.
+__attribute__((target("avx2"), unused)) static inline __m256i loaded_where(const volatile int *p, __m256i mask) {
     int lanes[8], wanted[8];
     _mm256_storeu_si256((__m256i *)wanted, mask);
     for (int i = 0; i < 8; i++) lanes[i] = wanted[i] < 0 ? p[i] : 0;
@@ -36,3 +38,5 @@ __attribute__((target("avx2"), unused)) static inline __m256i loaded_where(const
 }
 #define _mm256_maskload_epi32(p, mask) loaded_where(p, mask)
 #define _mm256_maskload_ps(p, mask) _mm256_castsi256_ps(loaded_where((const volatile int *)(p), mask))
+
+#endif
