@@ -18,7 +18,7 @@ rooms: ## The rules of ARCHITECTURE.md
 	python3 scripts/check_rooms.py
 
 fuzz: ## Fuzz the C entry points until stopped, with a corpus in build/corpus
-	cmake -S cmake -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCK_FUZZ=ON -DCMAKE_C_FLAGS_RELEASE="-O1"
+	cmake -S cmake -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCK_FUZZ=ON -DCMAKE_C_FLAGS_RELEASE="-O2 -DCK_SMALL"
 	cmake --build build/fuzz --target fuzz
 	mkdir -p build/corpus
 	build/fuzz/fuzz/fuzz -max_len=768 -len_control=0 build/corpus Tests/fuzz/corpus

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs kernelcheck in Bochs, on an emulated Skylake-X: for machines without AVX-512. A quarter of an hour for all families.
+# Runs kernelcheck in Bochs, on an emulated Skylake-X: for machines without AVX-512. Families to tanh took an hour and a half
+# beside other jobs, channel_norm alone ten minutes with the build (--quick, Zen 3, 2026-11-28).
 #
 #     scripts/avx512_emulated.sh [kernelcheck's arguments; --isa avx512 is the default]
 #

@@ -18,5 +18,6 @@ cmake --build $build --target kernelcheck >$build/log || { cat $build/log >&2; e
 emulated() { qemu-x86_64-static -cpu "$1" $build/kernelcheck/kernelcheck --isa "$2" "${@:3}" 2> >(grep -v "TCG doesn't support" >&2); }
 
 emulated Nehalem portable "$@" &
-emulated Haswell avx2 "$@"
-wait $!
+status=0
+emulated Haswell avx2 "$@" || status=$?
+wait $! && exit $status

@@ -1,6 +1,6 @@
 // channel_norm_body.h: y = fma(fma(x, scale, -centre) - low, factor, offset), with coefficients of each channel.
 //
-// Runs have one set of coefficients; where channels are last, CK_TILE rows share what is loaded of them.
+// Runs have one set of coefficients; where channels are last, the rows of a tile share what is loaded of them.
 // Bound: bandwidth; in the caches a load and a store, two multiplications and an addition a vector.
 
 /// The coefficients of 16 channels, or of one in all lanes.
@@ -33,15 +33,6 @@ V_FN void normalize_columns(const ck_channel_region *r, source x, target y, int6
                         load_left(plane(r, CK_OFFSET) + i, left)};
     for (int64_t row = 0; row < rows; row++, i += r->shape.channels)
         write_left(y, i, left, channel_normalized(read_left(x, i, left), a), streaming);
-}
-
-/// Rows that share their coefficients. Past the caches loading these again costs nothing, and memory is written fastest
-/// in its order.
-V_FN int64_t rows_of_tile(int streaming) { return streaming ? 1 : CK_TILE; }
-
-/// Whether fetch_tile helps: not where memory is read in its order, nor where two tiles take much of a cache.
-V_FN int is_tile_fetched(const ck_channel_region *r, int streaming) {
-    return !streaming && r->shape.channels <= 2 * CK_STRIP;
 }
 
 /// rows_of_tile rows, or what is left of the region.

@@ -1,5 +1,6 @@
-// large_batches.c: the family large_batches: norms of segments and of channels, masked scores, and gradients by given moments
-// of batches so large that outputs bypass the caches, against portable's results for the few rows that they repeat.
+// large_batches.c: the family large_batches: norms of segments and of channels, masked scores, and gradients by given
+// moments of batches so large that outputs bypass the caches, against portable's results for the few rows that they
+// repeat.
 // (Plain norms and softmax have families of their own: norm_streaming, softmax_streaming.)
 
 #include <inttypes.h>
