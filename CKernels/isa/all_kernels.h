@@ -22,6 +22,7 @@
 #include "kernels/norm_body.h"
 #include "kernels/norm_backward_body.h"
 #include "kernels/norm_double_backward_body.h"
+#include "kernels/csr_group.h"
 #include "kernels/csr_norm_body.h"
 #include "kernels/csr_norm_backward_body.h"
 #include "kernels/orthogonal_row.h"

@@ -5,7 +5,8 @@
 //     dx = fma(-xhat, p, t - tau) * rstd
 //     weight_sums = sum(dy * xhat),   bias_sums = sum(dy)                   one of each for each pair
 //
-// Bound: for small degrees the chain of a neighbourhood's sums, for large ones bandwidth.
+// Nodes of small degree go through each step together (csr_group.h).
+// Bound: for small degrees instructions, for large ones bandwidth.
 
 typedef struct csr_gradient {
     source dy, x;
@@ -23,13 +24,17 @@ V_FN vf csr_centred_gradient(const csr_gradient *r, int64_t i, int64_t left) {
 /// Sums over a neighbourhood or a chunk of it: of t, t * xhat, dy * xhat and dy.
 enum { CSR_T, CSR_T_XHAT, CSR_DY_XHAT, CSR_DY, CSR_SUMS };
 
-V_FN void csr_vector(lanes *sums, const csr_gradient *r, int64_t i, int64_t left, int k) {
-    vf t = keep_left(left, csr_centred_gradient(r, i, left));
-    vf dy = keep_left(left, read_left(r->dy, i, left)), xhat = keep_left(left, csr_xhat(r, i, left));
+V_FN void csr_add(lanes *sums, vf t, vf dy, vf xhat, int k) {
     sums[CSR_T].v[k] = v_add(sums[CSR_T].v[k], t);
     sums[CSR_T_XHAT].v[k] = v_fma(t, xhat, sums[CSR_T_XHAT].v[k]);
     sums[CSR_DY_XHAT].v[k] = v_fma(dy, xhat, sums[CSR_DY_XHAT].v[k]);
     sums[CSR_DY].v[k] = v_add(sums[CSR_DY].v[k], dy);
+}
+
+V_FN void csr_vector(lanes *sums, const csr_gradient *r, int64_t i, int64_t left, int k) {
+    vf t = keep_left(left, csr_centred_gradient(r, i, left));
+    vf dy = keep_left(left, read_left(r->dy, i, left)), xhat = keep_left(left, csr_xhat(r, i, left));
+    csr_add(sums, t, dy, xhat, k);
 }
 
 V_FN void csr_sums(float *result, const csr_gradient *r, int64_t n) {
@@ -87,10 +92,74 @@ V_FN void csr_gradient_neighbourhood(const ck_csr_layer_norm_backward_args *a, i
     }
 }
 
+V_FN void csr_gradient_group(const ck_csr_layer_norm_backward_args *a, csr_group g, float *weight_sums,
+                             float *bias_sums, int vectors, ck_type type) {
+    const int64_t *offsets = a->offsets + g.node;
+    int64_t saved = g.head * a->nodes + g.node;
+    source dy = source_at((source){a->dy, type}, g.head * a->dy_stride);
+    source x = source_at((source){a->x, type}, g.head * a->x_stride);
+    const float *mean = a->mean + saved, *rstd = a->rstd + saved;
+    vf weight = v_set(a->weight ? a->weight[g.head] : 1.0f);
+    vf nothing = v_mul(v_zero(), weight);
+    vf dys[GROUP][CSR_VECTORS], xhats[GROUP][CSR_VECTORS], sums[CSR_SUMS][GROUP];
+    float centre[GROUP], tau[GROUP], slope[GROUP], out[CSR_EDGES];
+    for (int s = 0; s < CSR_SUMS; s++)
+        for (int j = 0; j < GROUP; j++) sums[s][j] = v_zero();
+
+    for (int j = 0; j < g.count; j++) {
+        lanes sample = {{nothing, nothing, nothing, nothing}};
+        float shift = shift_of(a->mean_low ? a->mean_low[saved + j] : 0.0f, rstd[j]);
+        V_UNROLL
+        for (int k = 0; k < vectors; k++) {
+            dys[j][k] = csr_element(dy, offsets + j, k, g.readable);
+            vf d = v_sub(csr_element(x, offsets + j, k, g.readable), v_set(mean[j]));
+            xhats[j][k] = keep_left(csr_rest(offsets + j, k), normalized(d, rstd[j], shift));
+            sample.v[k] = v_mul(dys[j][k], weight);
+        }
+        sums[CSR_T][j] = lanes_fold_to_vector(&sample);
+    }
+    vf degree = csr_degrees_of(offsets, g.count).degree;
+    v_store(centre, v_div(v_add(v_fold_add_rows(sums[CSR_T]), v_zero()), degree));  // as in mean_of_sample
+    for (int j = 0; j < g.count; j++) {
+        lanes sum[CSR_SUMS] = {lanes_zero(), lanes_zero(), lanes_zero(), lanes_zero()};
+        V_UNROLL
+        for (int k = 0; k < vectors; k++) {
+            vf t = keep_left(csr_rest(offsets + j, k), v_fms(dys[j][k], weight, v_set(centre[j])));
+            csr_add(sum, t, dys[j][k], xhats[j][k], k);
+            dys[j][k] = t;
+        }
+        for (int s = 0; s < CSR_SUMS; s++) sums[s][j] = lanes_fold_to_vector(&sum[s]);
+    }
+    if (weight_sums) {
+        v_store_n(weight_sums + saved, g.count, v_fold_add_rows(sums[CSR_DY_XHAT]));
+        v_store_n(bias_sums + saved, g.count, v_fold_add_rows(sums[CSR_DY]));
+    }
+    if (!a->dx) return;
+    v_store(tau, v_div(v_fold_add_rows(sums[CSR_T]), degree));
+    v_store(slope, v_div(v_fold_add_rows(sums[CSR_T_XHAT]), degree));
+    for (int j = 0; j < g.count; j++) {
+        V_UNROLL
+        for (int k = 0; k < vectors; k++) {
+            vf rest = v_sub(dys[j][k], v_set(tau[j]));
+            csr_put(out, offsets, j, k, v_mul(v_fnma(xhats[j][k], v_set(slope[j]), rest), v_set(rstd[j])));
+        }
+    }
+    csr_write(target_at((target){a->dx, type}, g.head * a->dx_stride), offsets, g.count, out);
+}
+
 V_FN void csr_gradient_type(const ck_csr_layer_norm_backward_args *a, int64_t begin, int64_t end, float *weight_sums,
                             float *bias_sums, ck_type type) {
-    for (int64_t i = begin; i < end; i++)
-        csr_gradient_neighbourhood(a, i / a->nodes, i % a->nodes, weight_sums, bias_sums, type);
+    while (begin < end) {
+        csr_group g = csr_group_at(a->offsets, a->nodes, begin, end);
+        begin += g.count;
+        if (g.count < CSR_FEWEST)
+            for (int j = 0; j < g.count; j++)
+                csr_gradient_neighbourhood(a, g.head, g.node + j, weight_sums, bias_sums, type);
+        else if (g.most <= 16)
+            csr_gradient_group(a, g, weight_sums, bias_sums, 1, type);
+        else
+            csr_gradient_group(a, g, weight_sums, bias_sums, CSR_VECTORS, type);
+    }
 }
 
 CK_KERNEL(csr_norm_backward)

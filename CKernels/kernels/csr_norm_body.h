@@ -1,7 +1,8 @@
 // csr_norm_body.h: LayerNorm over the edges of each node, for a range of (head, node) pairs, heads outermost.
 //
 // The moments are those of norm_moments.h, over a row that is one node's edges; the output pass has one weight and bias
-// for all of them. Bound: for small degrees the chain of a neighbourhood's statistics, for large ones bandwidth.
+// for all of them. Nodes of small degree go through each step together (csr_group.h).
+// Bound: for small degrees instructions, for large ones bandwidth.
 
 V_SLOW moments CK_JOIN(csr_careful_moments, CK_SUFFIX)(const norm_row *x, int64_t n, float epsilon, scaling *s) {
     return careful_moments(x, n, epsilon, s, 1, (norm_kind){.type = x->x.type});
@@ -31,8 +32,71 @@ V_FN void csr_norm_neighbourhood(const ck_csr_layer_norm_args *a, int64_t head, 
     }
 }
 
+V_SLOW void CK_JOIN(csr_rare_neighbourhood, CK_SUFFIX)(const ck_csr_layer_norm_args *a, int64_t head, int64_t node) {
+    csr_norm_neighbourhood(a, head, node, (norm_kind){.type = a->type});
+}
+
+V_FN void csr_norm_group(const ck_csr_layer_norm_args *a, csr_group g, int vectors, norm_kind kind) {
+    const int64_t *offsets = a->offsets + g.node;
+    source x = source_at((source){a->x, kind.type}, g.head * a->x_stride);
+    vf kept[GROUP][CSR_VECTORS];  // the elements, and then their deviations; +0 in lanes without an edge
+    vf sums[GROUP], squares[GROUP];
+    float centre[GROUP], delta[GROUP], rstd[GROUP], out[CSR_EDGES];
+    for (int j = 0; j < GROUP; j++) sums[j] = squares[j] = v_zero();
+    for (int j = 0; j < g.count; j++) {
+        lanes sample = lanes_zero();
+        V_UNROLL
+        for (int k = 0; k < vectors; k++) sample.v[k] = kept[j][k] = csr_element(x, offsets + j, k, g.readable);
+        sums[j] = lanes_fold_to_vector(&sample);
+    }
+    csr_degrees n = csr_degrees_of(offsets, g.count);
+    vf centres = v_div(v_add(v_fold_add_rows(sums), v_zero()), n.degree);  // as in mean_of_sample
+    v_store(centre, centres);
+    for (int j = 0; j < g.count; j++) {
+        deviations d = no_deviations();
+        V_UNROLL
+        for (int k = 0; k < vectors; k++) {
+            vf e = keep_left(csr_rest(offsets + j, k), centred(kept[j][k], v_set(centre[j]), UNSCALED));
+            d.sum.v[k] = v_add(d.sum.v[k], e);
+            d.squares.v[k] = v_fma(e, e, d.squares.v[k]);
+            kept[j][k] = e;
+        }
+        sums[j] = lanes_fold_to_vector(&d.sum);
+        squares[j] = lanes_fold_to_vector(&d.squares);
+    }
+    short_moments m = short_moments_of(sums, squares, g.count, centres, n.degree, a->epsilon, 1);
+    if (m.rare) {
+        for (int j = 0; j < g.count; j++) CK_JOIN(csr_rare_neighbourhood, CK_SUFFIX)(a, g.head, g.node + j);
+        return;
+    }
+    m.rstd = v_keep_bits(n.filled, m.rstd);
+    v_store(delta, m.delta);
+    v_store(rstd, m.rstd);
+    int64_t saved = g.head * a->nodes + g.node;
+    save_short_moments(m, g.count, a->mean ? a->mean + saved : 0, a->mean_low ? a->mean_low + saved : 0,
+                       a->rstd ? a->rstd + saved : 0);
+
+    vf weight = v_set(a->weight ? a->weight[g.head] : 1.0f), bias = v_set(a->bias ? a->bias[g.head] : 0.0f);
+    for (int j = 0; j < g.count; j++) {
+        float shift = shift_of(delta[j], rstd[j]);
+        V_UNROLL
+        for (int k = 0; k < vectors; k++)
+            csr_put(out, offsets, j, k, v_fma(normalized(kept[j][k], rstd[j], shift), weight, bias));
+    }
+    csr_write(target_at((target){a->y, kind.type}, g.head * a->y_stride), offsets, g.count, out);
+}
+
 V_FN void csr_norm_type(const ck_csr_layer_norm_args *a, int64_t begin, int64_t end, norm_kind kind) {
-    for (int64_t i = begin; i < end; i++) csr_norm_neighbourhood(a, i / a->nodes, i % a->nodes, kind);
+    while (begin < end) {
+        csr_group g = csr_group_at(a->offsets, a->nodes, begin, end);
+        begin += g.count;
+        if (g.count < CSR_FEWEST)
+            for (int j = 0; j < g.count; j++) csr_norm_neighbourhood(a, g.head, g.node + j, kind);
+        else if (g.most <= 16)
+            csr_norm_group(a, g, 1, kind);
+        else
+            csr_norm_group(a, g, CSR_VECTORS, kind);
+    }
 }
 
 CK_KERNEL(csr_norm)(const ck_csr_layer_norm_args *a, int64_t begin, int64_t end) {

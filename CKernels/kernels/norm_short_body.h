@@ -11,12 +11,36 @@
 #define SHORT 128
 #define GROUP 16
 
+/// The statistics of up to sixteen rows, each in a lane of its own.
+typedef struct short_moments {
+    vf centre, delta, rstd;
+    int rare;  // bits of the rows that these do not hold for
+} short_moments;
+
+/// Those of `count` rows of so many columns, from their sums of deviations and of squares folded to a vector each.
+V_FN short_moments short_moments_of(const vf *sums, const vf *squares, int count, vf centre, vf columns, float epsilon,
+                                    int is_centred) {
+    vf delta = is_centred ? v_div(v_fold_add_rows(sums), columns) : v_zero();
+    vf v = v_floor_zero(v_fnma(delta, delta, v_div(v_fold_add_rows(squares), columns)));
+    vf q = v_add(v, v_set(epsilon)), margin = v_fnma(v_mul(v_set(4.0f), delta), delta, v);  // below 0: is_far
+    int rare = v_outside(count, q, ORDINARY_LEAST, ORDINARY_MOST) | v_outside(count, margin, 0.0f, INFINITY);
+    return (short_moments){centre, delta, v_div(v_set(1.0f), v_sqrt(q)), rare};
+}
+
+/// Saves what the caller asked for, as save_moments does.
+V_FN void save_short_moments(short_moments m, int count, float *mean, float *mean_low, float *rstd) {
+    vf sum = v_add(m.centre, m.delta);
+    if (mean) v_store_n(mean, count, sum);
+    if (mean_low) v_store_n(mean_low, count, v_sub(m.delta, v_sub(sum, m.centre)));
+    if (rstd) v_store_n(rstd, count, m.rstd);
+}
+
 /// `count` rows of n columns from `begin` on.
 V_FN void short_rows(norm_call *call, int64_t n, int64_t begin, int count, int streaming, fetching f, norm_kind kind,
                      norm_kind written) {
     const ck_norm_args *a = call->args;
     int fetch = call->fetches && input_is_flowing(n, a->x_stride, a->residual, kind);
-    vf columns = v_set((float)n), sums[GROUP], squares[GROUP], all_centres = v_zero(), all_deltas = v_zero();
+    vf columns = v_set((float)n), sums[GROUP], squares[GROUP], all_centres = v_zero();
     float centre[GROUP], delta[GROUP], rstd[GROUP];
     for (int row = 0; row < GROUP; row++) sums[row] = squares[row] = v_zero();
 
@@ -37,24 +61,15 @@ V_FN void short_rows(norm_call *call, int64_t n, int64_t begin, int count, int s
         sums[row] = lanes_fold_to_vector(&d.sum);
         squares[row] = lanes_fold_to_vector(&d.squares);
     }
-    if (call->is_centred) all_deltas = v_div(v_fold_add_rows(sums), columns);
-    vf v = v_floor_zero(v_fnma(all_deltas, all_deltas, v_div(v_fold_add_rows(squares), columns)));
-    vf q = v_add(v, v_set(a->epsilon));
-    vf all_rstds = v_div(v_set(1.0f), v_sqrt(q));
-    v_store(delta, all_deltas);
-    v_store(rstd, all_rstds);
-
-    vf mean = v_add(all_centres, all_deltas);
-    if (a->mean) v_store_n(a->mean + begin, count, mean);
-    if (a->mean_low) v_store_n(a->mean_low + begin, count, v_sub(all_deltas, v_sub(mean, all_centres)));
-    if (a->rstd) v_store_n(a->rstd + begin, count, all_rstds);
-
-    int rare = v_outside(count, q, ORDINARY_LEAST, ORDINARY_MOST);
-    vf margin = v_fnma(v_mul(v_set(4.0f), all_deltas), all_deltas, v);  // below 0: is_far
-    rare |= v_outside(count, margin, 0.0f, INFINITY);
+    short_moments m =
+        short_moments_of(sums, squares, count, all_centres, columns, a->epsilon, call->is_centred);
+    v_store(delta, m.delta);
+    v_store(rstd, m.rstd);
+    save_short_moments(m, count, a->mean ? a->mean + begin : 0, a->mean_low ? a->mean_low + begin : 0,
+                       a->rstd ? a->rstd + begin : 0);
     output_chunk first = output_chunk_at(call, begin, 0, written);
     for (int row = 0; row < count; row++) {
-        if (rare >> row & 1) {
+        if (m.rare >> row & 1) {
             CK_JOIN(norm_rare_row, CK_SUFFIX)(call, begin + row, written);
             continue;
         }
