@@ -13,7 +13,7 @@
 #include "parallel/blocks.h"
 
 /// Rows whose segments one thread normalizes one after the other: a group of the kernel for short rows, or some 64 KiB.
-static int64_t rows_per_block(int64_t cols) { return cols <= 1024 ? 16 : cols <= 4096 ? 4 : 1; }
+static int64_t rows_per_block(int64_t cols) { return cols <= 1024 ? 32 : cols <= 4096 ? 4 : 1; }
 
 static const void *columns_on(const void *base, ck_type type, int64_t columns) {
     return base ? (const char *)base + columns * ck_size_of(type) : 0;

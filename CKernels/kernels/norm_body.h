@@ -14,8 +14,7 @@
 V_FN void norm_cached(norm_call *call, int64_t begin, int64_t end, norm_kind kind, norm_kind written) {
     const ck_norm_args *a = call->args;
     int64_t n = a->cols;
-    int fetch = call->fetches && input_is_flowing(n, a->x_stride, a->residual, kind);
-    int fetch_y = call->fetches && is_flowing(n, a->y_stride);
+    int fetch = call->fetches, fetch_y = fetch && is_flowing(n, a->y_stride);
     moments r;
     int ordinary = 0;  // whether `r` are the moments of the row to be written
     for (int64_t row = begin - 1; row < end; row++) {

@@ -25,7 +25,7 @@ V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chun
     deviations d = no_deviations();
     int64_t i = 0;
     for (; i + BLOCK <= o->width; i += BLOCK) {
-        for (int far = 2; far <= 8 && fetch; far *= 2) fetch_input(next, i, far * AHEAD, kind);
+        if (fetch) fetch_input(next, i, 2, 8, kind);
         V_UNROLL
         for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, BLOCK, centre, k, UNSCALED, kind);
         normalize_block(o, i, r, streaming, UNSCALED, kind);
@@ -51,7 +51,6 @@ V_FN void group_pass(norm_call *call, row_group *g, int64_t row, int together, i
     row_sums total[MOST_TOGETHER];
     norm_row rows[MOST_TOGETHER];
     float centre[MOST_TOGETHER];
-    int fetch = streaming && input_is_flowing(n, a->x_stride, a->residual, kind);
     for (int k = 0; k < reading; k++) {
         rows[k] = row_to_read(call, next + k, kind);
         centre[k] = first_centre(call, &rows[k], UNSCALED, kind);
@@ -67,9 +66,9 @@ V_FN void group_pass(norm_call *call, row_group *g, int64_t row, int together, i
         if (writes) o = output_chunk_at(call, row + out, to, kind);
         deviations part = no_deviations();
         if (reads && writes && width == o.width) {
-            part = both_chunks(&source, v_set(centre[in]), &o, g->moments[out], fetch, streaming, kind);
+            part = both_chunks(&source, v_set(centre[in]), &o, g->moments[out], streaming, streaming, kind);
         } else {
-            if (reads) part = chunk_deviations(&source, width, v_set(centre[in]), UNSCALED, fetch, kind);
+            if (reads) part = chunk_deviations(&source, width, v_set(centre[in]), UNSCALED, streaming, kind);
             if (writes) normalize_chunk(&o, g->moments[out], streaming, UNSCALED, NO_FETCHING, kind);
         }
         row_sums_add(&total[in], part, from);

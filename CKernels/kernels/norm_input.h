@@ -80,9 +80,15 @@ V_FN void branch_rule_set(branch_rule *b, const ck_residual *r, ck_type paramete
     parameter_set(&b->scale, r->branch_scale, parameter_type, 0.0f, CK_JOIN(ones, CK_SUFFIX), cols);
 }
 
+/// Bytes from an element to the same column of a row that is asked for with it; 0: what follows in memory is asked for.
+typedef struct row_steps {
+    int64_t x, branch;
+} row_steps;
+
 /// A row. Without a branch, `rule` is NULL.
 typedef struct norm_row {
     source x, branch;
+    row_steps further;
     branch_rule *rule;
     int64_t number;  // in the whole batch
     float *kept;     // where the first pass keeps an exact sum, or NULL
@@ -102,6 +108,7 @@ V_FN norm_row norm_row_at(const void *x, int64_t x_stride, const ck_residual *r,
 /// Up to CHUNK columns of a row.
 typedef struct norm_chunk {
     source x, branch;
+    row_steps further;
     const float *bias, *scale;  // of the branch
     const branch_rule *rule;
     int64_t row, column;  // of the first element
@@ -117,6 +124,7 @@ V_FN void find_keeps(norm_chunk *c) {
 V_FN norm_chunk norm_chunk_at(const norm_row *row, int64_t column, norm_kind kind) {
     norm_chunk c;
     c.x = source_at(row->x, column);
+    c.further = row->further;
     c.column = column;
     if (kind.residual) {
         c.branch = source_at(row->branch, column);
@@ -175,12 +183,20 @@ V_FN vf input_anywhere(const norm_row *row, int64_t i, int64_t left, norm_kind k
 
 /// Whether what lies ahead in memory is what comes next: rows without wide gaps.
 V_FN int is_flowing(int64_t cols, int64_t stride) { return stride - cols <= BLOCK; }
-V_FN int input_is_flowing(int64_t cols, int64_t x_stride, const ck_residual *r, norm_kind kind) {
-    return is_flowing(cols, x_stride) && (!kind.residual || is_flowing(cols, r->branch_stride));
-}
 
-/// Distances at which lines are asked for, in bytes.
+/// Distances at which lines are asked for, in bytes: in memory, and from row to row where these have gaps.
 #define AHEAD 4096
+#define AHEAD_OF_GAPS (64 * 1024)
+V_FN int64_t row_step_in(int64_t cols, int64_t stride, ck_type type) {
+    if (is_flowing(cols, stride)) return 0;
+    int64_t row = cols * size_of(type), pitch = stride * size_of(type);
+    int64_t rows = lesser(2 * AHEAD / row, AHEAD_OF_GAPS / pitch);
+    return rows > 1 ? rows * pitch : pitch;
+}
+V_FN row_steps row_steps_of(int64_t cols, int64_t x_stride, const ck_residual *r, norm_kind kind) {
+    return (row_steps){row_step_in(cols, x_stride, kind.type),
+                        kind.residual ? row_step_in(cols, r->branch_stride, kind.type) : 0};
+}
 
 /// Asks for the cache lines of a block of elements that lies `bytes` after element i.
 V_FN void fetch_block(source s, int64_t i, int64_t bytes) {
@@ -191,9 +207,16 @@ V_FN void fetch_block_to_write(target t, int64_t i, int64_t bytes) {
     const char *p = (const char *)target_at(t, i).at + bytes;
     for (int64_t line = 0; line < BLOCK * size_of(t.type); line += 64) v_fetch_to_write(p + line);
 }
-V_FN void fetch_input(const norm_chunk *c, int64_t i, int64_t bytes, norm_kind kind) {
-    fetch_block(typed_source(c->x, kind), i, bytes);
-    if (kind.residual) fetch_block(typed_source(c->branch, kind), i, bytes);
+/// Asks for what comes a few times AHEAD later, from `nearest` to `farthest`; a row further on is asked for once.
+V_FN void fetch_ahead(source s, int64_t row_step, int64_t i, int nearest, int farthest) {
+    if (row_step)
+        fetch_block(s, i, row_step);
+    else
+        for (int far = nearest; far <= farthest; far *= 2) fetch_block(s, i, far * AHEAD);
+}
+V_FN void fetch_input(const norm_chunk *c, int64_t i, int nearest, int farthest, norm_kind kind) {
+    fetch_ahead(typed_source(c->x, kind), c->further.x, i, nearest, farthest);
+    if (kind.residual) fetch_ahead(typed_source(c->branch, kind), c->further.branch, i, nearest, farthest);
 }
 
 /// Rows before the end of a range from which on nothing is asked for to write: it would be another thread's.

@@ -10,6 +10,7 @@ typedef struct norm_call {
     parameter weight, bias;
     branch_rule reading, writing;  // the same rule, held at the chunks of the first and of the second pass
     int fetches;                   // whether to ask for what lies ahead
+    row_steps further;
     float *kept;                   // where the first pass keeps exact sums, or NULL
     int64_t kept_stride;
 } norm_call;
@@ -20,6 +21,7 @@ V_FN void norm_call_set(norm_call *call, const ck_norm_args *a, int is_centred, 
     int keeps = is_exact_sum(kind) && reach == CK_NEAR && !is_special(a), keeps_in_y = keeps && !a->residual->sum;
     call->args = a;
     call->fetches = reach != CK_NEAR;
+    call->further = row_steps_of(a->cols, a->x_stride, a->residual, kind);
     call->kept = keeps ? (keeps_in_y ? a->y : a->residual->sum) : 0;
     call->kept_stride = keeps ? (keeps_in_y ? a->y_stride : a->residual->sum_stride) : 0;
     call->is_centred = is_centred;
@@ -36,6 +38,7 @@ V_FN float first_centre(const norm_call *call, const norm_row *row, scaling s, n
 
 V_FN norm_row row_to_read(norm_call *call, int64_t row, norm_kind kind) {
     norm_row at = norm_row_at(call->args->x, call->args->x_stride, call->args->residual, &call->reading, row, kind);
+    at.further = call->further;
     if (is_exact_sum(kind) && call->kept) at.kept = call->kept + row * call->kept_stride;
     return at;
 }
@@ -44,7 +47,9 @@ V_FN norm_row row_to_read(norm_call *call, int64_t row, norm_kind kind) {
 V_FN norm_row row_to_write(norm_call *call, int64_t row, norm_kind kind) {
     const ck_norm_args *a = call->args;
     if (!kind.residual && call->kept) return norm_row_at(call->kept, call->kept_stride, 0, 0, row, kind);
-    return norm_row_at(a->x, a->x_stride, a->residual, &call->writing, row, kind);
+    norm_row at = norm_row_at(a->x, a->x_stride, a->residual, &call->writing, row, kind);
+    at.further = call->further;
+    return at;
 }
 
 /// Up to CHUNK columns of output and what they are made of.
@@ -119,7 +124,7 @@ typedef struct fetching {
 V_FN void normalize_chunk(const output_chunk *o, moments r, int streaming, scaling s, fetching f, norm_kind kind) {
     int64_t i = 0;
     for (; i + BLOCK <= o->width; i += BLOCK) {
-        if (f.input) fetch_input(&o->x, i, 4 * AHEAD, kind);
+        if (f.input) fetch_input(&o->x, i, 4, 4, kind);
         if (f.output) {
             fetch_block_to_write(typed_target(o->y, kind), i, 2 * AHEAD);
             if (kind.residual && o->sum.at) fetch_block_to_write(typed_target(o->sum, kind), i, 2 * AHEAD);

@@ -39,7 +39,6 @@ V_FN void save_short_moments(short_moments m, int count, float *mean, float *mea
 V_FN void short_rows(norm_call *call, int64_t n, int64_t begin, int count, int streaming, fetching f, norm_kind kind,
                      norm_kind written) {
     const ck_norm_args *a = call->args;
-    int fetch = call->fetches && input_is_flowing(n, a->x_stride, a->residual, kind);
     vf columns = v_set((float)n), sums[GROUP], squares[GROUP], all_centres = v_zero();
     float centre[GROUP], delta[GROUP], rstd[GROUP];
     for (int row = 0; row < GROUP; row++) sums[row] = squares[row] = v_zero();
@@ -57,7 +56,7 @@ V_FN void short_rows(norm_call *call, int64_t n, int64_t begin, int count, int s
     for (int row = 0; row < count; row++) {
         norm_row x = row_to_read(call, begin + row, kind);
         norm_chunk chunk = norm_chunk_at(&x, 0, kind);
-        deviations d = chunk_deviations(&chunk, n, v_set(centre[row]), UNSCALED, fetch, kind);
+        deviations d = chunk_deviations(&chunk, n, v_set(centre[row]), UNSCALED, call->fetches, kind);
         sums[row] = lanes_fold_to_vector(&d.sum);
         squares[row] = lanes_fold_to_vector(&d.squares);
     }
