@@ -108,10 +108,10 @@ static ck_status check_memory(const ck_norm_args *a) {
     return CK_OK;
 }
 
-/// Columns from which on a row of y and one of the sum are streamed in turns. Zen 3: 4096x4096 32.9 and streamed 25.9
-/// ms, but 16384x768 16.9 and 18.1, 65536x256 29.1 and 33.8, 65536x64 4.9 and 10.2 (2026-11-26). Zen 4: 65536x256 11.2
-/// and 6.4, with AVX2 12.8 and 7.8, 65536x64 2.4 and 2.1 (2026-11-27).
-static int64_t streamed_pair(void) { return ck_isas_available() >> CK_ISA_AVX512 & 1 ? 1 : 512; }
+/// Columns from which on a row of y and one of the sum are streamed in turns. Residual LayerNorm, Zen 3: 65536x256 33.4
+/// and streamed 32.4 ms, 16384x768 23.1 and 18.9, but 8192x64 from memory 0.87 and 1.12 (2026-11-28). Zen 4: 65536x256
+/// 11.2 and 6.4, with AVX2 12.8 and 7.8, 65536x64 2.4 and 2.1 (2026-11-27).
+static int64_t streamed_pair(void) { return ck_isas_available() >> CK_ISA_AVX512 & 1 ? 1 : 256; }
 
 /// Whether stores past the caches are possible: whole lines, and not where input was read.
 static int may_stream(const ck_norm_args *a) {

@@ -6,16 +6,19 @@
 // 256x4096 229 and 179 us, with AVX2 267 and 203; narrow ones share nothing and lose (Zen 4, 2026-11-27).
 //
 // Beyond the caches the output goes past them. A streamed store and a line on its way from memory hold the same few
-// buffers, so what counts there is a steady flow, and each line is asked for three times ahead, because a processor
-// with full buffers forgets such a wish (4096x4096: once 46 %, three times 64 % of the copy, and with groups 92 %;
-// Zen 4, 2026-11-25).
+// buffers, so what counts there is a steady flow. Zen 4 with full buffers forgets such a wish, so that each line is
+// asked for three times (4096x4096: once 46 %, three times 64 % of the copy, and with groups 92 %; 2026-11-25). Zen 3
+// keeps all of them, and three are too many: LayerNorm of 65536x256 15.2 ms and with one wish, 4 KiB ahead, 12.7,
+// residual LayerNorm of 4096x4096 32.5 and 24.2, without any 28.0 (2026-11-28).
 //
 // Bound: bandwidth; in the caches by loads.
 
 /// Rows in a group: the statistics of several short rows overlap; wide rows share their chunks of weight and bias, as
 /// long as the group stays in the second cache level.
 #define MOST_TOGETHER 8
-V_FN int rows_together(int64_t n) { return n <= 512 ? 4 : n <= 2 * CHUNK ? 1 : n <= 4 * CHUNK ? MOST_TOGETHER : 2; }
+V_FN int rows_together(int64_t n) {
+    return n <= 512 ? V_STREAMED_TOGETHER : n <= 2 * CHUNK ? 1 : n <= 4 * CHUNK ? MOST_TOGETHER : 2;
+}
 /// Whether it pays in the caches, too.
 V_FN int rows_share_chunks(int64_t rows, int64_t n) { return n > 2 * CHUNK && rows >= rows_together(n); }
 
@@ -25,7 +28,7 @@ V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chun
     deviations d = no_deviations();
     int64_t i = 0;
     for (; i + BLOCK <= o->width; i += BLOCK) {
-        if (fetch) fetch_input(next, i, 2, 8, kind);
+        if (fetch) fetch_input(next, i, V_NEAREST_WISH, V_FARTHEST_WISH, kind);
         V_UNROLL
         for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, BLOCK, centre, k, UNSCALED, kind);
         normalize_block(o, i, r, streaming, UNSCALED, kind);

@@ -207,12 +207,13 @@ V_FN void fetch_block_to_write(target t, int64_t i, int64_t bytes) {
     const char *p = (const char *)target_at(t, i).at + bytes;
     for (int64_t line = 0; line < BLOCK * size_of(t.type); line += 64) v_fetch_to_write(p + line);
 }
-/// Asks for what comes a few times AHEAD later, from `nearest` to `farthest`; a row further on is asked for once.
+/// Asks for what lies `nearest` bytes ahead, and again at twice the distance up to `farthest`; where rows have gaps, for a
+/// row further on.
 V_FN void fetch_ahead(source s, int64_t row_step, int64_t i, int nearest, int farthest) {
     if (row_step)
         fetch_block(s, i, row_step);
     else
-        for (int far = nearest; far <= farthest; far *= 2) fetch_block(s, i, far * AHEAD);
+        for (int bytes = nearest; bytes <= farthest; bytes *= 2) fetch_block(s, i, bytes);
 }
 V_FN void fetch_input(const norm_chunk *c, int64_t i, int nearest, int farthest, norm_kind kind) {
     fetch_ahead(typed_source(c->x, kind), c->further.x, i, nearest, farthest);

@@ -19,7 +19,7 @@ V_FN int64_t head_of_row(target y, int64_t n) {
 }
 
 /// Columns that pass through the three rows together; nothing happens to a row that is NULL. `fetch`: what is searched
-/// is asked for thrice, as in norm_grouped_body.h.
+/// is asked for as in norm_grouped_body.h.
 #define STRIP 256
 
 typedef struct softmax_stations {
@@ -32,7 +32,7 @@ V_FN void softmax_strip(const softmax_stations *s, lanes *sum, most_lanes *most,
     int64_t end = lesser(i + STRIP, n);
     if (s->written) output_columns(s->written, i + s->head, lesser(end + s->head, n));
     for (int64_t k = i; k + BLOCK <= end && s->fetch; k += BLOCK)
-        for (int far = 2; far <= 8; far *= 2) fetch_block(s->searched->x, k, far * AHEAD);
+        fetch_ahead(s->searched->x, 0, k, V_NEAREST_WISH, V_FARTHEST_WISH);
     if (s->summed) exp_columns(sum, s->summed, i, end);
     if (s->searched) most_columns(most, s->searched->x, i, end);
 }

@@ -4,6 +4,9 @@ typedef __m512 vf;
 
 #define V_TOGETHER 4
 #define V_SUMS 24
+#define V_NEAREST_WISH 8192
+#define V_FARTHEST_WISH 32768
+#define V_STREAMED_TOGETHER 4
 #ifndef V_DOTS_PAIRS
 #define V_DOTS_PAIRS 0
 #endif

@@ -7,6 +7,9 @@
 //   V_TOGETHER                how many vectors of sums a loop may keep in registers beside each other:
 //                             4, or 2 where there are 16 registers of a half or quarter vector
 //   V_SUMS                    how many vectors of sums registers hold while two more and a factor are in them
+//   V_NEAREST_WISH            bytes ahead at which rows that bypass the caches ask for lines: once, or again at twice
+//   V_FARTHEST_WISH           the distance up to this one, where a processor forgets some wishes
+//   V_STREAMED_TOGETHER       how many rows of at most 512 columns bypass the caches together
 //   v_zero()                  +0.0 in every lane
 //   v_set(a)                  a in every lane
 //   v_load(p)                 lane l = p[l], any alignment

@@ -4,6 +4,9 @@ typedef float32x4x4_t vf;
 
 #define V_TOGETHER 2
 #define V_SUMS 6
+#define V_NEAREST_WISH 4096
+#define V_FARTHEST_WISH 4096
+#define V_STREAMED_TOGETHER 1
 #ifndef V_DOTS_PAIRS
 #define V_DOTS_PAIRS 0
 #endif
