@@ -27,7 +27,7 @@ V_FN void find_run_moments(ck_type type, source x, int64_t n, ck_moments *m) {
     norm_row row = {.x = {x.at, type}};
     norm_kind kind = {.type = type};
     float centre = sample_mean(&row, n, UNSCALED, kind);
-    deviations d = row_deviations(&row, n, centre, UNSCALED, 1, kind);
+    deviations d = row_deviations(&row, n, centre, UNSCALED, WITHOUT_GAPS, kind);
     if (!moments_of_sums(m, centre, lanes_fold(&d.sum), lanes_fold(&d.squares), n)) *m = CK_JOIN(careful_run, CK_SUFFIX)(x, n);
 }
 

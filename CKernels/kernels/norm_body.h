@@ -14,7 +14,8 @@
 V_FN void norm_cached(norm_call *call, int64_t begin, int64_t end, norm_kind kind, norm_kind written) {
     const ck_norm_args *a = call->args;
     int64_t n = a->cols;
-    int fetch = call->fetches, fetch_y = fetch && is_flowing(n, a->y_stride);
+    const row_steps *fetch = steps_to_fetch(call);
+    int fetch_y = fetch && is_flowing(n, a->y_stride);
     moments r;
     int ordinary = 0;  // whether `r` are the moments of the row to be written
     for (int64_t row = begin - 1; row < end; row++) {
@@ -27,7 +28,7 @@ V_FN void norm_cached(norm_call *call, int64_t begin, int64_t end, norm_kind kin
             d = row_deviations(&next, n, centre, UNSCALED, fetch, kind);
         }
         if (ordinary) {
-            fetching f = {fetch && !call->kept, fetch_y && row + write_ahead_rows(n, kind.type) < end};
+            fetching f = {call->kept ? 0 : fetch, fetch_y && row + write_ahead_rows(n, kind.type) < end};
             write_row(call, row, r, UNSCALED, f, written);
         }
         ordinary = reads && finish_moments(&r, centre, &d, n, a->epsilon, call->is_centred);

@@ -23,12 +23,12 @@ V_FN int rows_together(int64_t n) {
 V_FN int rows_share_chunks(int64_t rows, int64_t n) { return n > 2 * CHUNK && rows >= rows_together(n); }
 
 /// Moments of one chunk and output of another, of the same width.
-V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chunk *o, moments r, int fetch,
-                            int streaming, norm_kind kind) {
+V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chunk *o, moments r,
+                            const row_steps *fetch, int streaming, norm_kind kind) {
     deviations d = no_deviations();
     int64_t i = 0;
     for (; i + BLOCK <= o->width; i += BLOCK) {
-        if (fetch) fetch_input(next, i, V_NEAREST_WISH, V_FARTHEST_WISH, kind);
+        if (fetch) fetch_input(next, fetch, i, V_NEAREST_WISH, V_FARTHEST_WISH, kind);
         V_UNROLL
         for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, BLOCK, centre, k, UNSCALED, kind);
         normalize_block(o, i, r, streaming, UNSCALED, kind);
@@ -51,6 +51,7 @@ V_FN void group_pass(norm_call *call, row_group *g, int64_t row, int together, i
                      norm_kind kind) {
     const ck_norm_args *a = call->args;
     int64_t n = a->cols, next = row + together, chunks = (n + CHUNK - 1) / CHUNK;
+    const row_steps *fetch = streaming ? &call->steps : 0;
     row_sums total[MOST_TOGETHER];
     norm_row rows[MOST_TOGETHER];
     float centre[MOST_TOGETHER];
@@ -69,9 +70,9 @@ V_FN void group_pass(norm_call *call, row_group *g, int64_t row, int together, i
         if (writes) o = output_chunk_at(call, row + out, to, kind);
         deviations part = no_deviations();
         if (reads && writes && width == o.width) {
-            part = both_chunks(&source, v_set(centre[in]), &o, g->moments[out], streaming, streaming, kind);
+            part = both_chunks(&source, v_set(centre[in]), &o, g->moments[out], fetch, streaming, kind);
         } else {
-            if (reads) part = chunk_deviations(&source, width, v_set(centre[in]), UNSCALED, streaming, kind);
+            if (reads) part = chunk_deviations(&source, width, v_set(centre[in]), UNSCALED, fetch, kind);
             if (writes) normalize_chunk(&o, g->moments[out], streaming, UNSCALED, NO_FETCHING, kind);
         }
         row_sums_add(&total[in], part, from);

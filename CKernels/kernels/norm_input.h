@@ -80,15 +80,9 @@ V_FN void branch_rule_set(branch_rule *b, const ck_residual *r, ck_type paramete
     parameter_set(&b->scale, r->branch_scale, parameter_type, 0.0f, CK_JOIN(ones, CK_SUFFIX), cols);
 }
 
-/// Bytes from an element to the same column of a row that is asked for with it; 0: what follows in memory is asked for.
-typedef struct row_steps {
-    int64_t x, branch;
-} row_steps;
-
 /// A row. Without a branch, `rule` is NULL.
 typedef struct norm_row {
     source x, branch;
-    row_steps further;
     branch_rule *rule;
     int64_t number;  // in the whole batch
     float *kept;     // where the first pass keeps an exact sum, or NULL
@@ -108,7 +102,6 @@ V_FN norm_row norm_row_at(const void *x, int64_t x_stride, const ck_residual *r,
 /// Up to CHUNK columns of a row.
 typedef struct norm_chunk {
     source x, branch;
-    row_steps further;
     const float *bias, *scale;  // of the branch
     const branch_rule *rule;
     int64_t row, column;  // of the first element
@@ -124,7 +117,6 @@ V_FN void find_keeps(norm_chunk *c) {
 V_FN norm_chunk norm_chunk_at(const norm_row *row, int64_t column, norm_kind kind) {
     norm_chunk c;
     c.x = source_at(row->x, column);
-    c.further = row->further;
     c.column = column;
     if (kind.residual) {
         c.branch = source_at(row->branch, column);
@@ -184,6 +176,13 @@ V_FN vf input_anywhere(const norm_row *row, int64_t i, int64_t left, norm_kind k
 /// Whether what lies ahead in memory is what comes next: rows without wide gaps.
 V_FN int is_flowing(int64_t cols, int64_t stride) { return stride - cols <= BLOCK; }
 
+/// Bytes from an element to the same column of a row that is asked for with it; 0: what follows in memory is asked for.
+typedef struct row_steps {
+    int64_t x, branch;
+} row_steps;
+
+#define WITHOUT_GAPS (&(row_steps){0, 0})
+
 /// Distances at which lines are asked for, in bytes: in memory, and from row to row where these have gaps.
 #define AHEAD 4096
 #define AHEAD_OF_GAPS (64 * 1024)
@@ -215,9 +214,10 @@ V_FN void fetch_ahead(source s, int64_t row_step, int64_t i, int nearest, int fa
     else
         for (int bytes = nearest; bytes <= farthest; bytes *= 2) fetch_block(s, i, bytes);
 }
-V_FN void fetch_input(const norm_chunk *c, int64_t i, int nearest, int farthest, norm_kind kind) {
-    fetch_ahead(typed_source(c->x, kind), c->further.x, i, nearest, farthest);
-    if (kind.residual) fetch_ahead(typed_source(c->branch, kind), c->further.branch, i, nearest, farthest);
+V_FN void fetch_input(const norm_chunk *c, const row_steps *steps, int64_t i, int nearest, int farthest,
+                      norm_kind kind) {
+    fetch_ahead(typed_source(c->x, kind), steps->x, i, nearest, farthest);
+    if (kind.residual) fetch_ahead(typed_source(c->branch, kind), steps->branch, i, nearest, farthest);
 }
 
 /// Rows before the end of a range from which on nothing is asked for to write: it would be another thread's.

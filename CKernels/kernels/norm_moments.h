@@ -77,15 +77,16 @@ V_FN void deviation_block(deviations *d, const norm_chunk *x, int64_t i, int64_t
     }
 }
 
-/// The sums of up to CHUNK elements. `fetch`: whether to ask for what lies ahead.
-V_FN deviations chunk_deviations(const norm_chunk *x, int64_t n, vf centre, scaling s, int fetch, norm_kind kind) {
+/// The sums of up to CHUNK elements. `fetch`: how to ask for what lies ahead, or NULL.
+V_FN deviations chunk_deviations(const norm_chunk *x, int64_t n, vf centre, scaling s, const row_steps *fetch,
+                                 norm_kind kind) {
     deviations d = no_deviations();
     V_UNROLL
     for (int k = 0; k < 4; k += V_TOGETHER) {
         int64_t i = 0;
         for (; i + BLOCK <= n; i += BLOCK) {
             if (fetch && k == 0) {
-                fetch_input(x, i, 2 * AHEAD, 2 * AHEAD, kind);
+                fetch_input(x, fetch, i, 2 * AHEAD, 2 * AHEAD, kind);
                 if (is_exact_sum(kind) && x->kept) fetch_block_to_write((target){x->kept, CK_F32}, i, 2 * AHEAD);
             }
             deviation_block(&d, x, i, BLOCK, centre, k, s, kind);
@@ -109,7 +110,8 @@ V_FN deviations row_sums_total(const row_sums *sums, int64_t n) {
     return (deviations){row_lanes_total(&sums->sum, n), row_lanes_total(&sums->squares, n)};
 }
 
-V_FN deviations row_deviations(const norm_row *row, int64_t n, float centre, scaling s, int fetch, norm_kind kind) {
+V_FN deviations row_deviations(const norm_row *row, int64_t n, float centre, scaling s, const row_steps *fetch,
+                               norm_kind kind) {
     norm_chunk x = norm_chunk_at(row, 0, kind);
     deviations first = chunk_deviations(&x, lesser(CHUNK, n), v_set(centre), s, fetch, kind);
     if (n <= CHUNK) return first;

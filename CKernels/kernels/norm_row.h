@@ -10,7 +10,7 @@ typedef struct norm_call {
     parameter weight, bias;
     branch_rule reading, writing;  // the same rule, held at the chunks of the first and of the second pass
     int fetches;                   // whether to ask for what lies ahead
-    row_steps further;
+    row_steps steps;
     float *kept;                   // where the first pass keeps exact sums, or NULL
     int64_t kept_stride;
 } norm_call;
@@ -21,7 +21,7 @@ V_FN void norm_call_set(norm_call *call, const ck_norm_args *a, int is_centred, 
     int keeps = is_exact_sum(kind) && reach == CK_NEAR && !is_special(a), keeps_in_y = keeps && !a->residual->sum;
     call->args = a;
     call->fetches = reach != CK_NEAR;
-    call->further = row_steps_of(a->cols, a->x_stride, a->residual, kind);
+    call->steps = row_steps_of(a->cols, a->x_stride, a->residual, kind);
     call->kept = keeps ? (keeps_in_y ? a->y : a->residual->sum) : 0;
     call->kept_stride = keeps ? (keeps_in_y ? a->y_stride : a->residual->sum_stride) : 0;
     call->is_centred = is_centred;
@@ -31,6 +31,9 @@ V_FN void norm_call_set(norm_call *call, const ck_norm_args *a, int is_centred, 
     branch_rule_set(&call->writing, a->residual, a->parameter_type, a->cols);
 }
 
+/// How to ask for what is read, or NULL.
+V_FN const row_steps *steps_to_fetch(const norm_call *call) { return call->fetches ? &call->steps : 0; }
+
 /// Where a row is centred before its own mean is known; 0 for RMSNorm.
 V_FN float first_centre(const norm_call *call, const norm_row *row, scaling s, norm_kind kind) {
     return call->is_centred ? sample_mean(row, call->args->cols, s, kind) : 0.0f;
@@ -38,7 +41,6 @@ V_FN float first_centre(const norm_call *call, const norm_row *row, scaling s, n
 
 V_FN norm_row row_to_read(norm_call *call, int64_t row, norm_kind kind) {
     norm_row at = norm_row_at(call->args->x, call->args->x_stride, call->args->residual, &call->reading, row, kind);
-    at.further = call->further;
     if (is_exact_sum(kind) && call->kept) at.kept = call->kept + row * call->kept_stride;
     return at;
 }
@@ -47,9 +49,7 @@ V_FN norm_row row_to_read(norm_call *call, int64_t row, norm_kind kind) {
 V_FN norm_row row_to_write(norm_call *call, int64_t row, norm_kind kind) {
     const ck_norm_args *a = call->args;
     if (!kind.residual && call->kept) return norm_row_at(call->kept, call->kept_stride, 0, 0, row, kind);
-    norm_row at = norm_row_at(a->x, a->x_stride, a->residual, &call->writing, row, kind);
-    at.further = call->further;
-    return at;
+    return norm_row_at(a->x, a->x_stride, a->residual, &call->writing, row, kind);
 }
 
 /// Up to CHUNK columns of output and what they are made of.
@@ -114,9 +114,10 @@ V_FN void normalize_rest(const output_chunk *o, int64_t i, moments r, int stream
     for (; i < o->width; i += 16, kept >>= 16) normalize_vector(o, i, o->width - i, kept, r, streaming, s, kind);
 }
 
-/// Whether to ask, while a row is written, for what is read and written some rows on.
+/// What to ask for while a row is written: what is read (NULL: nothing) and what is written some rows on.
 typedef struct fetching {
-    int input, output;
+    const row_steps *input;
+    int output;
 } fetching;
 
 #define NO_FETCHING ((fetching){0, 0})
@@ -124,7 +125,7 @@ typedef struct fetching {
 V_FN void normalize_chunk(const output_chunk *o, moments r, int streaming, scaling s, fetching f, norm_kind kind) {
     int64_t i = 0;
     for (; i + BLOCK <= o->width; i += BLOCK) {
-        if (f.input) fetch_input(&o->x, i, 4 * AHEAD, 4 * AHEAD, kind);
+        if (f.input) fetch_input(&o->x, f.input, i, 4 * AHEAD, 4 * AHEAD, kind);
         if (f.output) {
             fetch_block_to_write(typed_target(o->y, kind), i, 2 * AHEAD);
             if (kind.residual && o->sum.at) fetch_block_to_write(typed_target(o->sum, kind), i, 2 * AHEAD);
