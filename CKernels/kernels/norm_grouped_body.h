@@ -28,7 +28,8 @@ V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chun
     deviations d = no_deviations();
     int64_t i = 0;
     for (; i + BLOCK <= o->width; i += BLOCK) {
-        if (fetch) fetch_input(next, fetch, i, V_NEAREST_WISH, V_FARTHEST_WISH, kind);
+        if (fetch) fetch_streamed(typed_source(next->x, kind), fetch->x, i);
+        if (fetch && kind.residual) fetch_streamed(typed_source(next->branch, kind), fetch->branch, i);
         V_UNROLL
         for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, BLOCK, centre, k, UNSCALED, kind);
         normalize_block(o, i, r, streaming, UNSCALED, kind);

@@ -206,18 +206,18 @@ V_FN void fetch_block_to_write(target t, int64_t i, int64_t bytes) {
     const char *p = (const char *)target_at(t, i).at + bytes;
     for (int64_t line = 0; line < BLOCK * size_of(t.type); line += 64) v_fetch_to_write(p + line);
 }
-/// Asks for what lies `nearest` bytes ahead, and again at twice the distance up to `farthest`; where rows have gaps, for a
-/// row further on.
-V_FN void fetch_ahead(source s, int64_t row_step, int64_t i, int nearest, int farthest) {
+/// Asks for what lies `bytes` ahead; where rows have gaps, for a row further on.
+V_FN void fetch_input(const norm_chunk *c, const row_steps *steps, int64_t i, int64_t bytes, norm_kind kind) {
+    fetch_block(typed_source(c->x, kind), i, steps->x ? steps->x : bytes);
+    if (kind.residual) fetch_block(typed_source(c->branch, kind), i, steps->branch ? steps->branch : bytes);
+}
+
+/// Asks for what rows that bypass the caches read next, as often as this processor wants.
+V_FN void fetch_streamed(source s, int64_t row_step, int64_t i) {
     if (row_step)
         fetch_block(s, i, row_step);
     else
-        for (int bytes = nearest; bytes <= farthest; bytes *= 2) fetch_block(s, i, bytes);
-}
-V_FN void fetch_input(const norm_chunk *c, const row_steps *steps, int64_t i, int nearest, int farthest,
-                      norm_kind kind) {
-    fetch_ahead(typed_source(c->x, kind), steps->x, i, nearest, farthest);
-    if (kind.residual) fetch_ahead(typed_source(c->branch, kind), steps->branch, i, nearest, farthest);
+        for (int bytes = V_NEAREST_WISH; bytes <= V_FARTHEST_WISH; bytes *= 2) fetch_block(s, i, bytes);
 }
 
 /// Rows before the end of a range from which on nothing is asked for to write: it would be another thread's.

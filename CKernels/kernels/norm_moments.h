@@ -86,7 +86,7 @@ V_FN deviations chunk_deviations(const norm_chunk *x, int64_t n, vf centre, scal
         int64_t i = 0;
         for (; i + BLOCK <= n; i += BLOCK) {
             if (fetch && k == 0) {
-                fetch_input(x, fetch, i, 2 * AHEAD, 2 * AHEAD, kind);
+                fetch_input(x, fetch, i, 2 * AHEAD, kind);
                 if (is_exact_sum(kind) && x->kept) fetch_block_to_write((target){x->kept, CK_F32}, i, 2 * AHEAD);
             }
             deviation_block(&d, x, i, BLOCK, centre, k, s, kind);

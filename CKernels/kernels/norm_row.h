@@ -125,7 +125,7 @@ typedef struct fetching {
 V_FN void normalize_chunk(const output_chunk *o, moments r, int streaming, scaling s, fetching f, norm_kind kind) {
     int64_t i = 0;
     for (; i + BLOCK <= o->width; i += BLOCK) {
-        if (f.input) fetch_input(&o->x, f.input, i, 4 * AHEAD, 4 * AHEAD, kind);
+        if (f.input) fetch_input(&o->x, f.input, i, 4 * AHEAD, kind);
         if (f.output) {
             fetch_block_to_write(typed_target(o->y, kind), i, 2 * AHEAD);
             if (kind.residual && o->sum.at) fetch_block_to_write(typed_target(o->sum, kind), i, 2 * AHEAD);
