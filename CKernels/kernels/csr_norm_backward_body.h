@@ -6,7 +6,7 @@
 //     weight_sums = sum(dy * xhat),   bias_sums = sum(dy)                   one of each for each pair
 //
 // Nodes of small degree go through each step together (csr_group.h).
-// Bound: for small degrees instructions, for large ones bandwidth.
+// Bound: for large degrees bandwidth.
 
 typedef struct csr_gradient {
     source dy, x;

@@ -2,7 +2,7 @@
 //
 // The moments are those of norm_moments.h, over a row that is one node's edges; the output pass has one weight and bias
 // for all of them. Nodes of small degree go through each step together (csr_group.h).
-// Bound: for small degrees instructions, for large ones bandwidth.
+// Bound: for large degrees bandwidth.
 
 V_SLOW moments CK_JOIN(csr_careful_moments, CK_SUFFIX)(const norm_row *x, int64_t n, float epsilon, scaling *s) {
     return careful_moments(x, n, epsilon, s, 1, (norm_kind){.type = x->x.type});

@@ -8,8 +8,9 @@
 // Beyond the caches the output goes past them. A streamed store and a line on its way from memory hold the same few
 // buffers, so what counts there is a steady flow. Zen 4 with full buffers forgets such a wish, so that each line is
 // asked for three times (4096x4096: once 46 %, three times 64 % of the copy, and with groups 92 %; 2026-11-25). Zen 3
-// keeps all of them, and three are too many: LayerNorm of 65536x256 15.2 ms and with one wish, 4 KiB ahead, 12.7,
-// residual LayerNorm of 4096x4096 32.5 and 24.2, without any 28.0 (2026-11-28).
+// keeps them, and three are too many: residual LayerNorm of 4096x4096 33.6 ms and with one wish, 4 KiB ahead, 25.0; in
+// another run 34.8 and without any 28.7; LayerNorm of 65536x256, also one row instead of four, 16.2 and 13.3, without
+// any 20.5 to 22.8 (AVX2, 2026-11-28). NEON and portable are as AVX2, unmeasured.
 //
 // Bound: bandwidth; in the caches by loads.
 

@@ -194,7 +194,7 @@ V_FN int64_t row_step_in(int64_t cols, int64_t stride, ck_type type) {
 }
 V_FN row_steps row_steps_of(int64_t cols, int64_t x_stride, const ck_residual *r, norm_kind kind) {
     return (row_steps){row_step_in(cols, x_stride, kind.type),
-                        kind.residual ? row_step_in(cols, r->branch_stride, kind.type) : 0};
+                       kind.residual ? row_step_in(cols, r->branch_stride, kind.type) : 0};
 }
 
 /// Asks for the cache lines of a block of elements that lies `bytes` after element i.

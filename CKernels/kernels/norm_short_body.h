@@ -60,8 +60,7 @@ V_FN void short_rows(norm_call *call, int64_t n, int64_t begin, int count, int s
         sums[row] = lanes_fold_to_vector(&d.sum);
         squares[row] = lanes_fold_to_vector(&d.squares);
     }
-    short_moments m =
-        short_moments_of(sums, squares, count, all_centres, columns, a->epsilon, call->is_centred);
+    short_moments m = short_moments_of(sums, squares, count, all_centres, columns, a->epsilon, call->is_centred);
     v_store(delta, m.delta);
     v_store(rstd, m.rstd);
     save_short_moments(m, count, a->mean ? a->mean + begin : 0, a->mean_low ? a->mean_low + begin : 0,
