@@ -27,18 +27,25 @@ V_FN int rows_share_chunks(int64_t rows, int64_t n) { return n > 2 * CHUNK && ro
 V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chunk *o, moments r,
                             const row_steps *fetch, int streaming, norm_kind kind) {
     deviations d = no_deviations();
-    int64_t i = 0;
+    int in_turns = streaming && has_sum(o, kind);
+    int64_t i = 0, written = 0;
     for (; i + BLOCK <= o->width; i += BLOCK) {
         if (fetch) fetch_streamed(typed_source(next->x, kind), fetch->x, i);
         if (fetch && kind.residual) fetch_streamed(typed_source(next->branch, kind), fetch->branch, i);
         V_UNROLL
         for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, BLOCK, centre, k, UNSCALED, kind);
-        normalize_block(o, i, r, streaming, UNSCALED, kind);
+        if (!in_turns) normalize_block(o, i, r, ALL_OUTPUTS, streaming, UNSCALED, kind);
+        else if (i + BLOCK == written + V_STRETCH) {
+            normalize_stretch(o, written, i + BLOCK, r, UNSCALED, kind);
+            written = i + BLOCK;
+        }
     }
-    if (i < o->width) {
+    if (i < o->width)
         for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, o->width - i, centre, k, UNSCALED, kind);
-        normalize_rest(o, i, r, streaming, UNSCALED, kind);
-    }
+    if (in_turns)
+        normalize_stretch(o, written, o->width, r, UNSCALED, kind);
+    else
+        normalize_rest(o, i, r, ALL_OUTPUTS, streaming, UNSCALED, kind);
     return d;
 }
 

@@ -9,6 +9,7 @@ typedef struct vf {
 #define V_NEAREST_WISH 4096
 #define V_FARTHEST_WISH 4096
 #define V_STREAMED_TOGETHER 1
+#define V_STRETCH 128
 #ifndef V_DOTS_PAIRS
 #define V_DOTS_PAIRS 0
 #endif

@@ -7,6 +7,7 @@ typedef __m512 vf;
 #define V_NEAREST_WISH 8192
 #define V_FARTHEST_WISH 32768
 #define V_STREAMED_TOGETHER 4
+#define V_STRETCH 64
 #ifndef V_DOTS_PAIRS
 #define V_DOTS_PAIRS 0
 #endif

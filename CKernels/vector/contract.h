@@ -10,6 +10,7 @@
 //   V_NEAREST_WISH            bytes ahead at which rows that bypass the caches ask for lines: once, or again at twice
 //   V_FARTHEST_WISH           the distance up to this one, where a processor forgets some wishes
 //   V_STREAMED_TOGETHER       how many rows of at most 512 columns bypass the caches together
+//   V_STRETCH                 columns of one output that bypass the caches before those of another, a multiple of 64
 //   v_zero()                  +0.0 in every lane
 //   v_set(a)                  a in every lane
 //   v_load(p)                 lane l = p[l], any alignment
