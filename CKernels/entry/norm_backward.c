@@ -21,7 +21,8 @@ size_t ck_norm_backward_workspace(int64_t rows, int64_t cols, int32_t residual) 
 typedef struct backward_call {
     const ck_norm_backward_args *args;
     const ck_kernel_table *table;
-    int is_centred, streaming;
+    int is_centred;
+    ck_reach reach;
     float *sums;  // [blocks][sum_count][sum_pitch], or NULL
     int64_t blocks, block_floats;
 } backward_call;
@@ -34,7 +35,7 @@ static void run_rows(const void *context, int64_t begin, int64_t end) {
         int64_t last = (block + 1) * size;
         if (last > a->rows) last = a->rows;
         float *sums = call->sums ? call->sums + block * call->block_floats : 0;
-        call->table->norm_backward(a, call->is_centred, block * size, last, sums, ck_sum_stride(a->cols), call->streaming);
+        call->table->norm_backward(a, call->is_centred, block * size, last, sums, ck_sum_stride(a->cols), call->reach);
     }
 }
 
@@ -132,6 +133,19 @@ static ck_status check_memory(const ck_norm_backward_args *a, int is_centred) {
     return CK_OK;
 }
 
+/// Whether stores past the caches are possible: whole lines, and not where input was read.
+static int may_stream(const ck_norm_backward_args *a) {
+    const void *outputs[] = {a->dx, a->dbranch};
+    int64_t strides[] = {a->dx_stride, a->dbranch_stride};
+    if (a->dx && a->dbranch && !ck_streams_pairs(a->type)) return 0;
+    for (int i = 0; i < 2; i++) {
+        if (!outputs[i]) continue;
+        ck_area area = ck_matrix_area(outputs[i], a->type, a->rows, a->cols, strides[i]);
+        if (!ck_is_line_aligned(area) || outputs[i] == a->dy || outputs[i] == a->dsum) return 0;
+    }
+    return a->dx || a->dbranch;
+}
+
 static ck_status run_backward(const ck_norm_backward_args *args, int is_centred, ck_run run) {
     backward_call call = {.args = args, .is_centred = is_centred};
     if (!args) return CK_NULL_POINTER;
@@ -152,18 +166,10 @@ static ck_status run_backward(const ck_norm_backward_args *args, int is_centred,
     const ck_residual *r = args->residual;
     int64_t tensors = 2 + (args->dsum != 0) + (r != 0) + (args->dx != 0) + (args->dbranch != 0);
     int64_t bytes = tensors * args->rows * args->cols * ck_size_of(args->type);
-    const void *outputs[] = {args->dx, args->dbranch};
-    int64_t strides[] = {args->dx_stride, args->dbranch_stride};
-    call.streaming = bytes > ck_last_cache() / 2 && (args->dx || args->dbranch);
-    if (args->dx && args->dbranch && !ck_streams_pairs(args->type)) call.streaming = 0;
-    for (int i = 0; i < 2; i++) {
-        if (!outputs[i]) continue;
-        ck_area area = ck_matrix_area(outputs[i], args->type, args->rows, args->cols, strides[i]);
-        if (!ck_is_line_aligned(area) || outputs[i] == args->dy || outputs[i] == args->dsum) call.streaming = 0;
-    }
     call.blocks = ck_sum_count(args->rows);
     call.block_floats = sum_count(r != 0) * ck_sum_stride(args->cols);
     if (wants_sums(args)) call.sums = args->workspace;
+    call.reach = ck_reach_of(call.blocks, bytes, run.threads, may_stream(args), args->type);
     ck_run_blocks(call.blocks, bytes, run.threads, run_rows, &call);
     if (wants_sums(args)) {
         int64_t merged = call.blocks * call.block_floats * (int64_t)sizeof(float);

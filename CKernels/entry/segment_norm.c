@@ -148,6 +148,7 @@ typedef struct backward_call {
     int is_centred;
     float *sums;  // [blocks][block_floats], or NULL
     int64_t block_floats;
+    ck_reach reach;
 } backward_call;
 
 static void run_row_blocks(const void *context, int64_t begin, int64_t end) {
@@ -178,7 +179,7 @@ static void run_row_blocks(const void *context, int64_t begin, int64_t end) {
             };
             if (part.cols == 0) continue;
             int64_t stride = ck_sum_stride(part.cols);
-            call->table->norm_backward(&part, call->is_centred, block * size, last, sums, stride, 0);
+            call->table->norm_backward(&part, call->is_centred, block * size, last, sums, stride, call->reach);
             if (sums) sums += 2 * stride;
         }
     }
@@ -256,6 +257,7 @@ static ck_status run_backward(const ck_segment_norm_backward_args *args, int is_
         call.block_floats = block_floats(args->segments, args->offsets);
     }
     int64_t bytes = 3 * args->rows * args->cols * ck_size_of(args->type);
+    call.reach = ck_reach_of(ck_sum_count(args->rows), bytes, run.threads, 0, args->type);
     ck_run_blocks(ck_sum_count(args->rows), bytes, run.threads, run_row_blocks, &call);
     if (wants_sums) merge(&call);
     return CK_OK;

@@ -1,12 +1,12 @@
 // norm_backward_body.h: gradients of norm for a range of rows. With h = x or the residual sum and xhat = (h - mean) *
 // rstd, where the mean is the pair mean + mean_low:
 //
-//     c = the mean of a sample of dy * weight,   t_i = fma(dy_i, weight_i, -c),   tau = sum(t) / n,   p = sum(t * xhat) / n
-//     dh = fma(-xhat, p, t - tau) * rstd [+ dsum]
-//     weight_sums = fma(dy, xhat, weight_sums),   bias_sums += dy       row by row, in their order
+//     c = the mean of a sample of dy * weight,   t_i = fma(dy_i, weight_i, -c),   tau = sum(t) / n,   p = sum(t * xhat)
+//     / n dh = fma(-xhat, p, t - tau) * rstd [+ dsum] weight_sums = fma(dy, xhat, weight_sums),   bias_sums += dy row
+//     by row, in their order
 //
-// (sum(xhat) is 0, so t may stand for g in p: under a common offset of dy nothing is lost.) For RMSNorm the means, c and
-// tau are 0. With a branch:
+// (sum(xhat) is 0, so t may stand for g in p: under a common offset of dy nothing is lost.) For RMSNorm the means, c
+// and tau are 0. With a branch:
 //
 //     dx = scale * dh,   dbranch = dropout(branch_scale * dh)
 //     branch_bias_sums += dbranch,   branch_scale_sums = fma(dh, dropout(branch + branch_bias), branch_scale_sums)
@@ -15,8 +15,7 @@
 // bandwidth; with AVX2 by instructions (97 for 16 elements).
 
 /// Rows of a group share what is loaded of weight and of the sums over rows. Wide ones are fewer: where rows are
-/// 4 KiB apart, dy, x and dx of each take a way of the same set of the first cache level. Two streamed outputs of a row
-/// are enough: of two rows in turns they take twice the time (4096x4096: 64 and 32 ms; Zen 3, 2026-11-25).
+/// 4 KiB apart, dy, x and dx of each take a way of the same set of the first cache level.
 #define TOGETHER 4
 
 /// What the rows of one call share.
@@ -30,9 +29,9 @@ typedef struct gradient_call {
 
 typedef struct gradient_row {
     norm_row h;
-    source dy, dsum;                    // dsum.at is NULL without one
-    target dx, dbranch;                 // likewise
-    int fetch_input, fetch_output;      // whether to ask for what lies some rows on, `ahead` elements from here
+    source dy, dsum;                // dsum.at is NULL without one
+    target dx, dbranch;             // likewise
+    int fetch_input, fetch_output;  // whether to ask for what lies some rows on, `ahead` elements from here
     struct {
         int64_t dy, x, branch, dsum, dx, dbranch;
     } ahead;
@@ -45,21 +44,21 @@ typedef struct gradient_chunk {
     norm_chunk h;
     const float *weight;
     int64_t column;
+    target dx, dbranch;  // these columns, or where those of a stretch wait
 } gradient_chunk;
 
 V_FN gradient_chunk gradient_chunk_at(gradient_call *call, const gradient_row *r, int64_t column, norm_kind kind) {
-    return (gradient_chunk){norm_chunk_at(&r->h, column, kind), parameter_chunk(&call->weight, column), column};
+    return (gradient_chunk){norm_chunk_at(&r->h, column, kind), parameter_chunk(&call->weight, column), column,
+                            optional_target(r->dx.at, kind.type, column),
+                            optional_target(r->dbranch.at, kind.type, column)};
 }
 
-V_FN vf xhat_of(vf h, const gradient_row *r) {
-    return normalized(v_sub(h, v_set(r->mean)), r->rstd, r->shift);
-}
+V_FN vf xhat_of(vf h, const gradient_row *r) { return normalized(v_sub(h, v_set(r->mean)), r->rstd, r->shift); }
 
 /// t of a dy.
-V_FN vf centred_gradient(vf dy, vf weight, const gradient_row *r) {
-    return v_fms(dy, weight, v_set(r->centre));
-}
+V_FN vf centred_gradient(vf dy, vf weight, const gradient_row *r) { return v_fms(dy, weight, v_set(r->centre)); }
 
+/// Near rows (reach_probe.h) do without: 32x1024 in the caches takes 0.77 of the time, with a residual 0.83 (Zen 3).
 V_FN void fetch_gradient_input(const gradient_row *r, int64_t i, int64_t bytes, norm_kind kind) {
     fetch_block(typed_source(r->dy, kind), i + r->ahead.dy, bytes);
     fetch_block(typed_source(r->h.x, kind), i + r->ahead.x, bytes);
@@ -70,7 +69,7 @@ V_FN void fetch_gradient_input(const gradient_row *r, int64_t i, int64_t bytes, 
 V_FN void fetch_gradient_block(const gradient_row *r, int64_t i, norm_kind kind) {
     if (r->fetch_input) {
         fetch_gradient_input(r, i, 0, kind);
-        fetch_gradient_input(r, i, AHEAD / 4, kind);
+        if (V_FORGETS) fetch_gradient_input(r, i, AHEAD / 4, kind);
     }
     if (!r->fetch_output) return;
     if (r->dx.at) fetch_block_to_write(typed_target(r->dx, kind), i + r->ahead.dx, 0);
@@ -87,13 +86,14 @@ V_FN float gradient_sample_mean(const gradient_call *call, const gradient_row *r
     return mean_of_sample(lanes_fold(&sample), n);
 }
 
-V_FN void project_block(lanes *sum, lanes *product, const gradient_row *r, const gradient_chunk *c, int64_t i, int64_t left,
-                        int k, norm_kind kind) {
+V_FN void project_block(lanes *sum, lanes *product, const gradient_row *r, const gradient_chunk *c, int64_t i,
+                        int64_t left, int k, norm_kind kind) {
     uint64_t kept = chunk_kept(&c->h, i, kind);
     V_UNROLL
     for (int last = k + V_TOGETHER; k < last; k++) {
         int64_t j = i + 16 * k, rest = left - 16 * k;
-        vf dy = read_left(typed_source(r->dy, kind), c->column + j, rest), h = input_left(&c->h, j, rest, kept >> 16 * k, kind);
+        vf dy = read_left(typed_source(r->dy, kind), c->column + j, rest),
+           h = input_left(&c->h, j, rest, kept >> 16 * k, kind);
         vf t = keep_left(rest, centred_gradient(dy, load_left(c->weight + j, rest), r));
         sum->v[k] = v_add(sum->v[k], t);
         product->v[k] = v_fma(t, keep_left(rest, xhat_of(h, r)), product->v[k]);
@@ -113,7 +113,7 @@ V_FN void project_gradient(gradient_call *call, gradient_row *r, norm_kind kind)
         for (int k = 0; k < 4; k += V_TOGETHER) {
             int64_t i = 0;
             for (; i + BLOCK <= width; i += BLOCK) {
-                if (k == 0 && r->fetch_input) fetch_gradient_input(r, column + i, 0, kind);
+                if (V_FORGETS && k == 0 && r->fetch_input) fetch_gradient_input(r, column + i, 0, kind);
                 project_block(&part, &product, r, &c, i, BLOCK, k, kind);
             }
             if (i < width) project_block(&part, &product, r, &c, i, width - i, k, kind);
@@ -137,7 +137,8 @@ typedef struct column_sums {
 } column_sums;
 
 V_FN column_sums sums_left(const gradient_call *call, int64_t column, int64_t left, norm_kind kind) {
-    column_sums s = {load_left(call->weight_sums + column, left), load_left(call->bias_sums + column, left), v_zero(), v_zero()};
+    column_sums s = {load_left(call->weight_sums + column, left), load_left(call->bias_sums + column, left), v_zero(),
+                     v_zero()};
     if (!kind.residual) return s;
     s.branch_bias = load_left(call->branch_bias_sums + column, left);
     s.branch_scale = load_left(call->branch_scale_sums + column, left);
@@ -152,60 +153,89 @@ V_FN void put_sums_left(const gradient_call *call, int64_t column, int64_t left,
 }
 
 /// The gradients of elements i ... i + 15 of a row's chunk, and what they add to the sums over rows.
-V_FN void gradient_vector(const gradient_call *call, const gradient_row *r, const gradient_chunk *c, column_sums *s, int64_t i,
-                          int64_t left, uint64_t kept, gradient_wishes wishes, int streaming, norm_kind kind) {
+V_FN void gradient_vector(const gradient_call *call, const gradient_row *r, const gradient_chunk *c, column_sums *s,
+                          int64_t i, int64_t left, uint64_t kept, gradient_wishes wishes, int streaming,
+                          norm_kind kind) {
     int64_t column = c->column + i;
-    vf dy = read_left(typed_source(r->dy, kind), column, left), xhat = xhat_of(input_left(&c->h, i, left, kept, kind), r);
+    vf dy = read_left(typed_source(r->dy, kind), column, left),
+       xhat = xhat_of(input_left(&c->h, i, left, kept, kind), r);
     s->weight = v_fma(dy, xhat, s->weight);
     s->bias = v_add(s->bias, dy);
     if (!kind.residual && !wishes.dx) return;
     vf t = centred_gradient(dy, load_left(c->weight + i, left), r);
     vf dh = v_mul(v_fnma(xhat, v_set(r->projection), v_sub(t, v_set(r->tau))), v_set(r->rstd));
     if (wishes.dsum) dh = v_add(dh, read_left(typed_source(r->dsum, kind), column, left));
+    int64_t to = streaming ? i % V_STRETCH : i;
     if (!kind.residual) {
-        write_left(typed_target(r->dx, kind), column, left, dh, streaming);
+        write_left(typed_target(c->dx, kind), to, left, dh, 0);
         return;
     }
     const branch_rule *rule = &call->rule;
     vf dbranch = dropped(v_mul(dh, load_left(c->h.scale + i, left)), &rule->dropout, kept, kind);
     s->branch_bias = v_add(s->branch_bias, dbranch);
     s->branch_scale = v_fma(dh, branch_left(&c->h, i, left, kept, kind), s->branch_scale);
-    if (wishes.dx) write_left(typed_target(r->dx, kind), column, left, v_mul(v_set(rule->x_scale), dh), streaming);
-    if (wishes.dbranch) write_left(typed_target(r->dbranch, kind), column, left, dbranch, streaming);
+    if (wishes.dx) write_left(typed_target(c->dx, kind), to, left, v_mul(v_set(rule->x_scale), dh), 0);
+    if (wishes.dbranch) write_left(typed_target(c->dbranch, kind), to, left, dbranch, 0);
 }
 
 /// Vectors k ..< k + together of a block of columns for some rows.
-V_FN void norm_gradient_columns(const gradient_call *call, const gradient_row *rows, const gradient_chunk *chunks, int count,
-                                int64_t i, int64_t left, int together, int k, const uint64_t *kept, gradient_wishes wishes,
-                                int streaming, norm_kind kind) {
+V_FN void norm_gradient_columns(const gradient_call *call, const gradient_row *rows, const gradient_chunk *chunks,
+                                int count, int64_t i, int64_t left, int together, int k, const uint64_t *kept,
+                                gradient_wishes wishes, int streaming, norm_kind kind) {
     column_sums s[V_TOGETHER];
     int64_t column = chunks[0].column + i;
     V_UNROLL
     for (int v = 0; v < together; v++) {
-        if (wishes.sums) s[v] = sums_left(call, column + 16 * v, left - 16 * v, kind);
-        else s[v] = (column_sums){v_zero(), v_zero(), v_zero(), v_zero()};
+        if (wishes.sums)
+            s[v] = sums_left(call, column + 16 * v, left - 16 * v, kind);
+        else
+            s[v] = (column_sums){v_zero(), v_zero(), v_zero(), v_zero()};
     }
     for (int row = 0; row < count; row++) {
         V_UNROLL
         for (int v = 0; v < together; v++)
-            gradient_vector(call, &rows[row], &chunks[row], &s[v], i + 16 * v, left - 16 * v, kept[row] >> 16 * (k + v), wishes,
-                            streaming, kind);
+            gradient_vector(call, &rows[row], &chunks[row], &s[v], i + 16 * v, left - 16 * v, kept[row] >> 16 * (k + v),
+                            wishes, streaming, kind);
     }
     V_UNROLL
     for (int v = 0; v < together; v++)
         if (wishes.sums) put_sums_left(call, column + 16 * v, left - 16 * v, s[v], kind);
 }
 
+/// Gradients of a stretch of columns, which go past the caches one after the other, for the reason that
+/// normalize_stretch gives. 4096x4096 with dy, dx and dbranch 0, 128 and 128 bytes further into their pages than x: in
+/// turns 31.5 ms and with a residual 139, so 23.6 and 44.3; 64, 128 and 192 bytes: 33.7 and 48.7, 24.9 and 47.6; no
+/// bytes: 25.9 and 48.5, 25.9 and 38.5, all with one row at a time and one wish instead of two rows and three (Zen 3,
+/// AVX2, one thread, 2026-11-28).
+typedef struct gradient_stretch {
+    _Alignas(64) float dx[TOGETHER][V_STRETCH], dbranch[TOGETHER][V_STRETCH];
+} gradient_stretch;
+
+V_FN void stream_stretch(const gradient_stretch *s, const gradient_row *rows, int count, int64_t column, int64_t width,
+                         gradient_wishes wishes, norm_kind kind) {
+    for (int row = 0; row < count; row++) {
+        if (wishes.dx) stream_left(s->dx[row], target_at(typed_target(rows[row].dx, kind), column), width);
+        if (wishes.dbranch)
+            stream_left(s->dbranch[row], target_at(typed_target(rows[row].dbranch, kind), column), width);
+    }
+}
+
 /// The second pass over some rows.
-V_FN void write_gradients(gradient_call *call, const gradient_row *rows, int count, gradient_wishes wishes, int streaming,
-                          norm_kind kind) {
+V_FN void write_gradients(gradient_call *call, const gradient_row *rows, int count, gradient_wishes wishes,
+                          int streaming, norm_kind kind) {
     int together = kind.residual ? V_TOGETHER / 2 : V_TOGETHER;
     gradient_chunk chunks[TOGETHER];
+    gradient_stretch stretch;
     uint64_t kept[TOGETHER];
     int64_t n = call->args->cols;
     for (int64_t column = 0; column < n; column += CHUNK) {
         int64_t width = lesser(CHUNK, n - column);
-        for (int row = 0; row < count; row++) chunks[row] = gradient_chunk_at(call, &rows[row], column, kind);
+        for (int row = 0; row < count; row++) {
+            chunks[row] = gradient_chunk_at(call, &rows[row], column, kind);
+            if (!streaming) continue;
+            chunks[row].dx.at = stretch.dx[row];
+            chunks[row].dbranch.at = stretch.dbranch[row];
+        }
         for (int64_t i = 0; i < width; i += BLOCK) {
             for (int row = 0; row < count; row++) {
                 kept[row] = chunk_kept(&chunks[row].h, i, kind);
@@ -214,11 +244,16 @@ V_FN void write_gradients(gradient_call *call, const gradient_row *rows, int cou
             if (i + BLOCK <= width) {
                 V_UNROLL
                 for (int k = 0; k < 4; k += together)
-                    norm_gradient_columns(call, rows, chunks, count, i + 16 * k, BLOCK, together, k, kept, wishes, streaming, kind);
+                    norm_gradient_columns(call, rows, chunks, count, i + 16 * k, BLOCK, together, k, kept, wishes,
+                                          streaming, kind);
             } else {
                 for (int k = 0; i + 16 * k < width; k++)
-                    norm_gradient_columns(call, rows, chunks, count, i + 16 * k, width - i - 16 * k, 1, k, kept, wishes, streaming, kind);
+                    norm_gradient_columns(call, rows, chunks, count, i + 16 * k, width - i - 16 * k, 1, k, kept, wishes,
+                                          streaming, kind);
             }
+            int64_t end = lesser(i + BLOCK, width), begin = i / V_STRETCH * V_STRETCH;
+            if (streaming && (end - begin == V_STRETCH || end == width))
+                stream_stretch(&stretch, rows, count, column + begin, end - begin, wishes, kind);
         }
     }
 }
@@ -249,11 +284,20 @@ V_FN void gradient_rows(gradient_call *call, int64_t begin, int count, int strea
     gradient_wishes usual = {1, 1, kind.residual ? w.dsum : 0, kind.residual};
     if (w.sums && w.dx && w.dsum == usual.dsum && w.dbranch == usual.dbranch)
         write_gradients(call, rows, count, usual, streaming, kind);
-    else write_gradients(call, rows, count, w, streaming, kind);
+    else
+        write_gradients(call, rows, count, w, streaming, kind);
+}
+
+/// Rows whose gradients are found together: any number, the same bits. Far rows are found one by one: 512x1024 from
+/// memory in 0.89 of the time of two, 128x768 0.77 to 0.99 of that of four, with a residual 0.91 and 0.84 to 1.02 (Zen
+/// 3, AVX2, 2026-11-28). With AVX-512 (Zen 4) that has not been measured, but for two streamed outputs.
+V_FN int rows_of_gradients(int64_t cols, ck_reach reach, norm_kind kind) {
+    if (reach != CK_NEAR && (!V_FORGETS || (kind.residual && reach == CK_STREAMED))) return 1;
+    return kind.residual || cols >= CHUNK ? 2 : TOGETHER;
 }
 
 V_FN void norm_gradients(const ck_norm_backward_args *a, int is_centred, int64_t begin, int64_t end, float *sums,
-                         int64_t pitch, int streaming, norm_kind kind) {
+                         int64_t pitch, ck_reach reach, norm_kind kind) {
     gradient_call call;
     call.args = a;
     call.is_centred = is_centred;
@@ -266,26 +310,28 @@ V_FN void norm_gradients(const ck_norm_backward_args *a, int is_centred, int64_t
         call.branch_bias_sums = sums + 2 * pitch;
         call.branch_scale_sums = sums + 3 * pitch;
     }
-    int together = kind.residual && streaming ? 1 : kind.residual || a->cols > 512 ? 2 : TOGETHER;  // any: same bits
+    int together = rows_of_gradients(a->cols, reach, kind);
     for (; begin < end; begin += together) {
-        int count = (int)lesser(together, end - begin);
-        gradient_rows(&call, begin, count, streaming, begin + 2 * together <= end, kind);
+        int count = (int)lesser(together, end - begin), fetch = reach != CK_NEAR && begin + 2 * together <= end;
+        gradient_rows(&call, begin, count, reach == CK_STREAMED, fetch, kind);
     }
-    if (streaming) v_stream_end();
+    if (reach == CK_STREAMED) v_stream_end();
 }
 
-#define CK_GRADIENT_COPY(name, type, residual, dropout, plain)                                                            \
-    V_SLOW void CK_JOIN(norm_gradients_##name, CK_SUFFIX)(                                                             \
-        const ck_norm_backward_args *a, int is_centred, int64_t begin, int64_t end, float *sums, int64_t pitch,        \
-        int streaming) {                                                                                               \
-        norm_gradients(a, is_centred, begin, end, sums, pitch, streaming, (norm_kind){type, residual, dropout, plain});\
+#define CK_GRADIENT_COPY(name, type, residual, dropout, plain)                                                      \
+    V_SLOW void CK_JOIN(norm_gradients_##name, CK_SUFFIX)(const ck_norm_backward_args *a, int is_centred,           \
+                                                          int64_t begin, int64_t end, float *sums, int64_t pitch,   \
+                                                          ck_reach reach) {                                         \
+        norm_gradients(a, is_centred, begin, end, sums, pitch, reach, (norm_kind){type, residual, dropout, plain}); \
     }
 CK_NORM_KINDS(CK_GRADIENT_COPY)
 
-CK_KERNEL(norm_backward)(const ck_norm_backward_args *a, int is_centred, int64_t begin, int64_t end, float *sums,
-                         int64_t pitch, int streaming) {
+CK_KERNEL(norm_backward)
+(const ck_norm_backward_args *a, int is_centred, int64_t begin, int64_t end, float *sums, int64_t pitch,
+ ck_reach reach) {
+    reach = reach_found((source){a->x, a->type}, a->cols, a->x_stride, begin, end, PROBED_BYTES / 4, reach);
 #define CK_GRADIENT_CALL(name, type, residual, dropout, plain) \
     if (CK_IS_KIND(type, residual, dropout, plain))            \
-        CK_JOIN(norm_gradients_##name, CK_SUFFIX)(a, is_centred, begin, end, sums, pitch, streaming);
+        CK_JOIN(norm_gradients_##name, CK_SUFFIX)(a, is_centred, begin, end, sums, pitch, reach);
     CK_NORM_KINDS(CK_GRADIENT_CALL)
 }

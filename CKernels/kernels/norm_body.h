@@ -98,7 +98,7 @@ V_FN int is_plain_sum(const ck_residual *r) {
 CK_NORM_KINDS(CK_NORM_COPY)
 
 CK_KERNEL(norm)(const ck_norm_args *a, int is_centred, int64_t begin, int64_t end, ck_reach reach) {
-    reach = reach_found(a, begin, end, reach);
+    reach = reach_found((source){a->x, a->type}, a->cols, a->x_stride, begin, end, PROBED_BYTES, reach);
 #define CK_NORM_CALL(name, type, residual, dropout, plain) \
     if (CK_IS_KIND(type, residual, dropout, plain)) CK_JOIN(norm_##name, CK_SUFFIX)(a, is_centred, begin, end, reach);
     CK_NORM_KINDS(CK_NORM_CALL)

@@ -24,8 +24,8 @@ V_FN int rows_together(int64_t n) {
 V_FN int rows_share_chunks(int64_t rows, int64_t n) { return n > 2 * CHUNK && rows >= rows_together(n); }
 
 /// Moments of one chunk and output of another, of the same width.
-V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chunk *o, moments r,
-                            const row_steps *fetch, int streaming, norm_kind kind) {
+V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chunk *o, moments r, const row_steps *fetch,
+                            int streaming, norm_kind kind) {
     deviations d = no_deviations();
     int in_turns = streaming && has_sum(o, kind);
     int64_t i = 0, written = 0;
@@ -34,7 +34,8 @@ V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chun
         if (fetch && kind.residual) fetch_streamed(typed_source(next->branch, kind), fetch->branch, i);
         V_UNROLL
         for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, BLOCK, centre, k, UNSCALED, kind);
-        if (!in_turns) normalize_block(o, i, r, ALL_OUTPUTS, streaming, UNSCALED, kind);
+        if (!in_turns)
+            normalize_block(o, i, r, ALL_OUTPUTS, streaming, UNSCALED, kind);
         else if (i + BLOCK == written + V_STRETCH) {
             normalize_stretch(o, written, i + BLOCK, r, UNSCALED, kind);
             written = i + BLOCK;

@@ -212,6 +212,9 @@ V_FN void fetch_input(const norm_chunk *c, const row_steps *steps, int64_t i, in
     if (kind.residual) fetch_block(typed_source(c->branch, kind), i, steps->branch ? steps->branch : bytes);
 }
 
+/// Whether a wish may have to be repeated.
+#define V_FORGETS (V_FARTHEST_WISH > V_NEAREST_WISH)
+
 /// Asks for what rows that bypass the caches read next, as often as this processor wants.
 V_FN void fetch_streamed(source s, int64_t row_step, int64_t i) {
     if (row_step)

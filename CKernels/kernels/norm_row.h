@@ -11,7 +11,7 @@ typedef struct norm_call {
     branch_rule reading, writing;  // the same rule, held at the chunks of the first and of the second pass
     int fetches;                   // whether to ask for what lies ahead
     row_steps steps;
-    float *kept;                   // where the first pass keeps exact sums, or NULL
+    float *kept;  // where the first pass keeps exact sums, or NULL
     int64_t kept_stride;
 } norm_call;
 
@@ -118,15 +118,15 @@ V_FN void normalize_block(const output_chunk *o, int64_t i, moments r, outputs w
 V_FN void normalize_rest(const output_chunk *o, int64_t i, moments r, outputs which, int streaming, scaling s,
                          norm_kind kind) {
     uint64_t kept = i < o->width ? chunk_kept(&o->x, i, kind) : 0;
-    for (; i < o->width; i += 16, kept >>= 16)
-        normalize_vector(o, i, o->width - i, kept, r, which, streaming, s, kind);
+    for (; i < o->width; i += 16, kept >>= 16) normalize_vector(o, i, o->width - i, kept, r, which, streaming, s, kind);
 }
 
-/// Columns i ..< end, of two outputs past the caches one after the other. Loads that follow a streamed store to the same
-/// place modulo 4 KiB wait for it, and its line leaves before it is full; with two such stores in turns that is a partial
-/// line each time. Residual LayerNorm of 4096x4096, with branch, sum and y 0, 128 and 128 bytes further into their pages
-/// than x: vector by vector 63.8 ms and so 23.5; 64, 128 and 192 bytes: 46.4 and 23.2; no bytes: 22.4 and 19.3. With
-/// V_STRETCH of 64 columns 33.5, 32.7 and 25.2 where 256 take 24.1, 24.3 and 24.7 (AVX2, Zen 3, 2026-11-28).
+/// Columns i ..< end, of two outputs past the caches one after the other. Loads that follow a streamed store to the
+/// same place modulo 4 KiB wait for it, and its line leaves before it is full; with two such stores in turns that is a
+/// partial line each time. Residual LayerNorm of 4096x4096, with branch, sum and y 0, 128 and 128 bytes further into
+/// their pages than x: vector by vector 63.8 ms and so 23.5; 64, 128 and 192 bytes: 46.4 and 23.2; no bytes: 22.4
+/// and 19.3. With V_STRETCH of 64 columns 33.5, 32.7 and 25.2 where 256 take 24.1, 24.3 and 24.7 (AVX2, Zen 3,
+/// 2026-11-28).
 V_FN void normalize_stretch(const output_chunk *o, int64_t i, int64_t end, moments r, scaling s, norm_kind kind) {
     const outputs turns[2] = {SUM_ALONE, Y_ALONE};
     V_UNROLL

@@ -40,12 +40,25 @@ V_FN vf read_left(source s, int64_t i, int64_t left) {
 V_FN void write_left(target t, int64_t i, int64_t left, vf a, int streaming) {
     t = target_at(t, i);
     if (t.type == CK_F32) {
-        if (streaming && left >= 16) v_stream(t.at, a);
-        else store_left(t.at, left, a);
+        if (streaming && left >= 16)
+            v_stream(t.at, a);
+        else
+            store_left(t.at, left, a);
         return;
     }
     vh rounded = t.type == CK_BF16 ? v_round_bf16(a) : v_round_f16(a);
-    if (left < 16) vh_store_n(t.at, left, rounded);
-    else if (streaming) vh_stream(t.at, rounded);
-    else vh_store(t.at, rounded);
+    if (left < 16)
+        vh_store_n(t.at, left, rounded);
+    else if (streaming)
+        vh_stream(t.at, rounded);
+    else
+        vh_store(t.at, rounded);
+}
+
+/// Writes `count` elements, stored like the target's, past the caches, the whole lines among them.
+V_FN void stream_left(const void *from, target t, int64_t count) {
+    source s = {from, t.type};
+    int64_t line = 64 / size_of(t.type), i = 0;
+    for (; i + line <= count; i += line) v_stream(target_at(t, i).at, v_load(source_at(s, i).at));
+    for (; i < count; i += 16) write_left(t, i, count - i, read_left(s, i, count - i), 0);
 }
