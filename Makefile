@@ -48,6 +48,6 @@ coverage-swift: ## By all Swift tests, in release
 	python3 scripts/coverage.py $(llvm)llvm-cov .build-coverage/release/codecov/default.profdata Sources \
 		.build-coverage/release/swift-normalizationPackageTests.xctest
 
-format: ## clang-format 14 and swift-format
-	find CKernels Tests/kernelcheck Tests/fuzz -name '*.[ch]' | xargs clang-format-14 -i
+format: ## clang-format 14 (not CKernels/vector and include, which are tables) and swift-format
+	find CKernels Tests/kernelcheck Tests/fuzz -name '*.[ch]' -not -path '*/vector/*' -not -path '*/include/*' | xargs clang-format-14 -i
 	swift format --in-place --recursive Sources Tests bench Package.swift

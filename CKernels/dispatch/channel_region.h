@@ -22,7 +22,7 @@ enum {
     CK_PLANES,
     CK_RSTD = CK_OFFSET,  // backward: 1 / sqrt(variance + epsilon), or what the inverse multiplies by
     CK_WEIGHT,
-    CK_MEAN,      // of dy * weight, as a pair
+    CK_MEAN,  // of dy * weight, as a pair
     CK_MEAN_LOW,
     CK_PROJECTION,  // the mean of dy * weight * xhat
     CK_GRADIENT_PLANES,

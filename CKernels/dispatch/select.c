@@ -19,8 +19,7 @@ static const ck_kernel_table *const tables[] = {
     [CK_ISA_AVX2] = &ck_table_avx2,
 #endif
 #if CK_AVX512
-    [CK_ISA_AVX512] = &ck_table_avx512,
-    [CK_ISA_AVX512_BF16] = &table_avx512_bf16,
+    [CK_ISA_AVX512] = &ck_table_avx512,     [CK_ISA_AVX512_BF16] = &table_avx512_bf16,
 #endif
 #if CK_ARM64
     [CK_ISA_NEON] = &ck_table_neon,

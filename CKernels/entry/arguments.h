@@ -10,10 +10,10 @@
 #include "ck_base.h"
 
 /// Evaluates to the caller's return when a check fails.
-#define CK_CHECK(expression)                          \
-    do {                                              \
-        ck_status status_ = (expression);             \
-        if (status_ != CK_OK) return status_;         \
+#define CK_CHECK(expression)                  \
+    do {                                      \
+        ck_status status_ = (expression);     \
+        if (status_ != CK_OK) return status_; \
     } while (0)
 
 /// Memory of an argument: rows of `length` elements, `stride` elements apart, of `size` bytes each, a power of two.
@@ -40,8 +40,10 @@ static inline ck_status ck_check_shape(int64_t rows, int64_t cols, int64_t strid
     int64_t last, elements, bytes;
     if (rows < 0 || cols <= 0) return CK_BAD_SHAPE;
     if (stride < cols) return CK_BAD_STRIDE;
-    if (__builtin_mul_overflow(rows > 0 ? rows - 1 : 0, stride, &last) || __builtin_add_overflow(last, cols, &elements) ||
-        __builtin_mul_overflow(elements, 8 * (int64_t)sizeof(float), &bytes))  // room to count the traffic of eight tensors
+    if (__builtin_mul_overflow(rows > 0 ? rows - 1 : 0, stride, &last) ||
+        __builtin_add_overflow(last, cols, &elements) ||
+        __builtin_mul_overflow(elements, 8 * (int64_t)sizeof(float),
+                               &bytes))  // room to count the traffic of eight tensors
         return CK_SIZE_OVERFLOW;
     return CK_OK;
 }
@@ -80,8 +82,8 @@ static inline int ck_areas_overlap(ck_area a, ck_area b) {
 /// CK_OVERLAP if `output` meets any of `others`, unless it is exactly the one at index `in_place` (-1: none).
 static inline ck_status ck_check_output(ck_area output, const ck_area *others, int count, int in_place) {
     for (int i = 0; output.base && i < count; i++) {
-        int same = i == in_place && others[i].base == output.base &&
-                   others[i].size == output.size && (others[i].stride == output.stride || output.rows == 1);
+        int same = i == in_place && others[i].base == output.base && others[i].size == output.size &&
+                   (others[i].stride == output.stride || output.rows == 1);
         if (!same && ck_areas_overlap(output, others[i])) return CK_OVERLAP;
     }
     return CK_OK;

@@ -6,7 +6,9 @@
 
 #include "entry/channel_regions.h"
 
-size_t ck_channel_norm_workspace(const ck_channel_shape *shape) { return ck_channel_workspace(shape, CK_TABLES, CK_PLANES, 0); }
+size_t ck_channel_norm_workspace(const ck_channel_shape *shape) {
+    return ck_channel_workspace(shape, CK_TABLES, CK_PLANES, 0);
+}
 
 typedef struct forward_call {
     const ck_channel_norm_args *args;
@@ -79,4 +81,6 @@ static ck_status run_task(const ck_channel_norm_args *args, ck_channel_task task
 }
 
 ck_status ck_channel_norm(const ck_channel_norm_args *args, ck_run run) { return run_task(args, CK_NORMALIZE, run); }
-ck_status ck_channel_norm_inverse(const ck_channel_norm_args *args, ck_run run) { return run_task(args, CK_INVERT, run); }
+ck_status ck_channel_norm_inverse(const ck_channel_norm_args *args, ck_run run) {
+    return run_task(args, CK_INVERT, run);
+}

@@ -26,7 +26,8 @@ static void run_region(const void *context, int64_t region, ck_run run) {
     const backward_call *call = context;
     const ck_channel_norm_backward_args *a = call->args;
     int64_t before, size = ck_size_of(a->shape.type);
-    ck_channel_region r = ck_region_at(&a->shape, region, CK_GRADIENT_TABLES, CK_GRADIENT_PLANES, call->regions, &before);
+    ck_channel_region r =
+        ck_region_at(&a->shape, region, CK_GRADIENT_TABLES, CK_GRADIENT_PLANES, call->regions, &before);
     r.task = call->task;
     r.streaming = call->streaming;
     r.x = (const char *)a->x + before * size;
@@ -44,7 +45,8 @@ static void run_region(const void *context, int64_t region, ck_run run) {
         ck_run_elements(&r, call->table->channel_gradient_sums, 1, 2, run);
         ck_run_groups(&r, call->table->channel_gradient_coefficients, CK_GRADIENT_TABLES, run);
     } else {
-        memset(r.coefficients + CK_MEAN * r.pitch, 0, (size_t)((CK_GRADIENT_PLANES - CK_MEAN) * r.pitch) * sizeof(float));
+        memset(r.coefficients + CK_MEAN * r.pitch, 0,
+               (size_t)((CK_GRADIENT_PLANES - CK_MEAN) * r.pitch) * sizeof(float));
     }
     if (r.out) ck_run_elements(&r, call->table->channel_gradient, 0, 3, run);
 }
@@ -57,8 +59,8 @@ static void merge_channels(const void *context, int64_t begin, int64_t end) {
     float *results[TOTALS] = {a->dweight, a->dbias};
     for (int i = 0; i < TOTALS; i++)
         if (results[i])
-            call->table->channel_parameter_gradient(call->totals + i * pitch, a->shape.regions, TOTALS * pitch, results[i],
-                                                    begin * 1024, last, a->accumulate);
+            call->table->channel_parameter_gradient(call->totals + i * pitch, a->shape.regions, TOTALS * pitch,
+                                                    results[i], begin * 1024, last, a->accumulate);
 }
 
 static ck_status check(const ck_channel_norm_backward_args *a) {

@@ -83,8 +83,8 @@ static inline size_t ck_channel_workspace(const ck_channel_shape *s, int tables,
 }
 
 /// A region with what follows from the shape; `elements_before` says where it begins in the tensors.
-static inline ck_channel_region ck_region_at(const ck_channel_shape *s, int64_t region, int tables, int planes, void *workspace,
-                                             int64_t *elements_before) {
+static inline ck_channel_region ck_region_at(const ck_channel_shape *s, int64_t region, int tables, int planes,
+                                             void *workspace, int64_t *elements_before) {
     int64_t first = 0, samples = ck_region_samples(s, region), pitch = ck_channel_pitch(s);
     for (int64_t i = 0; s->region_samples && i < region; i++) first += s->region_samples[i];
     if (!s->region_samples) first = region * samples;
@@ -115,12 +115,15 @@ static inline void ck_run_stage_blocks(const void *context, int64_t begin, int64
 }
 
 /// Runs a kernel over runs (or strips of parts: `by_part`, or tiles of rows). `tensors` are read or written.
-static inline void ck_run_elements(const ck_channel_region *r, ck_region_kernel kernel, int by_part, int tensors, ck_run run) {
+static inline void ck_run_elements(const ck_channel_region *r, ck_region_kernel kernel, int by_part, int tensors,
+                                   ck_run run) {
     const ck_channel_shape *s = &r->shape;
     int64_t strips = (s->channels + CK_STRIP - 1) / CK_STRIP, rows = s->samples * s->positions;
     ck_region_stage stage = {r, kernel, s->samples * s->channels, 1 + 4096 / s->positions};
-    if (s->layout == CK_CHANNELS_LAST && by_part) stage = (ck_region_stage){r, kernel, r->parts * strips, 1};
-    else if (s->layout == CK_CHANNELS_LAST) stage = (ck_region_stage){r, kernel, (rows + CK_TILE - 1) / CK_TILE, 4};
+    if (s->layout == CK_CHANNELS_LAST && by_part)
+        stage = (ck_region_stage){r, kernel, r->parts * strips, 1};
+    else if (s->layout == CK_CHANNELS_LAST)
+        stage = (ck_region_stage){r, kernel, (rows + CK_TILE - 1) / CK_TILE, 4};
     int64_t bytes = tensors * ck_channel_elements(s) * ck_size_of(s->type);
     ck_run_blocks((stage.count + stage.size - 1) / stage.size, bytes, run.threads, ck_run_stage_blocks, &stage);
 }
@@ -158,10 +161,11 @@ static inline void ck_for_regions(const ck_channel_shape *s, int tensors, ck_run
 }
 
 /// Whether an output bypasses the caches: beyond them, not in place, and every run or row begins at a cache line.
-static inline int ck_streams_channels(const ck_channel_shape *s, int tensors, const void *output, const void *in_place) {
+static inline int ck_streams_channels(const ck_channel_shape *s, int tensors, const void *output,
+                                      const void *in_place) {
     int64_t size = ck_size_of(s->type), row = ck_canonical_layout(s) == CK_CHANNELS_FIRST ? s->positions : s->channels;
-    return tensors * ck_channel_elements(s) * size > ck_last_cache() / 2 && output != in_place && (uintptr_t)output % 64 == 0 &&
-           row * size % 64 == 0;
+    return tensors * ck_channel_elements(s) * size > ck_last_cache() / 2 && output != in_place &&
+           (uintptr_t)output % 64 == 0 && row * size % 64 == 0;
 }
 
 #endif

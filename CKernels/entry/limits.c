@@ -24,8 +24,8 @@ static void run_copy(const void *context, int64_t begin, int64_t end) {
     call->table->limit_copy(call->source + first, second, call->destination + first, last - first, call->streaming);
 }
 
-ck_status ck_limit_copy(const float *source, const float *second, float *destination, int64_t count,
-                        int32_t streaming, ck_run run) {
+ck_status ck_limit_copy(const float *source, const float *second, float *destination, int64_t count, int32_t streaming,
+                        ck_run run) {
     copy_call call = {NULL, source, second, destination, count, streaming};
     if (count == 0) return CK_OK;
     CK_CHECK(ck_check_shape(1, count, count));

@@ -58,7 +58,8 @@ typedef struct normalize_call {
 static void normalize(const void *context, int64_t begin, int64_t end) {
     const normalize_call *call = context;
     int64_t size = ck_rows_together(call->args->cols), last = end * size;
-    call->table->normalize_rows(call->args, begin * size, last < call->args->rows ? last : call->args->rows, call->streaming);
+    call->table->normalize_rows(call->args, begin * size, last < call->args->rows ? last : call->args->rows,
+                                call->streaming);
 }
 
 static ck_status check_normalize(const ck_normalize_rows_args *a) {

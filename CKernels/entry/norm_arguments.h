@@ -21,8 +21,8 @@ typedef struct ck_residual_areas {
     ck_area branch, bias, scale;
 } ck_residual_areas;
 
-static inline ck_residual_areas ck_areas_of_residual(const ck_residual *r, ck_type type, ck_type parameter_type, int64_t rows,
-                                                     int64_t cols) {
+static inline ck_residual_areas ck_areas_of_residual(const ck_residual *r, ck_type type, ck_type parameter_type,
+                                                     int64_t rows, int64_t cols) {
     static const ck_residual none;
     const ck_residual *from = r ? r : &none;
     return (ck_residual_areas){

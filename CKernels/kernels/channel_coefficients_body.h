@@ -12,9 +12,11 @@ V_FN void merge_parts(const ck_channel_region *r, int64_t channel, int64_t left)
     int64_t total = part_count(r, 0);
     for (int64_t part = 1; part < r->parts; part++) {
         int64_t count = part_count(r, part);
-        const double *means = table_row(r, CK_MEANS, part) + channel, *squares = table_row(r, CK_SQUARES, part) + channel;
+        const double *means = table_row(r, CK_MEANS, part) + channel,
+                     *squares = table_row(r, CK_SQUARES, part) + channel;
         for (int64_t c = 0; c < lesser(16, left); c++) {
-            ck_moments merged = moments_merged((ck_moments){total, mean[c], m2[c]}, (ck_moments){count, means[c], squares[c]});
+            ck_moments merged =
+                moments_merged((ck_moments){total, mean[c], m2[c]}, (ck_moments){count, means[c], squares[c]});
             mean[c] = merged.mean;
             m2[c] = merged.m2;
         }
@@ -30,7 +32,9 @@ V_FN double set_scale(double mean, double q, double root) {
 }
 
 /// Binary32, but not beyond its largest number.
-V_FN float bounded(double a) { return (float)(a > 0x1.fffffep127 ? 0x1.fffffep127 : a < -0x1.fffffep127 ? -0x1.fffffep127 : a); }
+V_FN float bounded(double a) {
+    return (float)(a > 0x1.fffffep127 ? 0x1.fffffep127 : a < -0x1.fffffep127 ? -0x1.fffffep127 : a);
+}
 
 /// How the elements of a set are normalized.
 typedef struct set_rule {

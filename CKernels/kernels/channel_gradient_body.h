@@ -57,7 +57,8 @@ CK_KERNEL(channel_gradient_coefficients)(const ck_channel_region *r, int64_t beg
         for (int64_t c = first; c < last && !r->are_constant; c++) xbar += table_row(r, CK_XHAT, 0)[c];
         xbar /= n;
         for (int64_t c = first; c < last; c++) {
-            double weight = plane(r, CK_WEIGHT)[c], shift = table_row(r, CK_DY_CENTRES, 0)[c] - xbar * table_row(r, CK_DY, 0)[c];
+            double weight = plane(r, CK_WEIGHT)[c],
+                   shift = table_row(r, CK_DY_CENTRES, 0)[c] - xbar * table_row(r, CK_DY, 0)[c];
             r->totals[c] = table_row(r, CK_PRODUCTS, 0)[c] + shift;
             mean += weight * r->totals[r->pitch + c];
             projection += weight * r->totals[c];
@@ -70,7 +71,8 @@ CK_KERNEL(channel_gradient_coefficients)(const ck_channel_region *r, int64_t beg
             plane(r, CK_MEAN_LOW)[c] = r->are_constant ? 0.0f : (float)(mean - high);
             plane(r, CK_PROJECTION)[c] = r->are_constant ? 0.0f : (float)projection;
         }
-        if (r->task == CK_DIFFERENTIATE_INVERSE) invert_totals(r, set_rule_of(r->given[g], r->epsilon).root, first, last);
+        if (r->task == CK_DIFFERENTIATE_INVERSE)
+            invert_totals(r, set_rule_of(r->given[g], r->epsilon).root, first, last);
     }
 }
 
@@ -91,16 +93,23 @@ V_FN vf channel_gradient(vf dy, vf x, gradient_coefficients a) {
 
 V_FN gradient_coefficients run_gradient_coefficients(const ck_channel_region *r, int64_t channel) {
     return (gradient_coefficients){
-        run_xhat_rule(r, channel),          v_set(plane(r, CK_RSTD)[channel]),     v_set(plane(r, CK_WEIGHT)[channel]),
-        v_set(plane(r, CK_MEAN)[channel]),  v_set(plane(r, CK_MEAN_LOW)[channel]), v_set(plane(r, CK_PROJECTION)[channel]),
+        run_xhat_rule(r, channel),
+        v_set(plane(r, CK_RSTD)[channel]),
+        v_set(plane(r, CK_WEIGHT)[channel]),
+        v_set(plane(r, CK_MEAN)[channel]),
+        v_set(plane(r, CK_MEAN_LOW)[channel]),
+        v_set(plane(r, CK_PROJECTION)[channel]),
     };
 }
 
 V_FN gradient_coefficients column_gradient_coefficients(const ck_channel_region *r, int64_t i, int64_t left) {
     return (gradient_coefficients){
-        column_xhat_rule(r, i, left),           load_left(plane(r, CK_RSTD) + i, left),
-        load_left(plane(r, CK_WEIGHT) + i, left), load_left(plane(r, CK_MEAN) + i, left),
-        load_left(plane(r, CK_MEAN_LOW) + i, left), load_left(plane(r, CK_PROJECTION) + i, left),
+        column_xhat_rule(r, i, left),
+        load_left(plane(r, CK_RSTD) + i, left),
+        load_left(plane(r, CK_WEIGHT) + i, left),
+        load_left(plane(r, CK_MEAN) + i, left),
+        load_left(plane(r, CK_MEAN_LOW) + i, left),
+        load_left(plane(r, CK_PROJECTION) + i, left),
     };
 }
 
@@ -117,8 +126,8 @@ V_FN void gradient_runs(ck_type type, const ck_channel_region *r, int64_t begin,
     }
 }
 
-V_FN void gradient_columns(const ck_channel_region *r, source dy, source x, target dx, int64_t rows, int64_t i, int64_t left,
-                           int streaming) {
+V_FN void gradient_columns(const ck_channel_region *r, source dy, source x, target dx, int64_t rows, int64_t i,
+                           int64_t left, int streaming) {
     gradient_coefficients a = column_gradient_coefficients(r, i, left);
     for (int64_t row = 0; row < rows; row++, i += r->shape.channels)
         write_left(dx, i, left, channel_gradient(read_left(dy, i, left), read_left(x, i, left), a), streaming);
@@ -146,16 +155,20 @@ V_FN void gradient_tiles(ck_type type, const ck_channel_region *r, int64_t begin
 /// Runs, or tiles of rows, begin ..< end.
 CK_KERNEL(channel_gradient)(const ck_channel_region *r, int64_t begin, int64_t end) {
     int is_first = r->shape.layout == CK_CHANNELS_FIRST, streaming = r->streaming;
-    if (is_first && streaming) BY_TYPE(r->shape.type, gradient_runs, r, begin, end, 1);
-    else if (is_first) BY_TYPE(r->shape.type, gradient_runs, r, begin, end, 0);
-    else if (streaming) BY_TYPE(r->shape.type, gradient_tiles, r, begin, end, 1);
-    else BY_TYPE(r->shape.type, gradient_tiles, r, begin, end, 0);
+    if (is_first && streaming)
+        BY_TYPE(r->shape.type, gradient_runs, r, begin, end, 1);
+    else if (is_first)
+        BY_TYPE(r->shape.type, gradient_runs, r, begin, end, 0);
+    else if (streaming)
+        BY_TYPE(r->shape.type, gradient_tiles, r, begin, end, 1);
+    else
+        BY_TYPE(r->shape.type, gradient_tiles, r, begin, end, 0);
     if (streaming) v_stream_end();
 }
 
 /// result = [result +] the sum over regions of `totals`, which lie `pitch` apart, for channels begin ..< end.
-CK_KERNEL(channel_parameter_gradient)(const double *totals, int64_t regions, int64_t pitch, float *result, int64_t begin,
-                                      int64_t end, int accumulate) {
+CK_KERNEL(channel_parameter_gradient)
+(const double *totals, int64_t regions, int64_t pitch, float *result, int64_t begin, int64_t end, int accumulate) {
     for (int64_t c = begin; c < end; c++) {
         double sum = 0.0;
         for (int64_t region = 0; region < regions; region++) sum += totals[region * pitch + c];

@@ -105,15 +105,16 @@ typedef struct gradient_columns_of_strip {
     float dy_centre[CK_STRIP], dy[CK_STRIP], product[CK_STRIP], xhat[CK_STRIP];
 } gradient_columns_of_strip;
 
-V_FN void begin_gradient_columns(gradient_columns_of_strip *s, source dy, int64_t pitch, int64_t rows, int64_t i, int64_t left) {
+V_FN void begin_gradient_columns(gradient_columns_of_strip *s, source dy, int64_t pitch, int64_t rows, int64_t i,
+                                 int64_t left) {
     v_store(s->dy_centre + i, column_sample_mean(dy, pitch, rows, i, left));
     v_store(s->dy + i, v_zero());
     v_store(s->product + i, v_zero());
     v_store(s->xhat + i, v_zero());
 }
 
-V_FN void add_gradient_columns(gradient_columns_of_strip *s, const ck_channel_region *r, column_strip strip, source dy, source x,
-                               int64_t rows, int64_t i, int64_t left) {
+V_FN void add_gradient_columns(gradient_columns_of_strip *s, const ck_channel_region *r, column_strip strip, source dy,
+                               source x, int64_t rows, int64_t i, int64_t left) {
     int64_t pitch = r->shape.channels;
     xhat_rule rule = column_xhat_rule(r, strip.first + i, left);
     vf dy_centre = v_load(s->dy_centre + i), dy_sum = v_zero(), product_sum = v_zero(), xhat_sum = v_zero();
@@ -129,8 +130,8 @@ V_FN void add_gradient_columns(gradient_columns_of_strip *s, const ck_channel_re
     v_store(s->xhat + i, v_add(v_load(s->xhat + i), xhat_sum));
 }
 
-V_FN void add_gradient_tile(gradient_columns_of_strip *s, const ck_channel_region *r, column_strip strip, source dy, source x,
-                            int64_t row, int64_t rows) {
+V_FN void add_gradient_tile(gradient_columns_of_strip *s, const ck_channel_region *r, column_strip strip, source dy,
+                            source x, int64_t row, int64_t rows) {
     int64_t i = 0;
     dy = source_at(dy, row * r->shape.channels);
     x = source_at(x, row * r->shape.channels);
@@ -165,6 +166,8 @@ V_FN void gradient_sums_of_strips(ck_type type, const ck_channel_region *r, int6
 
 /// Runs, or strips of parts, begin ..< end.
 CK_KERNEL(channel_gradient_sums)(const ck_channel_region *r, int64_t begin, int64_t end) {
-    if (r->shape.layout == CK_CHANNELS_FIRST) BY_TYPE(r->shape.type, gradient_sums_of_runs, r, begin, end);
-    else BY_TYPE(r->shape.type, gradient_sums_of_strips, r, begin, end);
+    if (r->shape.layout == CK_CHANNELS_FIRST)
+        BY_TYPE(r->shape.type, gradient_sums_of_runs, r, begin, end);
+    else
+        BY_TYPE(r->shape.type, gradient_sums_of_strips, r, begin, end);
 }

@@ -28,7 +28,8 @@ V_FN void find_run_moments(ck_type type, source x, int64_t n, ck_moments *m) {
     norm_kind kind = {.type = type};
     float centre = sample_mean(&row, n, UNSCALED, kind);
     deviations d = row_deviations(&row, n, centre, UNSCALED, WITHOUT_GAPS, kind);
-    if (!moments_of_sums(m, centre, lanes_fold(&d.sum), lanes_fold(&d.squares), n)) *m = CK_JOIN(careful_run, CK_SUFFIX)(x, n);
+    if (!moments_of_sums(m, centre, lanes_fold(&d.sum), lanes_fold(&d.squares), n))
+        *m = CK_JOIN(careful_run, CK_SUFFIX)(x, n);
 }
 
 V_SLOW ck_moments CK_JOIN(run_moments, CK_SUFFIX)(source x, int64_t n) {
@@ -80,8 +81,8 @@ V_FN void add_tile(moment_columns *s, const ck_channel_region *r, source x, int6
 }
 
 /// 16 columns in binary64, row by row; of those whose bit in `wanted` is set, mean and m2 are written.
-V_SLOW void CK_JOIN(careful_columns, CK_SUFFIX)(source x, int64_t pitch, int64_t rows, int64_t left,
-                                                                          uint32_t wanted, double *mean, double *m2) {
+V_SLOW void CK_JOIN(careful_columns, CK_SUFFIX)(source x, int64_t pitch, int64_t rows, int64_t left, uint32_t wanted,
+                                                double *mean, double *m2) {
     double sum[16] = {0}, squares[16] = {0};
     float e[16];
     for (int64_t row = 0; row < rows; row++) {
@@ -109,7 +110,8 @@ V_FN void moments_of_strip(ck_type type, const ck_channel_region *r, column_stri
     for (; row + CK_TILE <= rows; row += CK_TILE) add_tile(&s, r, source_at(x, row * pitch), CK_TILE, strip.width);
     if (row < rows) add_tile(&s, r, source_at(x, row * pitch), rows - row, strip.width);
 
-    double *mean = table_row(r, CK_MEANS, strip.part) + strip.first, *m2 = table_row(r, CK_SQUARES, strip.part) + strip.first;
+    double *mean = table_row(r, CK_MEANS, strip.part) + strip.first,
+           *m2 = table_row(r, CK_SQUARES, strip.part) + strip.first;
     for (i = 0; i < strip.width; i += 16) {
         uint32_t unserved = 0;
         int64_t left = lesser(16, strip.width - i);
@@ -119,7 +121,8 @@ V_FN void moments_of_strip(ck_type type, const ck_channel_region *r, column_stri
             mean[i + l] = m.mean;
             m2[i + l] = m.m2;
         }
-        if (unserved) CK_JOIN(careful_columns, CK_SUFFIX)(source_at(x, i), pitch, rows, left, unserved, mean + i, m2 + i);
+        if (unserved)
+            CK_JOIN(careful_columns, CK_SUFFIX)(source_at(x, i), pitch, rows, left, unserved, mean + i, m2 + i);
     }
 }
 
@@ -129,6 +132,8 @@ V_FN void moments_of_strips(ck_type type, const ck_channel_region *r, int64_t be
 
 /// Runs, or strips of parts, begin ..< end.
 CK_KERNEL(channel_moments)(const ck_channel_region *r, int64_t begin, int64_t end) {
-    if (r->shape.layout == CK_CHANNELS_FIRST) moments_of_runs(r, begin, end);
-    else BY_TYPE(r->shape.type, moments_of_strips, r, begin, end);
+    if (r->shape.layout == CK_CHANNELS_FIRST)
+        moments_of_runs(r, begin, end);
+    else
+        BY_TYPE(r->shape.type, moments_of_strips, r, begin, end);
 }

@@ -57,9 +57,13 @@ V_FN void normalize_tiles(ck_type type, const ck_channel_region *r, int64_t begi
 /// Runs, or tiles of rows, begin ..< end.
 CK_KERNEL(channel_norm)(const ck_channel_region *r, int64_t begin, int64_t end) {
     int is_first = r->shape.layout == CK_CHANNELS_FIRST, streaming = r->streaming;
-    if (is_first && streaming) BY_TYPE(r->shape.type, normalize_runs, r, begin, end, 1);
-    else if (is_first) BY_TYPE(r->shape.type, normalize_runs, r, begin, end, 0);
-    else if (streaming) BY_TYPE(r->shape.type, normalize_tiles, r, begin, end, 1);
-    else BY_TYPE(r->shape.type, normalize_tiles, r, begin, end, 0);
+    if (is_first && streaming)
+        BY_TYPE(r->shape.type, normalize_runs, r, begin, end, 1);
+    else if (is_first)
+        BY_TYPE(r->shape.type, normalize_runs, r, begin, end, 0);
+    else if (streaming)
+        BY_TYPE(r->shape.type, normalize_tiles, r, begin, end, 1);
+    else
+        BY_TYPE(r->shape.type, normalize_tiles, r, begin, end, 0);
     if (streaming) v_stream_end();
 }

@@ -4,11 +4,14 @@
 // they are last, a row is one position of one sample, with all channels.
 
 /// Calls a function whose first argument is the storage type, as a constant.
-#define BY_TYPE(type, function, ...)                             \
-    do {                                                         \
-        if ((type) == CK_F32) function(CK_F32, __VA_ARGS__);     \
-        else if ((type) == CK_BF16) function(CK_BF16, __VA_ARGS__); \
-        else function(CK_F16, __VA_ARGS__);                      \
+#define BY_TYPE(type, function, ...)        \
+    do {                                    \
+        if ((type) == CK_F32)               \
+            function(CK_F32, __VA_ARGS__);  \
+        else if ((type) == CK_BF16)         \
+            function(CK_BF16, __VA_ARGS__); \
+        else                                \
+            function(CK_F16, __VA_ARGS__);  \
     } while (0)
 
 V_FN int64_t region_rows(const ck_channel_region *r) { return r->shape.samples * r->shape.positions; }
@@ -74,6 +77,7 @@ V_FN int64_t column_sample_row(int64_t n, int64_t k) { return n <= 16 ? k : (2 *
 V_FN vf column_sample_mean(source x, int64_t pitch, int64_t rows, int64_t column, int64_t left) {
     vf sum = v_zero();
     int64_t size = column_sample_size(rows);
-    for (int64_t k = 0; k < size; k++) sum = v_add(sum, read_left(x, column_sample_row(rows, k) * pitch + column, left));
+    for (int64_t k = 0; k < size; k++)
+        sum = v_add(sum, read_left(x, column_sample_row(rows, k) * pitch + column, left));
     return v_div(sum, v_set((float)size));
 }

@@ -9,18 +9,24 @@ V_FN void copy_floats(const float *source, const float *second, float *destinati
     int64_t i = 0;
     for (; i + BLOCK <= count; i += BLOCK)
         for (int64_t j = i; j < i + BLOCK; j += 16) {
-            if (streaming) v_stream(destination + j, sum_left(source, second, j, 16));
-            else v_store(destination + j, sum_left(source, second, j, 16));
+            if (streaming)
+                v_stream(destination + j, sum_left(source, second, j, 16));
+            else
+                v_store(destination + j, sum_left(source, second, j, 16));
         }
     for (; i < count; i += 16) store_left(destination + i, count - i, sum_left(source, second, i, count - i));
     if (streaming) v_stream_end();
 }
 
 CK_KERNEL(limit_copy)(const float *source, const float *second, float *destination, int64_t count, int streaming) {
-    if (second && streaming) copy_floats(source, second, destination, count, 1);
-    else if (second) copy_floats(source, second, destination, count, 0);
-    else if (streaming) copy_floats(source, 0, destination, count, 1);
-    else copy_floats(source, 0, destination, count, 0);
+    if (second && streaming)
+        copy_floats(source, second, destination, count, 1);
+    else if (second)
+        copy_floats(source, second, destination, count, 0);
+    else if (streaming)
+        copy_floats(source, 0, destination, count, 1);
+    else
+        copy_floats(source, 0, destination, count, 0);
 }
 
 /// largest[b]: the largest magnitude among 1024 floats.

@@ -1,9 +1,10 @@
 // norm_backward_body.h: gradients of norm for a range of rows. With h = x or the residual sum and xhat = (h - mean) *
 // rstd, where the mean is the pair mean + mean_low:
 //
-//     c = the mean of a sample of dy * weight,   t_i = fma(dy_i, weight_i, -c),   tau = sum(t) / n,   p = sum(t * xhat)
-//     / n dh = fma(-xhat, p, t - tau) * rstd [+ dsum] weight_sums = fma(dy, xhat, weight_sums),   bias_sums += dy row
-//     by row, in their order
+//     c = the mean of a sample of dy * weight,   t_i = fma(dy_i, weight_i, -c)
+//     tau = sum(t) / n,   p = sum(t * xhat) / n
+//     dh = fma(-xhat, p, t - tau) * rstd [+ dsum]
+//     weight_sums = fma(dy, xhat, weight_sums),   bias_sums += dy       row by row, in their order
 //
 // (sum(xhat) is 0, so t may stand for g in p: under a common offset of dy nothing is lost.) For RMSNorm the means, c
 // and tau are 0. With a branch:

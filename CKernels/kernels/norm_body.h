@@ -44,7 +44,8 @@ V_FN void norm_rows(const ck_norm_args *a, int is_centred, int64_t begin, int64_
     norm_call_set(&call, a, is_centred, reach, kind);
     // Dropout goes the general way alone: its generator takes more time than the others save. (Residual LayerNorm of
     // 512x1024, hot: 3.04 and 1.62 ms with a chunk's bits found once, 8 counters at a time; Zen 3, AVX2, 2026-11-28.)
-    int streaming = reach == CK_STREAMED && !kind.dropout, is_short = a->cols <= SHORT && !is_special(a) && !kind.dropout;
+    int streaming = reach == CK_STREAMED && !kind.dropout,
+        is_short = a->cols <= SHORT && !is_special(a) && !kind.dropout;
     int shares = kind.type == CK_F32 && !kind.residual && !call.fetches && !is_special(a);
     norm_kind kept = {.type = kind.type};
     if (is_exact_sum(kind) && call.kept) {

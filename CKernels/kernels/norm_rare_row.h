@@ -14,7 +14,8 @@ V_FN float scale_of_magnitude(float largest) {
 
 V_FN float choose_scale(const norm_row *row, int64_t n, norm_kind kind) {
     vf largest = v_zero();
-    for (int64_t i = 0; i < n; i += 16) largest = v_magnitude(largest, keep_left(n - i, input_anywhere(row, i, n - i, kind)));
+    for (int64_t i = 0; i < n; i += 16)
+        largest = v_magnitude(largest, keep_left(n - i, input_anywhere(row, i, n - i, kind)));
     return scale_of_magnitude(v_fold_magnitude(largest));
 }
 
@@ -46,7 +47,8 @@ V_FN moments scaled_moments(const norm_row *row, int64_t n, float epsilon, scali
 }
 
 /// The moments of any row, and the scale that they are of.
-V_FN moments careful_moments(const norm_row *row, int64_t n, float epsilon, scaling *s, int is_centred, norm_kind kind) {
+V_FN moments careful_moments(const norm_row *row, int64_t n, float epsilon, scaling *s, int is_centred,
+                             norm_kind kind) {
     moments r;
     *s = (scaling){1, 1.0f};
     float q = careful_variance(&r, row, n, *s, is_centred, kind) + epsilon;

@@ -6,8 +6,7 @@
 /// So that 127 / max|y| stays finite, y is first multiplied by this if it is very small.
 #define TINY_OUTPUT 0x1p-100f
 
-V_SLOW void CK_JOIN(special_row, CK_SUFFIX)(norm_call *call, int64_t row, moments r, scaling s,
-                                                                       norm_kind kind) {
+V_SLOW void CK_JOIN(special_row, CK_SUFFIX)(norm_call *call, int64_t row, moments r, scaling s, norm_kind kind) {
     const ck_norm_args *a = call->args;
     vf largest = v_zero();
     float magnitude = 0.0f, lift = 1.0f, steps = 0.0f;
@@ -43,6 +42,8 @@ V_SLOW void CK_JOIN(special_row, CK_SUFFIX)(norm_call *call, int64_t row, moment
 
 /// A row of output of either sort.
 V_FN void write_row(norm_call *call, int64_t row, moments r, scaling s, fetching f, norm_kind kind) {
-    if (is_special(call->args)) CK_JOIN(special_row, CK_SUFFIX)(call, row, r, s, kind);
-    else normalize_row(call, row, r, s, f, kind);
+    if (is_special(call->args))
+        CK_JOIN(special_row, CK_SUFFIX)(call, row, r, s, kind);
+    else
+        normalize_row(call, row, r, s, f, kind);
 }

@@ -15,8 +15,8 @@ V_FN xhat_rule xhat_rule_of(set_rule rule) {
     return (xhat_rule){v_set(rule.scale), v_set(rule.centre), v_set(rule.low), v_set(bounded(rule.factor))};
 }
 
-V_FN void normalize_columns_by(const ck_normalize_rows_args *a, xhat_rule r, source x, target y, int64_t i, int64_t left,
-                               int streaming) {
+V_FN void normalize_columns_by(const ck_normalize_rows_args *a, xhat_rule r, source x, target y, int64_t i,
+                               int64_t left, int streaming) {
     vf xhat = xhat_by_rule(read_left(x, i, left), r);
     vf weight = a->weight ? load_left(a->weight + i, left) : v_set(1.0f);
     vf bias = a->bias ? load_left(a->bias + i, left) : v_zero();
@@ -35,7 +35,9 @@ V_FN void normalize_rows_by(ck_type type, const ck_normalize_rows_args *a, int64
 }
 
 CK_KERNEL(normalize_rows)(const ck_normalize_rows_args *a, int64_t begin, int64_t end, int streaming) {
-    if (streaming) BY_TYPE(a->type, normalize_rows_by, a, begin, end, 1);
-    else BY_TYPE(a->type, normalize_rows_by, a, begin, end, 0);
+    if (streaming)
+        BY_TYPE(a->type, normalize_rows_by, a, begin, end, 1);
+    else
+        BY_TYPE(a->type, normalize_rows_by, a, begin, end, 0);
     if (streaming) v_stream_end();
 }

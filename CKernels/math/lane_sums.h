@@ -13,9 +13,7 @@ typedef struct lanes {
     vf v[4];
 } lanes;
 
-V_FN lanes lanes_zero(void) {
-    return (lanes){{v_zero(), v_zero(), v_zero(), v_zero()}};
-}
+V_FN lanes lanes_zero(void) { return (lanes){{v_zero(), v_zero(), v_zero(), v_zero()}}; }
 
 V_FN void lanes_add(lanes *sum, const lanes *part) {
     for (int k = 0; k < 4; k++) sum->v[k] = v_add(sum->v[k], part->v[k]);
@@ -34,8 +32,10 @@ V_FN void row_lanes_add(row_lanes *sum, const lanes *chunk, int64_t column) {
         lanes_add(&sum->second, chunk);
         return;
     }
-    if (column == SPAN) sum->third = sum->second;
-    else if (column > SPAN) lanes_add(&sum->third, &sum->second);
+    if (column == SPAN)
+        sum->third = sum->second;
+    else if (column > SPAN)
+        lanes_add(&sum->third, &sum->second);
     sum->second = *chunk;
 }
 
@@ -56,8 +56,10 @@ V_FN float lanes_fold(const lanes *a) { return v_fold_add(lanes_fold_to_vector(a
 V_FN vf load_left(const float *p, int64_t left) { return left >= 16 ? v_load(p) : v_load_n(p, left); }
 V_FN vf keep_left(int64_t left, vf a) { return left >= 16 ? a : v_keep_n(left, a); }
 V_FN void store_left(float *p, int64_t left, vf a) {
-    if (left >= 16) v_store(p, a);
-    else v_store_n(p, left, a);
+    if (left >= 16)
+        v_store(p, a);
+    else
+        v_store_n(p, left, a);
 }
 
 V_FN int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }

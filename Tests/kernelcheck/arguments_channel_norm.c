@@ -9,7 +9,8 @@
 
 enum { SAMPLES = 2, CHANNELS_OF_CALL = 4, POSITIONS = 3, ELEMENTS = SAMPLES * CHANNELS_OF_CALL * POSITIONS };
 
-static const ck_channel_shape right_shape = {SAMPLES, CHANNELS_OF_CALL, POSITIONS, CK_CHANNELS_FIRST, CK_F32, CHANNELS_OF_CALL, 1, NULL};
+static const ck_channel_shape right_shape = {SAMPLES, CHANNELS_OF_CALL, POSITIONS, CK_CHANNELS_FIRST,
+                                             CK_F32,  CHANNELS_OF_CALL, 1,         NULL};
 static const ck_moments some_moments[CHANNELS_OF_CALL] = {{3, 0, 1}, {1, 1, 0}, {2, -1, 2}, {9, 0, 3}};
 
 static ck_channel_norm_args right_args(const board *b) {
@@ -30,7 +31,8 @@ static ck_channel_norm_args right_args(const board *b) {
 #define CHANGED(verdict, ...) CHANGED_CALL(ck_channel_norm_args, right_args(b), verdict, __VA_ARGS__)
 #define REFUSES(status, ...) CHANGED(board_refuses(c, b, enter_channel_norm, &a, run, status), __VA_ARGS__)
 #define ACCEPTS(...) CHANGED(board_accepts(c, b, enter_channel_norm, &a, run), __VA_ARGS__)
-#define INVERSE_REFUSES(status, ...) CHANGED(board_refuses(c, b, enter_channel_norm_inverse, &a, run, status), __VA_ARGS__)
+#define INVERSE_REFUSES(status, ...) \
+    CHANGED(board_refuses(c, b, enter_channel_norm_inverse, &a, run, status), __VA_ARGS__)
 #define INVERSE_ACCEPTS(...) CHANGED(board_accepts(c, b, enter_channel_norm_inverse, &a, run), __VA_ARGS__)
 
 static void check_shapes(check *c, board *b) {
@@ -141,7 +143,8 @@ static ck_channel_norm_backward_args right_backward_args(const board *b) {
 }
 
 #define BACKWARD(verdict, ...) CHANGED_CALL(ck_channel_norm_backward_args, right_backward_args(b), verdict, __VA_ARGS__)
-#define BACKWARD_REFUSES(status, ...) BACKWARD(board_refuses(c, b, enter_channel_norm_backward, &a, run, status), __VA_ARGS__)
+#define BACKWARD_REFUSES(status, ...) \
+    BACKWARD(board_refuses(c, b, enter_channel_norm_backward, &a, run, status), __VA_ARGS__)
 #define BACKWARD_ACCEPTS(...) BACKWARD(board_accepts(c, b, enter_channel_norm_backward, &a, run), __VA_ARGS__)
 
 #define INVERSE_BACKWARD_REFUSES(status, ...) \
@@ -204,18 +207,22 @@ static void check_backward(check *c, board *b) {
 
 static void check_merge(check *c) {
     ck_moments result = {7, 7, 7}, before = result;
-    static const ck_moments negative[] = {{1, 0, 0}, {-1, 0, 0}}, wrong[] = {{1, 0, -1}}, many[] = {{INT64_MAX, 0, 0}, {1, 0, 0}};
+    static const ck_moments negative[] = {{1, 0, 0}, {-1, 0, 0}}, wrong[] = {{1, 0, -1}},
+                            many[] = {{INT64_MAX, 0, 0}, {1, 0, 0}};
     check_begin(c);
     check_describe(c, "ck_moments_merge");
     check_that(c, ck_moments_merge(some_moments, 4, NULL) == CK_NULL_POINTER, "no result was accepted");
     check_that(c, ck_moments_merge(NULL, 1, &result) == CK_NULL_POINTER, "no parts were accepted");
-    check_that(c, ck_moments_merge(some_moments, -1, &result) == CK_BAD_SHAPE, "a negative number of parts was accepted");
+    check_that(c, ck_moments_merge(some_moments, -1, &result) == CK_BAD_SHAPE,
+               "a negative number of parts was accepted");
     check_that(c, ck_moments_merge(negative, 2, &result) == CK_BAD_MOMENTS, "a negative count was accepted");
     check_that(c, ck_moments_merge(wrong, 1, &result) == CK_BAD_MOMENTS, "a negative m2 was accepted");
     check_that(c, ck_moments_merge(many, 2, &result) == CK_SIZE_OVERFLOW, "an overflow of counts was accepted");
-    check_that(c, ck_moments_merge(MISALIGNED(some_moments), 1, &result) == CK_MISALIGNED_POINTER, "misaligned parts were accepted");
+    check_that(c, ck_moments_merge(MISALIGNED(some_moments), 1, &result) == CK_MISALIGNED_POINTER,
+               "misaligned parts were accepted");
     check_moments(c, &result, &before, 1);
-    check_that(c, ck_moments_merge(NULL, 0, &result) == CK_OK && result.count == 0, "nothing was not merged into nothing");
+    check_that(c, ck_moments_merge(NULL, 0, &result) == CK_OK && result.count == 0,
+               "nothing was not merged into nothing");
     check_that(c, ck_moments_merge(some_moments, 4, &result) == CK_OK && result.count == 15, "counts did not add up");
 }
 

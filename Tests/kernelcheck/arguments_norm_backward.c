@@ -164,8 +164,7 @@ static void check_workspace_query(check *c) {
     check_that(c, ck_norm_backward_workspace(INT64_MAX, INT64_MAX, 0) == 0, "memory for a size that is refused");
     check_that(c, ck_norm_backward_workspace(INT64_MAX / 2, 1, 0) == 0, "memory for a size that is refused");
     for (int64_t rows = 1; rows < 5000; rows = rows * 2 + 1)
-        check_that(c, ck_norm_backward_workspace(rows, COLS, 0) % 64 == 0,
-                   "a size that aligned_alloc does not take");
+        check_that(c, ck_norm_backward_workspace(rows, COLS, 0) % 64 == 0, "a size that aligned_alloc does not take");
 }
 
 void check_norm_backward_arguments(check *c, board *b) {

@@ -7,8 +7,8 @@ enum { ROWS = 6, COLS = 7, GAP = 2 };
 
 static const norm_set inputs = NORM_SET(NORM_X) | NORM_SET(NORM_BRANCH) | NORM_SET(NORM_BRANCH_BIAS) |
                                NORM_SET(NORM_BRANCH_SCALE) | NORM_SET(NORM_WEIGHT) | NORM_SET(NORM_BIAS) |
-                               NORM_SET(NORM_DY) | NORM_SET(NORM_DSUM) | NORM_SET(NORM_MEAN) |
-                               NORM_SET(NORM_MEAN_LOW) | NORM_SET(NORM_RSTD);
+                               NORM_SET(NORM_DY) | NORM_SET(NORM_DSUM) | NORM_SET(NORM_MEAN) | NORM_SET(NORM_MEAN_LOW) |
+                               NORM_SET(NORM_RSTD);
 
 norm_problem norm_on_board(const board *b, ck_type type, int64_t rows, int64_t cols, matrix *m) {
     norm_problem p = {
@@ -51,8 +51,10 @@ static void check_moved(check *c, board *b, norm_problem *p, norm_pass pass, con
     check_describe(c, "%s of %s, %s %d bytes after the start of %s", pass == NORM_FORWARD ? "norm" : "norm backward",
                    type_name(p->kind.type), norm_array_names[output], (int)bytes, norm_array_names[other]);
     ck_run run = {c->isa, 1};
-    if (status == CK_OK) board_accepts(c, b, entry, args, run);
-    else board_refuses(c, b, entry, args, run, status);
+    if (status == CK_OK)
+        board_accepts(c, b, entry, args, run);
+    else
+        board_refuses(c, b, entry, args, run, status);
 }
 
 static void check_pair(check *c, board *b, norm_problem *p, norm_pass pass, const matrix *m, norm_array output,

@@ -14,10 +14,10 @@ static ck_norm_args right_args(const board *b, ck_residual *r) {
     return norm_forward_args(&p, m, r);
 }
 
-#define CHANGED(verdict, ...)                                                        \
-    do {                                                                             \
-        ck_residual r;                                                               \
-        CHANGED_CALL(ck_norm_args, right_args(b, &r), verdict, __VA_ARGS__);         \
+#define CHANGED(verdict, ...)                                                \
+    do {                                                                     \
+        ck_residual r;                                                       \
+        CHANGED_CALL(ck_norm_args, right_args(b, &r), verdict, __VA_ARGS__); \
     } while (0)
 #define REFUSES(status, ...) CHANGED(board_refuses(c, b, enter_layer_norm, &a, run, status), __VA_ARGS__)
 #define ACCEPTS(...) CHANGED(board_accepts(c, b, enter_layer_norm, &a, run), __VA_ARGS__)

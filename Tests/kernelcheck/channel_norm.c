@@ -35,9 +35,11 @@ static void compare_forward(check *c, const channel_problem *p, const channel_me
     const ck_channel_shape *s = &p->shape;
     int64_t elements = s->samples * s->channels * s->positions, sets = s->regions * s->groups;
     int in_place = random_below(&c->random, 3) == 0;
-    matrix x = place(c, &m->x, s->type, elements, p->x), weight = place_if(c, p->weight_given != NULL, &m->weight, s->channels, p->weight);
+    matrix x = place(c, &m->x, s->type, elements, p->x),
+           weight = place_if(c, p->weight_given != NULL, &m->weight, s->channels, p->weight);
     matrix bias = place_if(c, p->bias_given != NULL, &m->bias, s->channels, p->bias);
-    matrix y = in_place ? x : matrix_place(&m->out, s->type, 1, elements, elements, (int)random_below(&c->random, PLACES));
+    matrix y =
+        in_place ? x : matrix_place(&m->out, s->type, 1, elements, elements, (int)random_below(&c->random, PLACES));
     size_t size = ck_channel_norm_workspace(s);
     matrix workspace = place_workspace(c, &m->workspace, size);
     ck_channel_norm_args args = channel_forward_args(p);
@@ -68,8 +70,10 @@ static void compare_backward(check *c, const channel_problem *p, const channel_m
     matrix dweight = place_if(c, random_below(&c->random, 4) > 0, &m->dweight, s->channels, p->before);
     matrix dbias = place_if(c, random_below(&c->random, 4) > 0, &m->dbias, s->channels, p->before);
     matrix dx = {0};
-    if (in_place) dx = dy;
-    else if (wants_dx) dx = matrix_place(&m->out, s->type, 1, elements, elements, (int)random_below(&c->random, PLACES));
+    if (in_place)
+        dx = dy;
+    else if (wants_dx)
+        dx = matrix_place(&m->out, s->type, 1, elements, elements, (int)random_below(&c->random, PLACES));
     size_t size = ck_channel_norm_backward_workspace(s);
     matrix workspace = place_workspace(c, &m->workspace, size);
     ck_channel_norm_backward_args args = channel_backward_args(p);
@@ -132,9 +136,11 @@ static ck_channel_shape draw_sets(check *c, channel_problem *p, ck_channel_shape
     return s;
 }
 
-static void compare_cut(check *c, channel_problem *p, const channel_memory *m, int64_t samples, int64_t channels, int64_t positions) {
+static void compare_cut(check *c, channel_problem *p, const channel_memory *m, int64_t samples, int64_t channels,
+                        int64_t positions) {
     for (int layout = CK_CHANNELS_FIRST; layout <= CK_CHANNELS_LAST; layout++) {
-        ck_channel_shape s = {samples, channels, positions, (ck_layout)layout, (ck_type)random_below(&c->random, 3), 1, 1, NULL};
+        ck_channel_shape s = {samples, channels, positions, (ck_layout)layout, (ck_type)random_below(&c->random, 3),
+                              1,       1,        NULL};
         if (samples * channels * positions <= CHANNEL_ELEMENTS && samples * channels <= CHANNEL_SETS)
             compare(c, p, m, draw_sets(c, p, s));
     }
@@ -147,15 +153,18 @@ void check_channel_norm(check *c) {
     channel_problem p = channel_problem_make();
     int64_t tensor = matrix_needs(CK_F32, 1, CHANNEL_ELEMENTS), vector = matrix_needs(CK_F32, 1, CHANNELS);
     channel_memory m = {
-        guarded_make(tensor), guarded_make(tensor), guarded_make(tensor),  guarded_make(vector),
-        guarded_make(vector), guarded_make(vector), guarded_make(vector), guarded_make(64 * CHANNEL_ELEMENTS * (int64_t)sizeof(float)),
+        guarded_make(tensor), guarded_make(tensor),
+        guarded_make(tensor), guarded_make(vector),
+        guarded_make(vector), guarded_make(vector),
+        guarded_make(vector), guarded_make(64 * CHANNEL_ELEMENTS * (int64_t)sizeof(float)),
     };
     for (int i = 0; i < 17; i++)
         for (int j = 0; j < 15; j++)
             for (int k = 0; k < (c->quick ? 1 : 3); k++)
                 if (!c->quick || channels[i] * positions[j] <= 3000)
                     compare_cut(c, &p, &m, random_choice(&c->random, samples, 9), channels[i], positions[j]);
-    for (int64_t rows = 1; rows <= 300; rows += c->quick ? 37 : 3)  // around tiles of 8, samples of 16 and parts of 128 rows
+    for (int64_t rows = 1; rows <= 300;
+         rows += c->quick ? 37 : 3)  // around tiles of 8, samples of 16 and parts of 128 rows
         compare_cut(c, &p, &m, rows, 1 + random_below(&c->random, 40), 1);
     compare_cut(c, &p, &m, 4100, 19, 1);
     guarded *all[] = {&m.x, &m.dy, &m.out, &m.weight, &m.bias, &m.dweight, &m.dbias, &m.workspace};

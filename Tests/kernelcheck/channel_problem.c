@@ -21,8 +21,13 @@ static void *memory(size_t bytes) {
 channel_problem channel_problem_make(void) {
     channel_problem p = {0};
     void **tensors[] = {&p.x, &p.dy, &p.y, &p.inverse, &p.gradients[0].dx, &p.gradients[1].dx};
-    float **vectors[] = {&p.weight, &p.bias, &p.before, &p.gradients[0].dweight, &p.gradients[0].dbias,
-                         &p.gradients[1].dweight, &p.gradients[1].dbias};
+    float **vectors[] = {&p.weight,
+                         &p.bias,
+                         &p.before,
+                         &p.gradients[0].dweight,
+                         &p.gradients[0].dbias,
+                         &p.gradients[1].dweight,
+                         &p.gradients[1].dbias};
     for (int i = 0; i < 6; i++) *tensors[i] = memory(CHANNEL_ELEMENTS * sizeof(float));
     for (int i = 0; i < 7; i++) *vectors[i] = memory(CHANNELS * sizeof(float));
     p.moments = memory(CHANNEL_SETS * sizeof(ck_moments));
@@ -41,8 +46,10 @@ void channel_problem_free(channel_problem *p) {
 }
 
 static void put(ck_type type, void *array, int64_t i, float value) {
-    if (type == CK_F32) ((float *)array)[i] = value;
-    else ((uint16_t *)array)[i] = (uint16_t)type_round(type, value);
+    if (type == CK_F32)
+        ((float *)array)[i] = value;
+    else
+        ((uint16_t *)array)[i] = (uint16_t)type_round(type, value);
 }
 
 /// One pattern over the elements of a channel.
@@ -79,7 +86,8 @@ void channel_problem_draw(check *c, channel_problem *p) {
 }
 
 ck_channel_norm_args channel_forward_args(const channel_problem *p) {
-    return (ck_channel_norm_args){.shape = p->shape, .weight = p->weight_given, .bias = p->bias_given, .epsilon = p->epsilon};
+    return (ck_channel_norm_args){
+        .shape = p->shape, .weight = p->weight_given, .bias = p->bias_given, .epsilon = p->epsilon};
 }
 
 ck_channel_norm_backward_args channel_backward_args(const channel_problem *p) {
@@ -134,8 +142,8 @@ void check_moments(check *c, const ck_moments *found, const ck_moments *expected
     for (int64_t i = 0; i < count; i++) {
         ck_moments a = found[i], b = expected[i];
         if (a.count == b.count && is_same(a.mean, b.mean) && is_same(a.m2, b.m2)) continue;
-        check_fail(c, "moments[%" PRId64 "] are %" PRId64 ", %.17g, %.17g, not %" PRId64 ", %.17g, %.17g", i, a.count, a.mean,
-                   a.m2, b.count, b.mean, b.m2);
+        check_fail(c, "moments[%" PRId64 "] are %" PRId64 ", %.17g, %.17g, not %" PRId64 ", %.17g, %.17g", i, a.count,
+                   a.mean, a.m2, b.count, b.mean, b.m2);
         return;
     }
 }

@@ -12,9 +12,9 @@
 
 typedef struct check {
     const char *family;
-    ck_isa isa;      // what the family must run, by ck_run.isa
-    int quick;       // smaller sizes, for emulators
-    int exhaustive;  // every float, where a function of one number is checked
+    ck_isa isa;           // what the family must run, by ck_run.isa
+    int quick;            // smaller sizes, for emulators
+    int exhaustive;       // every float, where a function of one number is checked
     int ends_at_failure;  // whether the first failure ends the process of the family
     uint64_t seed;
     random_source random;

@@ -60,7 +60,7 @@ static contract_moments row_moments(const float *x, int64_t n, float epsilon, in
     double wide = (double)r.variance + (double)epsilon * r.scale * r.scale;
     if (wide != 0) {
         double root = isinf(wide) ? (double)NAN : 1 / sqrt(wide);  // an infinity makes the row NaN
-        r.rstd = (float)(root > FLT_MAX ? FLT_MAX : root);  // a row without spread is 0 * rstd, which must be 0
+        r.rstd = (float)(root > FLT_MAX ? FLT_MAX : root);         // a row without spread is 0 * rstd, which must be 0
         r.saved_rstd = (float)(r.scale * root);
     }
     return r;

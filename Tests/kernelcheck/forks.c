@@ -33,9 +33,19 @@ static ck_status run_blas(check *c, const norm_problem *p, void *y) {
     enum { N = 16 };
     const void *x = p->array[NORM_X];
     ck_strides strides = {N * N, N * N, N};
-    ck_matmul_args args = {
-        .batch = 1, .heads = 1, .b_heads = 1, .rows = N, .columns = N, .depth = N, .scale = 1, .a = x,
-        .a_strides = strides, .b = x, .b_strides = strides, .c = y, .c_strides = strides};
+    ck_matmul_args args = {.batch = 1,
+                           .heads = 1,
+                           .b_heads = 1,
+                           .rows = N,
+                           .columns = N,
+                           .depth = N,
+                           .scale = 1,
+                           .a = x,
+                           .a_strides = strides,
+                           .b = x,
+                           .b_strides = strides,
+                           .c = y,
+                           .c_strides = strides};
     return ck_matmul_blas(&args, (ck_run){c->isa, 1});
 }
 

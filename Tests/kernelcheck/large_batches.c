@@ -153,11 +153,22 @@ static void compare_channels(check *c, const batch *b) {
             void *out = threads == 0 ? b->result : result.base;
             shape.positions = threads == 0 ? DIFFERENT : b->rows;
             const void *from = threads == 0 ? b->x : x.base, *from_dy = threads == 0 ? b->dy : dy.base;
-            ck_channel_norm_args forward = {.shape = shape, .x = from, .given = given, .epsilon = 1e-5f, .y = out,
-                                            .workspace = workspace.first, .workspace_size = size};
-            ck_channel_norm_backward_args gradient = {
-                .shape = shape, .dy = from_dy, .x = from, .moments = given, .are_given = 1, .epsilon = 1e-5f, .dx = out,
-                .workspace = workspace.first, .workspace_size = backward_size};
+            ck_channel_norm_args forward = {.shape = shape,
+                                            .x = from,
+                                            .given = given,
+                                            .epsilon = 1e-5f,
+                                            .y = out,
+                                            .workspace = workspace.first,
+                                            .workspace_size = size};
+            ck_channel_norm_backward_args gradient = {.shape = shape,
+                                                      .dy = from_dy,
+                                                      .x = from,
+                                                      .moments = given,
+                                                      .are_given = 1,
+                                                      .epsilon = 1e-5f,
+                                                      .dx = out,
+                                                      .workspace = workspace.first,
+                                                      .workspace_size = backward_size};
             describe(c, b, backward ? "channels, backward" : "channels", run);
             int is_made = backward ? check_call(c, enter_channel_norm_backward, &gradient, run, CK_OK)
                                    : check_call(c, enter_channel_norm, &forward, run, CK_OK);

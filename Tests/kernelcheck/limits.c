@@ -70,7 +70,8 @@ static void compare_reads(check *c) {
         matrix found = matrix_place(&largest_memory, CK_F32, 1, (count + 1023) / 1024, (count + 1023) / 1024, place);
         matrix_fill(source, numbers);
         copy_args args = {.source = source.base, .destination = found.base, .count = count};
-        if (!check_call(c, enter_read, &args, (ck_run){c->isa, 1 + (int32_t)random_below(&c->random, 3)}, CK_OK)) return;
+        if (!check_call(c, enter_read, &args, (ck_run){c->isa, 1 + (int32_t)random_below(&c->random, 3)}, CK_OK))
+            return;
         matrix_expect(c, "largest", found, largest);
         matrix_expect(c, "source", source, numbers);
     }

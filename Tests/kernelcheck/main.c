@@ -60,8 +60,9 @@ typedef struct options {
 } options;
 
 static int usage(void) {
-    fprintf(stderr, "usage: kernelcheck [--seed N] [--isa NAME] [--family NAME] [--half 1|2] [--quick | --exhaustive] "
-                    "[--first] [--list]\n");
+    fprintf(stderr,
+            "usage: kernelcheck [--seed N] [--isa NAME] [--family NAME] [--half 1|2] [--quick | --exhaustive] "
+            "[--first] [--list]\n");
     return 2;
 }
 

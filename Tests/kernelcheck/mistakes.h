@@ -32,11 +32,12 @@
 /// In an entry point (wrong_entry.c).
 ///
 ///     kept_overlap     an output that meets an input is not refused
-#define CHECK_MISTAKES(MISTAKE)                                                                                      \
-    MISTAKE(rounding)                                                                                                \
-    MISTAKE(ties) MISTAKE(one_lane) MISTAKE(missing_tail) MISTAKE(long_store) MISTAKE(long_load)                     \
-        MISTAKE(unswapped_pairs) MISTAKE(nothing) MISTAKE(dropped_row) MISTAKE(wrong_epsilon) MISTAKE(unmasked_leak) \
-            MISTAKE(by_thread) MISTAKE(deep_stack) MISTAKE(kept_overlap)
+#define CHECK_MISTAKES(MISTAKE)                                                                                \
+    MISTAKE(rounding)                                                                                          \
+    MISTAKE(ties)                                                                                              \
+    MISTAKE(one_lane) MISTAKE(missing_tail) MISTAKE(long_store) MISTAKE(long_load) MISTAKE(unswapped_pairs)    \
+        MISTAKE(nothing) MISTAKE(dropped_row) MISTAKE(wrong_epsilon) MISTAKE(unmasked_leak) MISTAKE(by_thread) \
+            MISTAKE(deep_stack) MISTAKE(kept_overlap)
 
 typedef enum check_mistake {
     MISTAKE_none,

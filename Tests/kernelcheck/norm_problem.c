@@ -25,9 +25,28 @@ const norm_kind norm_kinds[NORM_KINDS] = {
 };
 
 const char *const norm_array_names[NORM_ARRAYS] = {
-    "x",      "branch", "dy",      "dsum",        "y",            "sum",     "dx",    "dbranch",
-    "quantized", "weight", "bias", "branch_bias", "branch_scale", "dweight", "dbias", "dbranch_bias",
-    "dbranch_scale", "mean", "mean_low", "rstd", "quantized_scale", "workspace",
+    "x",
+    "branch",
+    "dy",
+    "dsum",
+    "y",
+    "sum",
+    "dx",
+    "dbranch",
+    "quantized",
+    "weight",
+    "bias",
+    "branch_bias",
+    "branch_scale",
+    "dweight",
+    "dbias",
+    "dbranch_bias",
+    "dbranch_scale",
+    "mean",
+    "mean_low",
+    "rstd",
+    "quantized_scale",
+    "workspace",
 };
 
 /// Arrays that only a residual sum has.
@@ -158,13 +177,13 @@ norm_problem norm_part(const norm_problem *p, int64_t row, int64_t rows) {
 }
 
 norm_set norm_reads(const norm_problem *p, norm_pass pass) {
-    static const norm_set gradients = NORM_SET(NORM_DY) | NORM_SET(NORM_DSUM) | NORM_SET(NORM_MEAN) |
-                                      NORM_SET(NORM_MEAN_LOW) | NORM_SET(NORM_RSTD);
+    static const norm_set gradients =
+        NORM_SET(NORM_DY) | NORM_SET(NORM_DSUM) | NORM_SET(NORM_MEAN) | NORM_SET(NORM_MEAN_LOW) | NORM_SET(NORM_RSTD);
     return p->given & ~(pass == NORM_FORWARD ? gradients : NORM_SET(NORM_BIAS));
 }
 
-const norm_set norm_sums = NORM_SET(NORM_DWEIGHT) | NORM_SET(NORM_DBIAS) | NORM_SET(NORM_DBRANCH_BIAS) |
-                           NORM_SET(NORM_DBRANCH_SCALE);
+const norm_set norm_sums =
+    NORM_SET(NORM_DWEIGHT) | NORM_SET(NORM_DBIAS) | NORM_SET(NORM_DBRANCH_BIAS) | NORM_SET(NORM_DBRANCH_SCALE);
 
 norm_set norm_writes(const norm_problem *p, norm_pass pass) {
     static const norm_set forward = NORM_SET(NORM_Y) | NORM_SET(NORM_SUM) | NORM_SET(NORM_QUANTIZED) |

@@ -55,7 +55,7 @@ typedef struct norm_problem {
     ck_type parameter_type;
     int64_t rows, cols;
     float epsilon, weight_offset;
-    ck_residual residual;      // its numbers; no pointers
+    ck_residual residual;  // its numbers; no pointers
     int accumulate;
     norm_set given;            // the inputs that there are
     void *array[NORM_ARRAYS];  // packed; NULL for those of a residual sum if the problem is made without

@@ -44,8 +44,10 @@ norm_layout norm_layout_draw(check *c, const norm_problem *p, norm_pass pass) {
     }
     static const int64_t lines[] = {0, FLUSH_START, FLUSH_END};
     l.place[NORM_WORKSPACE] = (int)random_choice(r, lines, 3);
-    if (is_forward) draw_in_place(r, &l, p->given, NORM_Y, NORM_SUM, NORM_X, NORM_BRANCH);
-    else draw_in_place(r, &l, p->given, NORM_DX, NORM_DBRANCH, NORM_DY, NORM_DSUM);
+    if (is_forward)
+        draw_in_place(r, &l, p->given, NORM_Y, NORM_SUM, NORM_X, NORM_BRANCH);
+    else
+        draw_in_place(r, &l, p->given, NORM_DX, NORM_DBRANCH, NORM_DY, NORM_DSUM);
     l.run = (ck_run){c->isa, (int32_t)random_choice(r, threads, 6)};
     return l;
 }

@@ -19,10 +19,10 @@ void norm_memory_free(norm_memory *m);
 
 /// How one call is made.
 typedef struct norm_layout {
-    norm_set wanted;               // of the outputs
-    norm_array at[NORM_ARRAYS];    // in whose place an array lies: its own, or that of an input that it may replace
-    int place[NORM_ARRAYS];        // as in guarded.h
-    int64_t gap[NORM_ARRAYS];      // elements between rows
+    norm_set wanted;             // of the outputs
+    norm_array at[NORM_ARRAYS];  // in whose place an array lies: its own, or that of an input that it may replace
+    int place[NORM_ARRAYS];      // as in guarded.h
+    int64_t gap[NORM_ARRAYS];    // elements between rows
     ck_run run;
 } norm_layout;
 

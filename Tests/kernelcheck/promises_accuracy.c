@@ -74,9 +74,12 @@ typedef struct hard_row {
 
 static void check_hard_rows(check *c, norm_problem *p) {
     static const hard_row rows[] = {
-        {"normal rows", normal, 1, 1e-5f},         {"rows of 1e20", scaled_20, 0, 1e-5f},
-        {"rows of 1e30", scaled_30, 0, 1e-5f},     {"rows of 1e-30", scaled_minus_30, 0, 0},
-        {"rows around 1e6", around_a_million, 0, 1e-5f}, {"40000 and a little", steps_above_40000, 1, 1e-5f},
+        {"normal rows", normal, 1, 1e-5f},
+        {"rows of 1e20", scaled_20, 0, 1e-5f},
+        {"rows of 1e30", scaled_30, 0, 1e-5f},
+        {"rows of 1e-30", scaled_minus_30, 0, 0},
+        {"rows around 1e6", around_a_million, 0, 1e-5f},
+        {"40000 and a little", steps_above_40000, 1, 1e-5f},
         {"small rows, epsilon 1e-8", near_1e_4, 1, 1e-8f},
     };
     static const int64_t cols[] = {4, 31, 64, 127, 1000, PROMISE_COLS};

@@ -29,8 +29,10 @@ static void draw(check *c, rows_memory *m, ck_type type, int64_t rows, int64_t c
     for (int64_t k = 0; k < rows; k++) {
         pattern_fill((pattern)random_below(&c->random, PATTERNS), row, cols, &c->random);
         for (int64_t i = 0; i < cols; i++) {
-            if (type == CK_F32) ((float *)m->packed_x)[k * cols + i] = row[i];
-            else ((uint16_t *)m->packed_x)[k * cols + i] = (uint16_t)type_round(type, row[i]);
+            if (type == CK_F32)
+                ((float *)m->packed_x)[k * cols + i] = row[i];
+            else
+                ((uint16_t *)m->packed_x)[k * cols + i] = (uint16_t)type_round(type, row[i]);
         }
     }
     pattern_fill(PATTERN_NORMAL, m->weights, cols, &c->random);
@@ -45,17 +47,28 @@ static void compare(check *c, rows_memory *m, ck_type type, int64_t rows, int64_
     draw(c, m, type, rows, cols);
     ck_row_moments_args find = {rows, cols, type, m->packed_x, cols, m->moments};
     ck_normalize_rows_args normal = {
-        .rows = rows, .cols = cols, .type = type, .x = m->packed_x, .x_stride = cols, .moments = m->moments,
-        .weight = random_below(&c->random, 2) ? m->weights : NULL, .bias = random_below(&c->random, 2) ? m->biases : NULL,
-        .epsilon = epsilons[random_below(&c->random, 4)], .y = m->packed_y, .y_stride = cols,
+        .rows = rows,
+        .cols = cols,
+        .type = type,
+        .x = m->packed_x,
+        .x_stride = cols,
+        .moments = m->moments,
+        .weight = random_below(&c->random, 2) ? m->weights : NULL,
+        .bias = random_below(&c->random, 2) ? m->biases : NULL,
+        .epsilon = epsilons[random_below(&c->random, 4)],
+        .y = m->packed_y,
+        .y_stride = cols,
     };
     contract_row_moments(&find);
     contract_normalize_rows(&normal);
 
     ck_run run = {c->isa, (int32_t)random_choice(&c->random, threads, 5)};
     int in_place = random_below(&c->random, 3) == 0;
-    matrix x = matrix_place(&m->x, type, rows, cols, cols + random_choice(&c->random, gaps, 5), (int)random_below(&c->random, PLACES));
-    matrix y = in_place ? x : matrix_place(&m->y, type, rows, cols, cols + random_choice(&c->random, gaps, 5), (int)random_below(&c->random, PLACES));
+    matrix x = matrix_place(&m->x, type, rows, cols, cols + random_choice(&c->random, gaps, 5),
+                            (int)random_below(&c->random, PLACES));
+    matrix y = in_place ? x
+                        : matrix_place(&m->y, type, rows, cols, cols + random_choice(&c->random, gaps, 5),
+                                       (int)random_below(&c->random, PLACES));
     matrix weight = {0}, bias = {0};
     if (normal.weight) weight = matrix_place(&m->weight, CK_F32, 1, cols, cols, (int)random_below(&c->random, PLACES));
     if (normal.bias) bias = matrix_place(&m->bias, CK_F32, 1, cols, cols, (int)random_below(&c->random, PLACES));
@@ -87,7 +100,8 @@ static void check_merging(check *c) {
         ck_moments total = {0};
         for (int64_t i = 0; i < count; i++) {
             double spread = (double)random_uniform(&c->random);
-            parts[i] = (ck_moments){random_below(&c->random, 4), (double)random_normal(&c->random) * 1e6, spread * spread};
+            parts[i] =
+                (ck_moments){random_below(&c->random, 4), (double)random_normal(&c->random) * 1e6, spread * spread};
             total = contract_merged(total, parts[i]);
         }
         check_that(c, ck_moments_merge(parts, count, &result) == CK_OK, "parts were refused");
@@ -106,12 +120,15 @@ static ck_normalize_rows_args right_normal(const board *b) {
     return (ck_normalize_rows_args){3, 5, CK_F32, f, 7, three, f + PLACE, f + 2 * PLACE, 1e-5f, f + 3 * PLACE, 7};
 }
 
-#define FIND_REFUSES(status, ...) \
-    CHANGED_CALL(ck_row_moments_args, right_find(b), board_refuses(c, b, enter_row_moments, &a, run, status), __VA_ARGS__)
-#define NORMAL_REFUSES(status, ...) \
-    CHANGED_CALL(ck_normalize_rows_args, right_normal(b), board_refuses(c, b, enter_normalize_rows, &a, run, status), __VA_ARGS__)
-#define NORMAL_ACCEPTS(...) \
-    CHANGED_CALL(ck_normalize_rows_args, right_normal(b), board_accepts(c, b, enter_normalize_rows, &a, run), __VA_ARGS__)
+#define FIND_REFUSES(status, ...)                                                                             \
+    CHANGED_CALL(ck_row_moments_args, right_find(b), board_refuses(c, b, enter_row_moments, &a, run, status), \
+                 __VA_ARGS__)
+#define NORMAL_REFUSES(status, ...)                                                                                   \
+    CHANGED_CALL(ck_normalize_rows_args, right_normal(b), board_refuses(c, b, enter_normalize_rows, &a, run, status), \
+                 __VA_ARGS__)
+#define NORMAL_ACCEPTS(...)                                                                                   \
+    CHANGED_CALL(ck_normalize_rows_args, right_normal(b), board_accepts(c, b, enter_normalize_rows, &a, run), \
+                 __VA_ARGS__)
 
 static void check_refusals(check *c, board *b) {
     FIND_REFUSES(CK_BAD_SHAPE, a.rows = -1);
@@ -145,7 +162,8 @@ static void check_refusals(check *c, board *b) {
 }
 
 void check_row_moments(check *c) {
-    static const int64_t widths[] = {1, 2, 7, 15, 16, 17, 31, 33, 63, 64, 65, 100, 127, 129, 300, 1023, 1024, 1025, 2049, 4097, 16385, MAX_COLS};
+    static const int64_t widths[] = {1,   2,   7,   15,  16,   17,   31,   33,   63,   64,    65,
+                                     100, 127, 129, 300, 1023, 1024, 1025, 2049, 4097, 16385, MAX_COLS};
     rows_memory m = {
         .x = guarded_make(matrix_needs(CK_F32, 1, MAX_ELEMENTS + 40 * MAX_ROWS)),
         .y = guarded_make(matrix_needs(CK_F32, 1, MAX_ELEMENTS + 40 * MAX_ROWS)),

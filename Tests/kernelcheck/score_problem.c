@@ -159,8 +159,8 @@ void score_problem_draw(check *c, score_problem *p, const int64_t shape[4], int 
         float *y = p->y + row * n;
         p->log_sum_exp[row] = contract_score_softmax(&r, y);
         type_store(p->type, (char *)p->stored_y + row * n * type_size(p->type), y, n);
-        contract_score_sums sums = contract_score_backward(&r, p->dy + row * n, y, p->log_sum_exp[row],
-                                                           p->ds + row * n, p->dx + row * n);
+        contract_score_sums sums =
+            contract_score_backward(&r, p->dy + row * n, y, p->log_sum_exp[row], p->ds + row * n, p->dx + row * n);
         p->row_slopes[row] = sums.slope;
         p->row_sinks[row] = sums.sink;
     }

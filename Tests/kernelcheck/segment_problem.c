@@ -114,4 +114,3 @@ void *segment_column(const segment_problem *p, float *base, int64_t column) {
 }
 
 ck_run segment_run(check *c) { return (ck_run){c->isa, 1 + (int32_t)random_below(&c->random, 3)}; }
-

@@ -42,5 +42,4 @@ void *segment_column(const segment_problem *p, float *base, int64_t column);
 /// One to three threads of the instruction set under test.
 ck_run segment_run(check *c);
 
-
 #endif

@@ -252,7 +252,8 @@ static void expect_at_most(check *c, stack_call *call, const char *name, void (*
         check_describe(c, "%s, %s, %d columns", name, type_name(type), (int)cols);
         check_that(c, answers == CK_OK, "the call was refused");
         check_count(c);
-        if (STACK_IS_AS_PROMISED && taken > kib * KIB) check_fail(c, "%d bytes of stack, more than %d KiB", (int)taken, (int)kib);
+        if (STACK_IS_AS_PROMISED && taken > kib * KIB)
+            check_fail(c, "%d bytes of stack, more than %d KiB", (int)taken, (int)kib);
     }
 }
 

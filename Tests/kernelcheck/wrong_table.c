@@ -45,7 +45,8 @@ CK_MERGES(IDLE)
 static const ck_kernel_table idle_table = {CK_KERNELS(ENTRY)};
 static const ck_merge_table idle_merges = {CK_MERGES(ENTRY)};
 
-static void norm_without_last_row(const ck_norm_args *args, int is_centred, int64_t begin, int64_t end, ck_reach reach) {
+static void norm_without_last_row(const ck_norm_args *args, int is_centred, int64_t begin, int64_t end,
+                                  ck_reach reach) {
     the_right_one()->norm(args, is_centred, begin, end - 1, reach);
 }
 
@@ -97,10 +98,10 @@ static int replace_kernels(const char *name, const ck_kernel_table *wrong) {
 /// Merges use no words of the vocabulary: their one mistake is to do nothing.
 static int idle_merge(const char *name) {
     int replaced = 0;
-#define REPLACE(member, parameters)                  \
-    if (!name || strcmp(name, #member) == 0) {       \
-        wrong_merges.member = idle_merges.member;    \
-        replaced++;                                  \
+#define REPLACE(member, parameters)               \
+    if (!name || strcmp(name, #member) == 0) {    \
+        wrong_merges.member = idle_merges.member; \
+        replaced++;                               \
     }
     CK_MERGES(REPLACE)
 #undef REPLACE
