@@ -180,3 +180,16 @@ V_FN void project_scaled(projected_row *r, int64_t n, float epsilon, projection_
 V_FN vf orthogonal_left(const projected_row *r, part p, float a, int64_t j, int64_t left, projection_kind kind) {
     return v_fnma(v_set(a), centred_deviation(r->x, j, left, kind), centred_deviation(p, j, left, kind));
 }
+
+/// Bytes from a row to the next one.
+typedef struct projection_pitch {
+    int64_t x, f, g;
+} projection_pitch;
+
+/// Asks for the block at i of the next rows; NULL: for nothing.
+V_FN void fetch_projected(const projected_row *r, const projection_pitch *pitch, int64_t i, projection_kind kind) {
+    if (!pitch) return;
+    fetch_block(r->x.at, i, pitch->x);
+    fetch_block(r->f.at, i, pitch->f);
+    if (kind.gradient) fetch_block(r->g.at, i, pitch->g);
+}
