@@ -77,21 +77,46 @@ V_FN void deviation_block(deviations *d, const norm_chunk *x, int64_t i, int64_t
     }
 }
 
-/// The sums of up to CHUNK elements. `fetch`: how to ask for what lies ahead, or NULL.
+/// Vectors k ..< k + V_TOGETHER of the sums of up to CHUNK elements. `fetch`: how to ask for what lies ahead, or NULL.
+V_FN void deviation_columns(deviations *d, const norm_chunk *x, int64_t n, vf centre, int k, scaling s,
+                            const row_steps *fetch, norm_kind kind) {
+    int64_t i = 0;
+    for (; i + BLOCK <= n; i += BLOCK) {
+        if (fetch && k == 0) {
+            fetch_input(x, fetch, i, 2 * AHEAD, kind);
+            if (is_exact_sum(kind) && x->kept) fetch_block_to_write((target){x->kept, CK_F32}, i, 2 * AHEAD);
+        }
+        deviation_block(d, x, i, BLOCK, centre, k, s, kind);
+    }
+    if (i + 16 * k < n) deviation_block(d, x, i, n - i, centre, k, s, kind);
+}
+
+/// The sums of a short row.
+V_FN deviations short_deviations(const norm_chunk *x, int64_t n, vf centre, const row_steps *fetch, norm_kind kind) {
+    deviations d = no_deviations();
+    V_UNROLL
+    for (int k = 0; k < 4; k += V_TOGETHER) deviation_columns(&d, x, n, centre, k, UNSCALED, fetch, kind);
+    return d;
+}
+
+/// Puts what is not needed for a while into memory: a loop's sums stay in registers then, which compilers give to the
+/// sums of the loop before it otherwise. (Residual LayerNorm in the caches 0.92 of its time, LayerNorm 0.93 with AVX2;
+/// short rows 1.04; Zen 3, 2026-11-28.)
+#define SET_ASIDE(value) __asm__("" : "+m"(value))
+
+/// The sums of up to CHUNK elements.
 V_FN deviations chunk_deviations(const norm_chunk *x, int64_t n, vf centre, scaling s, const row_steps *fetch,
                                  norm_kind kind) {
     deviations d = no_deviations();
     V_UNROLL
     for (int k = 0; k < 4; k += V_TOGETHER) {
-        int64_t i = 0;
-        for (; i + BLOCK <= n; i += BLOCK) {
-            if (fetch && k == 0) {
-                fetch_input(x, fetch, i, 2 * AHEAD, kind);
-                if (is_exact_sum(kind) && x->kept) fetch_block_to_write((target){x->kept, CK_F32}, i, 2 * AHEAD);
-            }
-            deviation_block(&d, x, i, BLOCK, centre, k, s, kind);
+        deviations part = no_deviations();
+        deviation_columns(&part, x, n, centre, k, s, fetch, kind);
+        for (int v = k; v < k + V_TOGETHER; v++) {
+            d.sum.v[v] = part.sum.v[v];
+            d.squares.v[v] = part.squares.v[v];
         }
-        if (i + 16 * k < n) deviation_block(&d, x, i, n - i, centre, k, s, kind);
+        if (V_TOGETHER < 4) SET_ASIDE(d);
     }
     return d;
 }

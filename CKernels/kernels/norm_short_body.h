@@ -56,7 +56,7 @@ V_FN void short_rows(norm_call *call, int64_t n, int64_t begin, int count, int s
     for (int row = 0; row < count; row++) {
         norm_row x = row_to_read(call, begin + row, kind);
         norm_chunk chunk = norm_chunk_at(&x, 0, kind);
-        deviations d = chunk_deviations(&chunk, n, v_set(centre[row]), UNSCALED, steps_to_fetch(call), kind);
+        deviations d = short_deviations(&chunk, n, v_set(centre[row]), steps_to_fetch(call), kind);
         sums[row] = lanes_fold_to_vector(&d.sum);
         squares[row] = lanes_fold_to_vector(&d.squares);
     }
