@@ -71,7 +71,7 @@ ck_status ck_convert(const ck_convert_args *args, ck_run run) {
     call.blocks_in_row = a->cols / COLUMNS_PER_BLOCK + (a->cols % COLUMNS_PER_BLOCK != 0);
     int64_t blocks = a->rows * call.blocks_in_row;
     int64_t bytes = a->rows * a->cols * (ck_size_of(a->x_type) + ck_size_of(a->y_type));
-    call.streaming = bytes > ck_cached_bytes(blocks, bytes, run.threads) && a->x != a->y &&
+    call.streaming = bytes > ck_cached_bytes() && a->x != a->y &&
                      ck_is_line_aligned(ck_matrix_area(a->y, a->y_type, a->rows, a->cols, a->y_stride));
     ck_run_blocks(blocks, bytes, run.threads, run_blocks, &call);
     return CK_OK;

@@ -81,8 +81,8 @@ ck_status ck_score_softmax(const ck_score_softmax_args *args, ck_run run) {
     int64_t bytes = (args->y ? 2 : 1) * call.rows * args->keys * ck_size_of(args->type);
     call.blocks = (call.rows + call.size - 1) / call.size;
     call.folded = args->mask.causal && ck_is_shared(call.blocks, bytes, run.threads);
-    call.streaming = args->y && args->y != args->x && bytes > ck_cached_bytes(call.blocks, bytes, run.threads) &&
-                     ck_is_grid_line_aligned(output_of(args));
+    call.streaming =
+        args->y && args->y != args->x && bytes > ck_cached_bytes() && ck_is_grid_line_aligned(output_of(args));
     ck_run_blocks(call.blocks, bytes, run.threads, run_rows, &call);
     return CK_OK;
 }

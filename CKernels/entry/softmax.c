@@ -34,7 +34,7 @@ static void run(softmax_call call, int64_t cols, int tensors, ck_area output, in
     int64_t bytes = tensors * call.rows * cols * output.size;
     call.size = rows_per_block(cols);
     int64_t blocks = (call.rows + call.size - 1) / call.size;
-    call.streaming = output.base && !in_place && bytes > ck_cached_bytes(blocks, bytes, run.threads) &&
+    call.streaming = output.base && !in_place && bytes > ck_cached_bytes() &&
                      (ck_is_line_aligned(output) || (call.forward && cols > 1024));
     ck_run_blocks(blocks, bytes, run.threads, run_rows, &call);
 }

@@ -69,7 +69,7 @@ ck_status ck_softmax_with_states(const ck_softmax_with_states_args *args, ck_run
     if (args->rows == 0) return CK_OK;
     int64_t size = rows_per_block(args->cols), blocks = args->rows / size + (args->rows % size != 0);
     int64_t bytes = 2 * args->rows * args->cols * ck_size_of(args->type);
-    call.streaming = bytes > ck_cached_bytes(blocks, bytes, run.threads) && args->x != args->y &&
+    call.streaming = bytes > ck_cached_bytes() && args->x != args->y &&
                      ck_is_line_aligned(ck_matrix_area(args->y, args->type, args->rows, args->cols, args->y_stride));
     ck_run_blocks(blocks, bytes, run.threads, run_rows, &call);
     return CK_OK;

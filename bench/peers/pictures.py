@@ -23,6 +23,8 @@ THEMES = {
 }
 # After Okabe and Ito: told apart by colour-blind readers; the same in both themes, bright enough for either paper.
 COLOURS = ["#2a88c8", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c"]
+# Ending of a picture's name -> where the samples are, and what the machine has. Widths and scaling are of the last one.
+MACHINES = {"": ("peers", "AVX-512"), "-avx2": ("peers/avx2", "AVX2")}
 # Operations an element by the equations, an exponential counted as 20.
 OPERATIONS = {"layerNorm": 8, "rmsNorm": 4, "residualLayerNorm": 9, "residualRMSNorm": 5, "layerNormBackward": 16,
               "softmax": 24, "maskedSoftmax": 26, "softmaxBackward": 4}
@@ -166,18 +168,23 @@ def scaling(axes, theme, lines):
 
 
 def main():
-    data = tables.load(RESULTS / "peers")
     sweep = json.loads((RESULTS / "sweep.json").read_text())
-    lines = [line for line in (RESULTS / "scaling.tsv").read_text().splitlines() if not line.startswith("#")]
-    where = f"{data['machine']}, AVX2, {data['date'][:10]}"
-    pictures = {
-        "speedups": (speedups, data, (8, 9), "CKernels beside other libraries, one thread"),
-        "roofline": (roofline, data, (8, 5), "Every operator under the machine's roof, float32, one thread"),
-        "widths": (widths, (sweep, data["caches"]), (8, 4.5), "Time for each element over the width of a row"),
-        "scaling": (scaling, lines, (8, 3.5), "Scaling over threads"),
-    }
+    lines = (RESULTS / "scaling.tsv").read_text().splitlines()
+    pictures = {}
+    for name, (folder, instructions) in MACHINES.items():
+        data = tables.load(RESULTS / folder)
+        where = f"{data['machine']}, {instructions}, {data['date'][:10]}"
+        pictures[f"speedups{name}"] = (speedups, data, (8, 9), "CKernels beside other libraries, one thread", where)
+        pictures[f"roofline{name}"] = (
+            roofline, data, (8, 5), "Every operator under the machine's roof, float32, one thread", where)
+    where = f"{sweep['machine']}, {sweep['date'][:10]}"
+    pictures["widths"] = (
+        widths, (sweep, data["caches"]), (8, 4.5), "Time for each element over the width of a row", where)
+    where = f"{lines[0][2:]}, AVX2, {lines[1].split()[-1][:10]}"
+    counts = [line for line in lines if not line.startswith("#")]
+    pictures["scaling"] = (scaling, counts, (8, 3.5), "Scaling over threads", where)
     (RESULTS / "pictures").mkdir(exist_ok=True)
-    for name, (draw, source, size, title) in pictures.items():
+    for name, (draw, source, size, title, where) in pictures.items():
         for kind, theme in THEMES.items():
             style = {
                 "figure.facecolor": theme["paper"], "axes.facecolor": theme["paper"], "text.color": theme["ink"],
