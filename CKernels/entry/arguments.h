@@ -42,8 +42,7 @@ static inline ck_status ck_check_shape(int64_t rows, int64_t cols, int64_t strid
     if (stride < cols) return CK_BAD_STRIDE;
     if (__builtin_mul_overflow(rows > 0 ? rows - 1 : 0, stride, &last) ||
         __builtin_add_overflow(last, cols, &elements) ||
-        __builtin_mul_overflow(elements, 8 * (int64_t)sizeof(float),
-                               &bytes))  // room to count the traffic of eight tensors
+        __builtin_mul_overflow(elements, 8 * (int64_t)sizeof(float), &bytes))  // the traffic of eight tensors
         return CK_SIZE_OVERFLOW;
     return CK_OK;
 }

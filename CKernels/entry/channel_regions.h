@@ -7,6 +7,7 @@
 #include "dispatch/channel_region.h"
 #include "dispatch/select.h"
 #include "entry/moments_arguments.h"
+#include "entry/streaming.h"
 #include "parallel/blocks.h"
 
 static inline int64_t ck_channel_elements(const ck_channel_shape *s) { return s->samples * s->channels * s->positions; }
@@ -164,7 +165,7 @@ static inline void ck_for_regions(const ck_channel_shape *s, int tensors, ck_run
 static inline int ck_streams_channels(const ck_channel_shape *s, int tensors, const void *output,
                                       const void *in_place) {
     int64_t size = ck_size_of(s->type), row = ck_canonical_layout(s) == CK_CHANNELS_FIRST ? s->positions : s->channels;
-    return tensors * ck_channel_elements(s) * size > ck_last_cache() / 2 && output != in_place &&
+    return tensors * ck_channel_elements(s) * size > ck_cached_bytes() && output != in_place &&
            (uintptr_t)output % 64 == 0 && row * size % 64 == 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "dispatch/select.h"
 #include "entry/moments_arguments.h"
+#include "entry/streaming.h"
 #include "parallel/blocks.h"
 
 ck_status ck_moments_merge(const ck_moments *parts, int64_t count, ck_moments *result) {
@@ -92,7 +93,7 @@ ck_status ck_normalize_rows(const ck_normalize_rows_args *args, ck_run run) {
     CK_CHECK(ck_select(run.isa, &call.table));
     if (args->rows == 0) return CK_OK;
     int64_t bytes = 2 * args->rows * args->cols * ck_size_of(args->type);
-    call.streaming = bytes > ck_last_cache() / 2 && args->x != args->y &&
+    call.streaming = bytes > ck_cached_bytes() && args->x != args->y &&
                      ck_is_line_aligned(ck_matrix_area(args->y, args->type, args->rows, args->cols, args->y_stride));
     ck_run_blocks(ck_row_blocks(args->rows, args->cols), bytes, run.threads, normalize, &call);
     return CK_OK;

@@ -8,6 +8,7 @@
 #include "dispatch/select.h"
 #include "entry/moments_arguments.h"
 #include "entry/row_blocks.h"
+#include "entry/streaming.h"
 #include "parallel/blocks.h"
 
 static ck_area gradient_moments_area(const ck_gradient_moments *base, int64_t count) {
@@ -161,7 +162,7 @@ ck_status ck_normalize_rows_backward(const ck_normalize_rows_backward_args *args
     }
     if (!args->dx && !wants_sums(args)) return CK_OK;
     int64_t bytes = (2 + (args->dx != 0)) * args->rows * args->cols * ck_size_of(args->type);
-    call.streaming = args->dx && args->dx != args->dy && bytes > ck_last_cache() / 2 &&
+    call.streaming = args->dx && args->dx != args->dy && bytes > ck_cached_bytes() &&
                      ck_is_line_aligned(ck_matrix_area(args->dx, args->type, args->rows, args->cols, args->dx_stride));
     ck_run_blocks(ck_sum_count(args->rows), bytes, run.threads, run_rows, &call);
     if (wants_sums(args)) {

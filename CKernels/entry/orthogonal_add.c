@@ -4,6 +4,7 @@
 
 #include "dispatch/select.h"
 #include "entry/arguments.h"
+#include "entry/streaming.h"
 #include "parallel/blocks.h"
 
 /// Rows that stay on one thread: some KiB.
@@ -58,7 +59,7 @@ ck_status ck_orthogonal_add(const ck_orthogonal_add_args *args, ck_run run) {
     CK_CHECK(ck_check_threads(run));
     CK_CHECK(ck_select(run.isa, &call.table));
     int64_t bytes = 3 * args->rows * args->cols * ck_size_of(args->type);
-    call.streaming = bytes > ck_last_cache() / 2 && args->h != args->x &&
+    call.streaming = bytes > ck_cached_bytes() && args->h != args->x &&
                      ck_is_line_aligned(ck_matrix_area(args->h, args->type, args->rows, args->cols, args->h_stride));
     run_call(&call, bytes, run);
     return CK_OK;
@@ -97,7 +98,7 @@ ck_status ck_orthogonal_add_backward(const ck_orthogonal_add_backward_args *args
     int64_t bytes = 5 * args->rows * args->cols * ck_size_of(args->type);
     ck_area dx = ck_matrix_area(args->dx, args->type, args->rows, args->cols, args->dx_stride);
     ck_area dupdate = ck_matrix_area(args->dupdate, args->type, args->rows, args->cols, args->dupdate_stride);
-    call.streaming = bytes > ck_last_cache() / 2 && args->dx != args->dh && (!args->dx || ck_is_line_aligned(dx)) &&
+    call.streaming = bytes > ck_cached_bytes() && args->dx != args->dh && (!args->dx || ck_is_line_aligned(dx)) &&
                      (!args->dupdate || ck_is_line_aligned(dupdate));
     run_call(&call, bytes, run);
     return CK_OK;

@@ -7,9 +7,9 @@
 #include "dispatch/select.h"
 #include "parallel/blocks.h"
 
-/// Traffic up to which the output stays in the caches. Memory serves a thread as fast as the last cache level does, if
-/// it need not read what is overwritten, and two threads of 25 MB and 32 MiB of that level as well: LayerNorm 4096x768
-/// hot 0.70 and 0.67 ms, from memory 2.31 and so 1.37, against seven eighths of it (Zen 3, AVX2, 2026-11-28).
+/// Traffic up to which outputs stay in the caches: memory is as fast as the last cache level, if what is overwritten need
+/// not be read. So it is for two threads, too: LayerNorm 4096x768 (25 MB, where that level has 34) streamed from seven
+/// eighths of it on and from half of it, hot 0.70 and 0.67 ms, from memory 2.31 and 1.37 (Zen 3, AVX2, 2026-11-28).
 static inline int64_t ck_cached_bytes(void) { return ck_last_cache() / 2; }
 
 /// How far away a call's tensors lie, which are `bytes` in all. What takes a third of the last cache level is most

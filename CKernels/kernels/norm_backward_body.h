@@ -13,7 +13,7 @@
 //     branch_bias_sums += dbranch,   branch_scale_sums = fma(dh, dropout(branch + branch_bias), branch_scale_sums)
 //
 // Bound: with AVX-512 4 fused multiply-adds and 4 other operations a vector in the second pass and beyond the caches
-// bandwidth; with AVX2 by instructions (97 for 16 elements).
+// bandwidth; with AVX2 by instructions (97 for 16 near elements; callgrind, 2026-11-28).
 
 /// Rows of a group share what is loaded of weight and of the sums over rows. Wide ones are fewer: where rows are
 /// 4 KiB apart, dy, x and dx of each take a way of the same set of the first cache level.
@@ -59,7 +59,8 @@ V_FN vf xhat_of(vf h, const gradient_row *r) { return normalized(v_sub(h, v_set(
 /// t of a dy.
 V_FN vf centred_gradient(vf dy, vf weight, const gradient_row *r) { return v_fms(dy, weight, v_set(r->centre)); }
 
-/// Near rows (reach_probe.h) do without: 32x1024 in the caches takes 0.77 of the time, with a residual 0.83 (Zen 3).
+/// Near rows (reach_probe.h) do without: 32x1024 in the caches takes 0.80 of the time with three wishes, with a residual
+/// 0.83, the probe included (Zen 3, AVX2, 2026-11-28).
 V_FN void fetch_gradient_input(const gradient_row *r, int64_t i, int64_t bytes, norm_kind kind) {
     fetch_block(typed_source(r->dy, kind), i + r->ahead.dy, bytes);
     fetch_block(typed_source(r->h.x, kind), i + r->ahead.x, bytes);
@@ -289,9 +290,10 @@ V_FN void gradient_rows(gradient_call *call, int64_t begin, int count, int strea
         write_gradients(call, rows, count, w, streaming, kind);
 }
 
-/// Rows whose gradients are found together: any number, the same bits. Far rows are found one by one: 512x1024 from
-/// memory in 0.89 of the time of two, 128x768 0.77 to 0.99 of that of four, with a residual 0.91 and 0.84 to 1.02 (Zen
-/// 3, AVX2, 2026-11-28). With AVX-512 (Zen 4) that has not been measured, but for two streamed outputs.
+/// Rows whose gradients are found together: any number, the same bits. Far rows are found one by one: beside two at a
+/// time 512x1024 from memory 0.87, 128x768 0.70 to 0.88, with a residual 0.92 to 0.97 and 0.84 to 0.97; near ones of 768
+/// columns four at a time, 0.93 of two, and of 1024 no faster (Zen 3, AVX2, 2026-11-28). With AVX-512 (Zen 4) that has
+/// not been measured.
 V_FN int rows_of_gradients(int64_t cols, ck_reach reach, norm_kind kind) {
     if (reach != CK_NEAR && (!V_FORGETS || (kind.residual && reach == CK_STREAMED))) return 1;
     return kind.residual || cols >= CHUNK ? 2 : TOGETHER;
@@ -330,6 +332,7 @@ CK_NORM_KINDS(CK_GRADIENT_COPY)
 CK_KERNEL(norm_backward)
 (const ck_norm_backward_args *a, int is_centred, int64_t begin, int64_t end, float *sums, int64_t pitch,
  ck_reach reach) {
+    // A quarter of what the forward pass reads: blocks have as few as 16 rows.
     reach = reach_found((source){a->x, a->type}, a->cols, a->x_stride, begin, end, PROBED_BYTES / 4, reach);
 #define CK_GRADIENT_CALL(name, type, residual, dropout, plain) \
     if (CK_IS_KIND(type, residual, dropout, plain))            \
