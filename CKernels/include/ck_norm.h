@@ -35,7 +35,7 @@ extern "C" {
 typedef struct ck_residual {
     const void *branch;        ///< [rows, cols], stored as x
     int64_t branch_stride;     ///< from row to row, >= cols
-    const void *branch_bias;   ///< [cols], or NULL for zeros
+    const void *branch_bias;   ///< [cols], or NULL for nothing (as -0, which changes no branch)
     const void *branch_scale;  ///< [cols], or NULL for ones: LayerScale
     float scale;               ///< of x, finite: 1, or another for DeepNorm
     float dropout;             ///< probability, 0 <= dropout < 1

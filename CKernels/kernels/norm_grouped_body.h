@@ -27,13 +27,13 @@ V_FN int rows_share_chunks(int64_t rows, int64_t n) { return n > 2 * CHUNK && ro
 V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chunk *o, moments r, const row_steps *fetch,
                             int streaming, norm_kind kind) {
     deviations d = no_deviations();
-    int in_turns = streaming && has_sum(o, kind);
+    int in_turns = streaming && has_sum(o, kind), keeps = keeps_sum(next, kind);
     int64_t i = 0, written = 0;
     for (; i + BLOCK <= o->width; i += BLOCK) {
         if (fetch) fetch_streamed(typed_source(next->x, kind), fetch->x, i);
         if (fetch && kind.residual) fetch_streamed(typed_source(next->branch, kind), fetch->branch, i);
         V_UNROLL
-        for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, BLOCK, centre, k, UNSCALED, kind);
+        for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, BLOCK, centre, k, keeps, UNSCALED, kind);
         if (!in_turns)
             normalize_block(o, i, r, ALL_OUTPUTS, streaming, UNSCALED, kind);
         else if (i + BLOCK == written + V_STRETCH) {
@@ -42,7 +42,8 @@ V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chun
         }
     }
     if (i < o->width)
-        for (int k = 0; k < 4; k += V_TOGETHER) deviation_block(&d, next, i, o->width - i, centre, k, UNSCALED, kind);
+        for (int k = 0; k < 4; k += V_TOGETHER)
+            deviation_block(&d, next, i, o->width - i, centre, k, keeps, UNSCALED, kind);
     if (in_turns)
         normalize_stretch(o, written, o->width, r, UNSCALED, kind);
     else

@@ -2,7 +2,7 @@
 //
 //     h = scale * x + branch_scale * dropout(branch + branch_bias)
 //
-// An absent branch_bias is +0, an absent branch_scale 1. h is computed anew in every pass, because its rounding to
+// An absent branch_bias is -0, which changes nothing, an absent branch_scale 1. h is computed anew in every pass, because its rounding to
 // the storage type is not what is normalized; only where there is no rounding, a near output can keep it meanwhile.
 
 /// What is constant in one copy of the bodies.
@@ -20,10 +20,10 @@ V_FN int is_exact_sum(norm_kind kind) { return kind.residual && kind.type == CK_
 V_FN source typed_source(source s, norm_kind kind) { return (source){s.at, kind.type}; }
 V_FN target typed_target(target t, norm_kind kind) { return (target){t.at, kind.type}; }
 
-#define ONES_16 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
-#define ONES_64 ONES_16, ONES_16, ONES_16, ONES_16
-#define ONES_256 ONES_64, ONES_64, ONES_64, ONES_64
-static const float CK_JOIN(ones, CK_SUFFIX)[CHUNK] = {ONES_256, ONES_256, ONES_256, ONES_256};
+#define FOUR_OF(...) __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__
+#define CHUNK_OF(a) FOUR_OF(FOUR_OF(FOUR_OF(FOUR_OF(FOUR_OF(a)))))
+static const float CK_JOIN(ones, CK_SUFFIX)[CHUNK] = {CHUNK_OF(1.0f)};
+static const float CK_JOIN(minus_zeros, CK_SUFFIX)[CHUNK] = {CHUNK_OF(-0.0f)};
 
 /// A vector of parameters, one a column. Kernels read it as floats, a chunk at a time; where it is stored otherwise, or
 /// something is added to it, the chunk last asked for is held here.
@@ -76,7 +76,7 @@ V_FN void branch_rule_set(branch_rule *b, const ck_residual *r, ck_type paramete
     if (!r) return;
     b->x_scale = r->scale;
     b->dropout = dropout_of(r->dropout, r->seed);
-    parameter_set(&b->bias, r->branch_bias, parameter_type, 0.0f, CK_JOIN(zeros, CK_SUFFIX), cols);
+    parameter_set(&b->bias, r->branch_bias, parameter_type, 0.0f, CK_JOIN(minus_zeros, CK_SUFFIX), cols);
     parameter_set(&b->scale, r->branch_scale, parameter_type, 0.0f, CK_JOIN(ones, CK_SUFFIX), cols);
 }
 
@@ -120,7 +120,7 @@ V_FN norm_chunk norm_chunk_at(const norm_row *row, int64_t column, norm_kind kin
     c.column = column;
     if (kind.residual) {
         c.branch = source_at(row->branch, column);
-        c.bias = kind.plain ? CK_JOIN(zeros, CK_SUFFIX) : parameter_chunk(&row->rule->bias, column);
+        c.bias = kind.plain ? CK_JOIN(minus_zeros, CK_SUFFIX) : parameter_chunk(&row->rule->bias, column);
         c.scale = kind.plain ? CK_JOIN(ones, CK_SUFFIX) : parameter_chunk(&row->rule->scale, column);
         c.rule = row->rule;
         c.row = row->number;
@@ -146,9 +146,8 @@ V_FN vf branch_left(const norm_chunk *c, int64_t i, int64_t left, uint64_t kept,
     return dropped(sum, &c->rule->dropout, kept, kind);
 }
 
-/// x + branch, where a branch of -0 counts as +0, as it does with a bias.
 V_FN vf plain_sum(vf x, source branch, int64_t i, int64_t left, norm_kind kind) {
-    return v_add(x, v_add(read_left(typed_source(branch, kind), i, left), v_zero()));
+    return v_add(x, read_left(typed_source(branch, kind), i, left));
 }
 
 /// Elements i ... i + 15 of a chunk.

@@ -62,33 +62,43 @@ typedef struct deviations {
 
 V_FN deviations no_deviations(void) { return (deviations){lanes_zero(), lanes_zero()}; }
 
-/// Vectors k ..< k + V_TOGETHER of the block at i into the sums.
-V_FN void deviation_block(deviations *d, const norm_chunk *x, int64_t i, int64_t left, vf centre, int k, scaling s,
-                          norm_kind kind) {
+V_FN int keeps_sum(const norm_chunk *x, norm_kind kind) { return is_exact_sum(kind) && x->kept; }
+
+/// Vectors k ..< k + V_TOGETHER of the block at i into the sums. `keeps`: an exact sum is kept.
+V_FN void deviation_block(deviations *d, const norm_chunk *x, int64_t i, int64_t left, vf centre, int k, int keeps,
+                          scaling s, norm_kind kind) {
     uint64_t kept = chunk_kept(x, i, kind);
     V_UNROLL
     for (int last = k + V_TOGETHER; k < last; k++) {
         int64_t rest = left - 16 * k;
         vf h = input_left(x, i + 16 * k, rest, kept >> 16 * k, kind);
-        if (is_exact_sum(kind) && x->kept) write_left((target){x->kept, CK_F32}, i + 16 * k, rest, h, 0);
+        if (keeps) write_left((target){x->kept, CK_F32}, i + 16 * k, rest, h, 0);
         vf e = keep_left(rest, centred(h, centre, s));
         d->sum.v[k] = v_add(d->sum.v[k], e);
         d->squares.v[k] = v_fma(e, e, d->squares.v[k]);
     }
 }
 
+V_FN void deviation_blocks(deviations *d, const norm_chunk *x, int64_t n, vf centre, int k, int keeps, scaling s,
+                           const row_steps *fetch, norm_kind kind) {
+    int64_t i = 0, whole = whole_blocks(n);
+    for (; i < whole; i += BLOCK) {
+        if (fetch && k == 0) {
+            fetch_input(x, fetch, i, 2 * AHEAD, kind);
+            if (keeps) fetch_block_to_write((target){x->kept, CK_F32}, i, 2 * AHEAD);
+        }
+        deviation_block(d, x, i, BLOCK, centre, k, keeps, s, kind);
+    }
+    if (i + 16 * k < n) deviation_block(d, x, i, n - i, centre, k, keeps, s, kind);
+}
+
 /// Vectors k ..< k + V_TOGETHER of the sums of up to CHUNK elements. `fetch`: how to ask for what lies ahead, or NULL.
 V_FN void deviation_columns(deviations *d, const norm_chunk *x, int64_t n, vf centre, int k, scaling s,
                             const row_steps *fetch, norm_kind kind) {
-    int64_t i = 0;
-    for (; i + BLOCK <= n; i += BLOCK) {
-        if (fetch && k == 0) {
-            fetch_input(x, fetch, i, 2 * AHEAD, kind);
-            if (is_exact_sum(kind) && x->kept) fetch_block_to_write((target){x->kept, CK_F32}, i, 2 * AHEAD);
-        }
-        deviation_block(d, x, i, BLOCK, centre, k, s, kind);
-    }
-    if (i + 16 * k < n) deviation_block(d, x, i, n - i, centre, k, s, kind);
+    if (keeps_sum(x, kind))
+        deviation_blocks(d, x, n, centre, k, 1, s, fetch, kind);
+    else
+        deviation_blocks(d, x, n, centre, k, 0, s, fetch, kind);
 }
 
 /// The sums of a short row.

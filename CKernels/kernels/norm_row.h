@@ -146,12 +146,12 @@ typedef struct fetching {
 #define NO_FETCHING ((fetching){0, 0})
 
 V_FN void normalize_chunk(const output_chunk *o, moments r, int streaming, scaling s, fetching f, norm_kind kind) {
-    int64_t i = 0;
+    int64_t i = 0, whole = whole_blocks(o->width);
     if (streaming && has_sum(o, kind)) {
         for (; i < o->width; i += V_STRETCH) normalize_stretch(o, i, lesser(i + V_STRETCH, o->width), r, s, kind);
         return;
     }
-    for (; i + BLOCK <= o->width; i += BLOCK) {
+    for (; i < whole; i += BLOCK) {
         if (f.input) fetch_input(&o->x, f.input, i, 4 * AHEAD, kind);
         if (f.output) {
             fetch_block_to_write(typed_target(o->y, kind), i, 2 * AHEAD);

@@ -7,7 +7,7 @@
 // and 173 us (AVX2, Zen 3, 2026-11-27).
 
 #define SOFTMAX_GROUPED CHUNK
-#define GROUP_ELEMENTS (4 * CHUNK)
+#define GROUP_ELEMENTS (2 * CHUNK)
 
 /// Rows in a group: their exponentials take 16 KiB at most.
 V_FN int softmax_rows_together(int64_t cols) {

@@ -39,13 +39,13 @@ V_FN void most_columns(most_lanes *most, source x, int64_t from, int64_t to) {
 
 /// e(x) of up to 64 columns from i on; easy ones are all normal numbers without an anchor. They are added to `sum`
 /// unless they are kept: sum_kept adds those, with its sums in registers.
-V_FN void exp_block(lanes *sum, const softmax_pass *p, int64_t i, int64_t left, int is_easy) {
+V_FN void exp_block(lanes *sum, const softmax_pass *p, int64_t i, int64_t left, int is_easy, int keeps) {
     V_UNROLL
     for (int k = 0; k < 4; k++) {
         int64_t j = i + 16 * k, rest = left - 16 * k;
         vf x = read_left(p->x, j, rest);
         vf e = keep_left(rest, is_easy ? v_exp_normal(x, p->shift) : v_exp_shifted(x, p->shift));
-        if (p->kept)
+        if (keeps)
             v_store(p->kept + j, e);
         else
             sum->v[k] = v_add(sum->v[k], e);
@@ -68,20 +68,27 @@ V_FN vf least_of_block(source x, int64_t i) {
     return v_at_most(v_at_most(least[0], least[1]), v_at_most(least[2], least[3]));
 }
 
-/// The exponentials of columns from ..< to are added to `sum`, and kept.
-V_FN void exp_columns(lanes *sum, const softmax_pass *p, int64_t from, int64_t to) {
+V_FN void exp_columns_of_kind(lanes *sum, const softmax_pass *p, int64_t from, int64_t to, int keeps) {
     softmax_pass own = *p;  // a copy, which stores cannot change
-    int has_anchor = v_outside(16, own.shift.anchor, 0.0f, 0.0f) != 0;
+    vf easy = easy_from(own.shift);
     lanes total = *sum;
     int64_t i = from;
     for (; i + BLOCK <= to; i += BLOCK)
-        if (!has_anchor && are_above_low(least_of_block(own.x, i), own.shift, NORMAL_ABOVE))
-            exp_block(&total, &own, i, BLOCK, 1);
+        if (v_outside(16, v_sub(least_of_block(own.x, i), easy), 0.0f, INFINITY) == 0)
+            exp_block(&total, &own, i, BLOCK, 1, keeps);
         else
-            exp_block(&total, &own, i, BLOCK, 0);
-    if (i < to) exp_block(&total, &own, i, to - i, 0);
+            exp_block(&total, &own, i, BLOCK, 0, keeps);
+    if (i < to) exp_block(&total, &own, i, to - i, 0, keeps);
     *sum = total;
-    if (own.kept) sum_kept(sum, own.kept, from, to);
+    if (keeps) sum_kept(sum, own.kept, from, to);
+}
+
+/// The exponentials of columns from ..< to are added to `sum`, and kept.
+V_FN void exp_columns(lanes *sum, const softmax_pass *p, int64_t from, int64_t to) {
+    if (p->kept)
+        exp_columns_of_kind(sum, p, from, to, 1);
+    else
+        exp_columns_of_kind(sum, p, from, to, 0);
 }
 
 V_FN vf softmax_output(const softmax_pass *p, int64_t i, int64_t left) {
@@ -90,17 +97,28 @@ V_FN vf softmax_output(const softmax_pass *p, int64_t i, int64_t left) {
     return softmax_quotient(&p->row, e);
 }
 
+/// y = e * factor, of whole blocks of kept exponentials; returns where it stopped.
+V_FN int64_t product_columns(const softmax_pass *p, int64_t from, int64_t to, int streaming) {
+    softmax_pass own = *p;
+    vf factor = v_set(own.row.factor);
+    for (; from + BLOCK <= to; from += BLOCK) {
+        V_UNROLL
+        for (int k = 0; k < 4; k++) {
+            int64_t i = from + 16 * k;
+            write_left(own.y, i, 16, v_mul(v_load(own.kept + i), factor), streaming);
+        }
+    }
+    return from;
+}
+
 /// The output of columns from ..< to.
 V_FN void output_columns(const softmax_pass *p, int64_t from, int64_t to) {
     softmax_pass own = *p;
     int is_product = own.kept && !own.logarithmic && !(own.row.divisor > 0.0f);
-    for (; from + BLOCK <= to && is_product; from += BLOCK) {
-        V_UNROLL
-        for (int k = 0; k < 4; k++) {
-            vf e = v_load(own.kept + from + 16 * k);
-            write_left(own.y, from + 16 * k, 16, v_mul(e, v_set(own.row.factor)), own.streaming);
-        }
-    }
+    if (is_product && own.streaming)
+        from = product_columns(&own, from, to, 1);
+    else if (is_product)
+        from = product_columns(&own, from, to, 0);
     for (; from + 16 <= to; from += 16) write_left(own.y, from, 16, softmax_output(&own, from, 16), own.streaming);
     if (from < to) write_left(own.y, from, to - from, softmax_output(&own, from, to - from), 0);
 }

@@ -62,4 +62,7 @@ V_FN void store_left(float *p, int64_t left, vf a) {
         v_store_n(p, left, a);
 }
 
+/// Elements in whole blocks: loops that end there take fewer instructions than those that look a block ahead.
+V_FN int64_t whole_blocks(int64_t n) { return n / BLOCK * BLOCK; }
+
 V_FN int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }

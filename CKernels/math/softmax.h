@@ -31,8 +31,11 @@ V_FN int are_above_low(vf least, exp_shift s, float above) {
     return v_outside(16, v_sub(v_sub(least, s.anchor), s.low), above, INFINITY) == 0;
 }
 
-/// Above `low` by this much, e(x) is a normal number.
-#define NORMAL_ABOVE (105.0f - 86.0f)
+/// From here on e(x) is a normal number, and x - anchor x itself; a NaN where there is an anchor.
+V_FN vf easy_from(exp_shift s) {
+    vf no_anchor = v_set(0x1p-149f);
+    return v_where_less(v_abs(s.anchor), no_anchor, v_add(s.low, v_set(105.0f - 86.0f)), v_set(NAN));
+}
 
 /// e(x) of d = x - anchor, if that is a normal number or a NaN: in one rounding 2^(k - p) (1 + m), whose power is made of
 /// the last bits of k - p.

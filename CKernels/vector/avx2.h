@@ -120,13 +120,20 @@ V_FN vf v_widen_bf16(vh a) {
 }
 V_FN __m256i v_round_bf16_8(__m256 a) {
     __m256i bits = _mm256_castps_si256(a), odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-    __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
-    __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-    __m256 is_nan = _mm256_cmp_ps(a, a, _CMP_UNORD_Q);
-    return _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(is_nan)), 16);
+    return _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd), 16);
+}
+V_FN __m256i v_quiet_bf16_8(__m256i rounded, __m256 a) {
+    __m256i quiet = _mm256_srli_epi32(_mm256_or_si256(_mm256_castps_si256(a), _mm256_set1_epi32(0x400000)), 16);
+    return _mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)));
 }
 V_FN vh v_round_bf16(vf a) {
-    return _mm256_permute4x64_epi64(_mm256_packus_epi32(v_round_bf16_8(a.lo), v_round_bf16_8(a.hi)), 0xd8);
+    __m256i lo = v_round_bf16_8(a.lo), hi = v_round_bf16_8(a.hi);
+    int some_nan = _mm256_movemask_ps(_mm256_cmp_ps(a.lo, a.hi, _CMP_UNORD_Q)) != 0;
+    if (__builtin_expect(some_nan, 0)) {
+        lo = v_quiet_bf16_8(lo, a.lo);
+        hi = v_quiet_bf16_8(hi, a.hi);
+    }
+    return _mm256_permute4x64_epi64(_mm256_packus_epi32(lo, hi), 0xd8);
 }
 V_FN vh v_round_bf16_normal(vf a) { return v_round_bf16(a); }
 V_FN vf v_widen_f16(vh a) {

@@ -27,7 +27,10 @@ package struct ResidualReference<Scalar: ReferenceScalar> {
         return kept * (1 / (1 - Scalar(dropout.probability)))
     }
 
-    private func droppedBranch(_ index: Int) -> Scalar { dropped(branch[index] + (bias?[index % columns] ?? 0), at: index) }
+    /// An absent bias is −0, which changes nothing, not even a branch of −0.
+    private func droppedBranch(_ index: Int) -> Scalar {
+        dropped(branch[index] + (bias?[index % columns] ?? -Scalar.zero), at: index)
+    }
 
     @_specialize(where Scalar == Float)
     @_specialize(where Scalar == Double)
