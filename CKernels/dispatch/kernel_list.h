@@ -61,8 +61,8 @@
     KERNEL(softmax_with_states, (const ck_softmax_with_states_args *args, int64_t begin, int64_t end, int streaming))  \
     KERNEL(score_softmax, (const ck_score_softmax_args *args, int64_t begin, int64_t end, int streaming))              \
     KERNEL(masked_scores, (const ck_score_softmax_args *args, int64_t begin, int64_t end))                             \
-    KERNEL(score_softmax_backward,                                                                                     \
-           (const ck_score_softmax_backward_args *args, const ck_score_sums *sums, int64_t begin, int64_t end))        \
+    KERNEL(score_softmax_backward, (const ck_score_softmax_backward_args *args, const ck_score_sums *sums,             \
+                                    int64_t begin, int64_t end, int is_far))                                           \
     KERNEL(attention,                                                                                                  \
            (const ck_attention_args *args, const ck_attention_plan *plan, int64_t begin, int64_t end, float *space))   \
     KERNEL(attention_parts,                                                                                            \

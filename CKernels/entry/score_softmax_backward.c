@@ -5,6 +5,7 @@
 #include "ck_score_softmax.h"
 #include "dispatch/select.h"
 #include "entry/bias_sums.h"
+#include "entry/streaming.h"
 #include "parallel/blocks.h"
 
 typedef ck_score_softmax_backward_args score_args;
@@ -13,6 +14,7 @@ typedef struct score_call {
     const score_args *args;
     const ck_kernel_table *table;
     ck_score_sums sums;
+    int is_far;
 } score_call;
 
 static ck_score_shape shape_of(const score_args *a) {
@@ -94,7 +96,7 @@ static ck_status check_memory(const score_args *a) {
 
 static void run_items(const void *context, int64_t begin, int64_t end) {
     const score_call *call = context;
-    call->table->score_softmax_backward(call->args, &call->sums, begin, end);
+    call->table->score_softmax_backward(call->args, &call->sums, begin, end, call->is_far);
 }
 
 /// Partial sums of rows of the bias.
@@ -139,7 +141,10 @@ ck_status ck_score_softmax_backward(const score_args *args, ck_run run) {
     }
     if (args->dsinks) s->sinks = free_space;
 
-    ck_run_blocks(items, 3 * rows * args->keys * ck_size_of(args->type), run.threads, run_items, &call);
+    int64_t bytes = 3 * rows * args->keys * ck_size_of(args->type);
+    call.is_far = args->dx != args->dy && args->dx != args->y && bytes > ck_cached_bytes() &&
+                  ck_is_grid_line_aligned(grid_of(args, args->dx, args->dx_strides));
+    ck_run_blocks(items, bytes, run.threads, run_items, &call);
     if (s->blocks > 1)
         ck_run_blocks(bias_rows(s), items * s->pitch * (int64_t)sizeof(float), run.threads, merge_bias, &call);
     if (args->dslopes) call.table->row_sums(s->slopes, n, s->head_pitch, args->dslopes, 0, args->heads, 0);

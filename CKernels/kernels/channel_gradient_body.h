@@ -119,8 +119,8 @@ V_FN void gradient_runs(ck_type type, const ck_channel_region *r, int64_t begin,
         source dy = source_at((source){r->dy, type}, run * n), x = source_at((source){r->x, type}, run * n);
         target dx = target_at((target){r->out, type}, run * n);
         gradient_coefficients a = run_gradient_coefficients(r, run % r->shape.channels);
-        int64_t i = 0;
-        for (; i + 16 <= n; i += 16)
+        int64_t i = 0, whole = in_whole(16, n);
+        for (; i < whole; i += 16)
             write_left(dx, i, 16, channel_gradient(read_left(dy, i, 16), read_left(x, i, 16), a), streaming);
         if (i < n) write_left(dx, i, n - i, channel_gradient(read_left(dy, i, n - i), read_left(x, i, n - i), a), 0);
     }

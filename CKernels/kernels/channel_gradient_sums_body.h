@@ -56,8 +56,8 @@ V_FN gradient_lanes gradient_run_chunk(const gradient_run *g, int64_t begin, int
     gradient_lanes chunk = {lanes_zero(), lanes_zero(), lanes_zero()};
     V_UNROLL
     for (int k = 0; k < 4; k += V_TOGETHER) {
-        int64_t i = begin;
-        for (; i + BLOCK <= end; i += BLOCK) gradient_run_block(&chunk, g, i, BLOCK, k);
+        int64_t i = begin, whole = begin + in_whole(BLOCK, end - begin);
+        for (; i < whole; i += BLOCK) gradient_run_block(&chunk, g, i, BLOCK, k);
         if (i + 16 * k < end) gradient_run_block(&chunk, g, i, end - i, k);
     }
     return chunk;

@@ -20,8 +20,8 @@ V_FN void normalize_runs(ck_type type, const ck_channel_region *r, int64_t begin
         const float *c = r->coefficients + run % r->shape.channels;
         channel_affine a = {v_set(c[CK_SCALE * r->pitch]), v_set(c[CK_CENTRE * r->pitch]), v_set(c[CK_LOW * r->pitch]),
                             v_set(c[CK_FACTOR * r->pitch]), v_set(c[CK_OFFSET * r->pitch])};
-        int64_t i = 0;
-        for (; i + 16 <= n; i += 16) write_left(y, i, 16, channel_normalized(read_left(x, i, 16), a), streaming);
+        int64_t i = 0, whole = in_whole(16, n);
+        for (; i < whole; i += 16) write_left(y, i, 16, channel_normalized(read_left(x, i, 16), a), streaming);
         if (i < n) write_left(y, i, n - i, channel_normalized(read_left(x, i, n - i), a), 0);
     }
 }

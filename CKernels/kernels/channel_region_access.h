@@ -3,17 +3,6 @@
 // Where channels are first, a run is the positions of one channel in one sample: run sample * channels + channel. Where
 // they are last, a row is one position of one sample, with all channels.
 
-/// Calls a function whose first argument is the storage type, as a constant.
-#define BY_TYPE(type, function, ...)        \
-    do {                                    \
-        if ((type) == CK_F32)               \
-            function(CK_F32, __VA_ARGS__);  \
-        else if ((type) == CK_BF16)         \
-            function(CK_BF16, __VA_ARGS__); \
-        else                                \
-            function(CK_F16, __VA_ARGS__);  \
-    } while (0)
-
 V_FN int64_t region_rows(const ck_channel_region *r) { return r->shape.samples * r->shape.positions; }
 
 /// Elements of one channel in a part.

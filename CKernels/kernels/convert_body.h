@@ -3,8 +3,8 @@
 //     y[i] = x[i], widened to binary32 and rounded once
 
 V_FN void convert_elements(source x, target y, int64_t count, int streaming) {
-    int64_t i = 0;
-    for (; i + BLOCK <= count; i += BLOCK)
+    int64_t i = 0, whole = in_whole(BLOCK, count);
+    for (; i < whole; i += BLOCK)
         for (int64_t j = i; j < i + BLOCK; j += 16) write_left(y, j, 16, read_left(x, j, 16), streaming);
     for (; i < count; i += 16) write_left(y, i, count - i, read_left(x, i, count - i), 0);
     if (streaming) v_stream_end();

@@ -4,8 +4,8 @@
 // additions a vector).
 
 V_FN void map_floats(vf (*function)(vf), const float *x, float *y, int64_t count, int streaming) {
-    int64_t i = 0;
-    for (; i + BLOCK <= count; i += BLOCK)
+    int64_t i = 0, whole = in_whole(BLOCK, count);
+    for (; i < whole; i += BLOCK)
         for (int64_t j = i; j < i + BLOCK; j += 16) {
             vf value = function(v_load(x + j));
             if (streaming)

@@ -113,8 +113,8 @@ V_FN void project_gradient(gradient_call *call, gradient_row *r, norm_kind kind)
         int64_t width = lesser(CHUNK, n - column);
         V_UNROLL
         for (int k = 0; k < 4; k += V_TOGETHER) {
-            int64_t i = 0;
-            for (; i + BLOCK <= width; i += BLOCK) {
+            int64_t i = 0, whole = in_whole(BLOCK, width);
+            for (; i < whole; i += BLOCK) {
                 if (V_FORGETS && k == 0 && r->fetch_input) fetch_gradient_input(r, column + i, 0, kind);
                 project_block(&part, &product, r, &c, i, BLOCK, k, kind);
             }

@@ -163,8 +163,8 @@ V_FN void second_order_output(second_order_call *call, const second_order_row *r
     int64_t n = call->args->cols;
     for (int64_t c = 0; c < n; c += CHUNK) {
         const float *weight = parameter_chunk(&call->weight, c);
-        int64_t i = 0, width = lesser(CHUNK, n - c);
-        for (; i + 16 <= width; i += 16) second_order_vector(call, r, to, v_load(weight + i), c + i, 16, full);
+        int64_t i = 0, width = lesser(CHUNK, n - c), whole = in_whole(16, width);
+        for (; i < whole; i += 16) second_order_vector(call, r, to, v_load(weight + i), c + i, 16, full);
         if (i < width) second_order_vector(call, r, to, load_left(weight + i, width - i), c + i, width - i, full);
     }
 }

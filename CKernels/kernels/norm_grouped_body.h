@@ -28,8 +28,8 @@ V_FN deviations both_chunks(const norm_chunk *next, vf centre, const output_chun
                             int streaming, norm_kind kind) {
     deviations d = no_deviations();
     int in_turns = streaming && has_sum(o, kind), keeps = keeps_sum(next, kind);
-    int64_t i = 0, written = 0;
-    for (; i + BLOCK <= o->width; i += BLOCK) {
+    int64_t i = 0, written = 0, whole = in_whole(BLOCK, o->width);
+    for (; i < whole; i += BLOCK) {
         if (fetch) fetch_streamed(typed_source(next->x, kind), fetch->x, i);
         if (fetch && kind.residual) fetch_streamed(typed_source(next->branch, kind), fetch->branch, i);
         V_UNROLL

@@ -81,7 +81,7 @@ V_FN void deviation_block(deviations *d, const norm_chunk *x, int64_t i, int64_t
 
 V_FN void deviation_blocks(deviations *d, const norm_chunk *x, int64_t n, vf centre, int k, int keeps, scaling s,
                            const row_steps *fetch, norm_kind kind) {
-    int64_t i = 0, whole = whole_blocks(n);
+    int64_t i = 0, whole = in_whole(BLOCK, n);
     for (; i < whole; i += BLOCK) {
         if (fetch && k == 0) {
             fetch_input(x, fetch, i, 2 * AHEAD, kind);

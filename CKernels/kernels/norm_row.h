@@ -131,8 +131,8 @@ V_FN void normalize_stretch(const output_chunk *o, int64_t i, int64_t end, momen
     const outputs turns[2] = {SUM_ALONE, Y_ALONE};
     V_UNROLL
     for (int turn = 0; turn < 2; turn++) {
-        int64_t j = i;
-        for (; j + BLOCK <= end; j += BLOCK) normalize_block(o, j, r, turns[turn], 1, s, kind);
+        int64_t j = i, whole = i + in_whole(BLOCK, end - i);
+        for (; j < whole; j += BLOCK) normalize_block(o, j, r, turns[turn], 1, s, kind);
         if (j < end) normalize_rest(o, j, r, turns[turn], 1, s, kind);
     }
 }
@@ -146,7 +146,7 @@ typedef struct fetching {
 #define NO_FETCHING ((fetching){0, 0})
 
 V_FN void normalize_chunk(const output_chunk *o, moments r, int streaming, scaling s, fetching f, norm_kind kind) {
-    int64_t i = 0, whole = whole_blocks(o->width);
+    int64_t i = 0, whole = in_whole(BLOCK, o->width);
     if (streaming && has_sum(o, kind)) {
         for (; i < o->width; i += V_STRETCH) normalize_stretch(o, i, lesser(i + V_STRETCH, o->width), r, s, kind);
         return;

@@ -71,8 +71,8 @@ V_FN void row_products(float *total, const projected_row *r, int64_t n, projecti
         for (int s = 0; s < PRODUCTS; s++) sums[s] = lanes_zero();
         int64_t end = lesser(c + CHUNK, n);
         for (int k = 0; k < 4; k += PROJECTED_TOGETHER) {
-            int64_t i = c;
-            for (; i + BLOCK <= end; i += BLOCK) products_block(sums, r, i, BLOCK, k, kind);
+            int64_t i = c, whole = c + in_whole(BLOCK, end - c);
+            for (; i < whole; i += BLOCK) products_block(sums, r, i, BLOCK, k, kind);
             if (i < end) products_block(sums, r, i, end - i, k, kind);
         }
         for (int s = 0; s < PRODUCTS; s++)

@@ -92,10 +92,9 @@ V_FN void row_gradients(ck_type type, const ck_normalize_rows_backward_args *a, 
     row_gradient rows[ROWS_BY_MOMENTS];
     for (; begin < end; begin += ROWS_BY_MOMENTS) {
         int count = (int)lesser(ROWS_BY_MOMENTS, end - begin);
-        int64_t i = 0;
+        int64_t i = 0, whole = in_whole(16, a->cols);
         for (int k = 0; k < count; k++) rows[k] = row_gradient_at(type, a, begin + k);
-        for (; i + 16 <= a->cols; i += 16)
-            row_gradient_columns(type, rows, count, a->weight, sums, pitch, i, 16, streaming);
+        for (; i < whole; i += 16) row_gradient_columns(type, rows, count, a->weight, sums, pitch, i, 16, streaming);
         if (i < a->cols) row_gradient_columns(type, rows, count, a->weight, sums, pitch, i, a->cols - i, 0);
     }
 }

@@ -28,8 +28,8 @@ V_FN void normalize_rows_by(ck_type type, const ck_normalize_rows_args *a, int64
         xhat_rule r = xhat_rule_of(set_rule_of(a->moments[row], a->epsilon));
         source x = source_at((source){a->x, type}, row * a->x_stride);
         target y = target_at((target){a->y, type}, row * a->y_stride);
-        int64_t i = 0;
-        for (; i + 16 <= a->cols; i += 16) normalize_columns_by(a, r, x, y, i, 16, streaming);
+        int64_t i = 0, whole = in_whole(16, a->cols);
+        for (; i < whole; i += 16) normalize_columns_by(a, r, x, y, i, 16, streaming);
         if (i < a->cols) normalize_columns_by(a, r, x, y, i, a->cols - i, 0);
     }
 }

@@ -93,7 +93,7 @@ V_FN void softmax_wide(const ck_softmax_args *a, int64_t begin, int64_t end, flo
     }
 }
 
-V_FN void softmax_of_type(const ck_softmax_args *a, int64_t begin, int64_t end, float *space, ck_type type,
+V_FN void softmax_of_type(ck_type type, const ck_softmax_args *a, int64_t begin, int64_t end, float *space,
                           int streaming) {
     if (a->cols <= SOFTMAX_GROUPED && a->logarithmic)
         softmax_grouped(a, begin, end, space, type, 1, streaming);
@@ -108,12 +108,7 @@ V_FN void softmax_of_type(const ck_softmax_args *a, int64_t begin, int64_t end, 
 /// `space`: for the exponentials of a row or a group, or NULL.
 V_SLOW void CK_JOIN(softmax_rows, CK_SUFFIX)(const ck_softmax_args *a, int64_t begin, int64_t end, int streaming,
                                              float *space) {
-    if (a->type == CK_F32)
-        softmax_of_type(a, begin, end, space, CK_F32, streaming);
-    else if (a->type == CK_BF16)
-        softmax_of_type(a, begin, end, space, CK_BF16, streaming);
-    else
-        softmax_of_type(a, begin, end, space, CK_F16, streaming);
+    BY_TYPE(a->type, softmax_of_type, a, begin, end, space, streaming);
     if (streaming) v_stream_end();
 }
 

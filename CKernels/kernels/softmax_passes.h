@@ -26,7 +26,7 @@ V_FN vf most_to_vector(const most_lanes *m) {
 /// The largest elements of columns from ..< to. A NaN does not count; it comes to light in the sum.
 V_FN void most_columns(most_lanes *most, source x, int64_t from, int64_t to) {
     most_lanes found = *most;
-    for (; from + BLOCK <= to; from += BLOCK) {
+    for (int64_t whole = from + in_whole(BLOCK, to - from); from < whole; from += BLOCK) {
         V_UNROLL
         for (int k = 0; k < 4; k++) found.v[k] = v_at_least(found.v[k], read_left(x, from + 16 * k, 16));
     }
@@ -72,8 +72,8 @@ V_FN void exp_columns_of_kind(lanes *sum, const softmax_pass *p, int64_t from, i
     softmax_pass own = *p;  // a copy, which stores cannot change
     vf easy = easy_from(own.shift);
     lanes total = *sum;
-    int64_t i = from;
-    for (; i + BLOCK <= to; i += BLOCK)
+    int64_t i = from, whole = from + in_whole(BLOCK, to - from);
+    for (; i < whole; i += BLOCK)
         if (v_outside(16, v_sub(least_of_block(own.x, i), easy), 0.0f, INFINITY) == 0)
             exp_block(&total, &own, i, BLOCK, 1, keeps);
         else
@@ -91,36 +91,43 @@ V_FN void exp_columns(lanes *sum, const softmax_pass *p, int64_t from, int64_t t
         exp_columns_of_kind(sum, p, from, to, 0);
 }
 
-V_FN vf softmax_output(const softmax_pass *p, int64_t i, int64_t left) {
-    if (p->logarithmic) return softmax_logarithm(&p->row, read_left(p->x, i, left));
-    vf e = p->kept ? v_load(p->kept + i) : v_exp_shifted(read_left(p->x, i, left), p->shift);
-    return softmax_quotient(&p->row, e);
+/// How an output is made: e * factor of kept exponentials, (x - m) - ln(sum), or what is rare.
+typedef enum softmax_form { AS_PRODUCT, AS_LOGARITHM, AS_ELSE } softmax_form;
+
+V_FN softmax_form softmax_form_of(const softmax_pass *p) {
+    return p->logarithmic ? AS_LOGARITHM : p->kept && !(p->row.divisor > 0.0f) ? AS_PRODUCT : AS_ELSE;
 }
 
-/// y = e * factor, of whole blocks of kept exponentials; returns where it stopped.
-V_FN int64_t product_columns(const softmax_pass *p, int64_t from, int64_t to, int streaming) {
+V_FN vf softmax_output(const softmax_pass *p, int64_t i, int64_t left, softmax_form form) {
+    if (form == AS_LOGARITHM) return softmax_logarithm(&p->row, read_left(p->x, i, left));
+    vf e = p->kept ? v_load(p->kept + i) : v_exp_shifted(read_left(p->x, i, left), p->shift);
+    return form == AS_PRODUCT ? v_mul(e, v_set(p->row.factor)) : softmax_quotient(&p->row, e);
+}
+
+V_FN void output_of_form(const softmax_pass *p, int64_t from, int64_t to, softmax_form form, int streaming) {
     softmax_pass own = *p;
-    vf factor = v_set(own.row.factor);
-    for (; from + BLOCK <= to; from += BLOCK) {
+    for (int64_t whole = from + in_whole(BLOCK, to - from); from < whole; from += BLOCK) {
         V_UNROLL
-        for (int k = 0; k < 4; k++) {
-            int64_t i = from + 16 * k;
-            write_left(own.y, i, 16, v_mul(v_load(own.kept + i), factor), streaming);
-        }
+        for (int k = 0; k < 4; k++)
+            write_left(own.y, from + 16 * k, 16, softmax_output(&own, from + 16 * k, 16, form), streaming);
     }
-    return from;
+    for (; from < to; from += 16)
+        write_left(own.y, from, to - from, softmax_output(&own, from, to - from, form), streaming);
 }
 
 /// The output of columns from ..< to.
 V_FN void output_columns(const softmax_pass *p, int64_t from, int64_t to) {
-    softmax_pass own = *p;
-    int is_product = own.kept && !own.logarithmic && !(own.row.divisor > 0.0f);
-    if (is_product && own.streaming)
-        from = product_columns(&own, from, to, 1);
-    else if (is_product)
-        from = product_columns(&own, from, to, 0);
-    for (; from + 16 <= to; from += 16) write_left(own.y, from, 16, softmax_output(&own, from, 16), own.streaming);
-    if (from < to) write_left(own.y, from, to - from, softmax_output(&own, from, to - from), 0);
+    softmax_form form = softmax_form_of(p);
+    if (form == AS_PRODUCT && p->streaming)
+        output_of_form(p, from, to, AS_PRODUCT, 1);
+    else if (form == AS_PRODUCT)
+        output_of_form(p, from, to, AS_PRODUCT, 0);
+    else if (form == AS_LOGARITHM && p->streaming)
+        output_of_form(p, from, to, AS_LOGARITHM, 1);
+    else if (form == AS_LOGARITHM)
+        output_of_form(p, from, to, AS_LOGARITHM, 0);
+    else
+        output_of_form(p, from, to, AS_ELSE, p->streaming);
 }
 
 V_FN int softmax_saves(const ck_softmax_args *a) { return a->log_sum_exp || a->states; }

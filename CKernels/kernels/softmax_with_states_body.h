@@ -35,8 +35,8 @@ V_FN void softmax_rows_by_states(ck_type type, const ck_softmax_with_states_args
     for (int64_t row = begin; row < end; row++) {
         softmax_pass p = softmax_pass_by_state(a, row, type, logarithmic, streaming);
         vf max = v_set(a->states[row].max);
-        int64_t i = 0;
-        for (; i + 16 <= a->cols; i += 16) softmax_vector_by_state(&p, max, i, 16, streaming);
+        int64_t i = 0, whole = in_whole(16, a->cols);
+        for (; i < whole; i += 16) softmax_vector_by_state(&p, max, i, 16, streaming);
         if (i < a->cols) softmax_vector_by_state(&p, max, i, a->cols - i, 0);
     }
 }

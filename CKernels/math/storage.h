@@ -3,6 +3,17 @@
 // A body is written once for all types: it takes a `ck_type` that its instances fill in with a constant, so that every
 // branch on it here is gone when it is compiled.
 
+/// Calls a function whose first argument is the storage type, as a constant.
+#define BY_TYPE(type, function, ...)        \
+    do {                                    \
+        if ((type) == CK_F32)               \
+            function(CK_F32, __VA_ARGS__);  \
+        else if ((type) == CK_BF16)         \
+            function(CK_BF16, __VA_ARGS__); \
+        else                                \
+            function(CK_F16, __VA_ARGS__);  \
+    } while (0)
+
 typedef struct source {
     const void *at;
     ck_type type;

@@ -56,6 +56,17 @@ internal import Verification
         }
     }
 
+    /// No branch bias adds nothing, where one of +0 would make +0 of −0 + −0.
+    @Test func absentBranchBiasKeepsTheSignOfZero() throws {
+        let x = try Tensor<Float>(repeating: -0.0, shape: [2, 100]), zeros = try Tensor<Float>(repeating: 0, shape: [100])
+        for backend in backends {
+            let plain = try residualLayerNorm(x, adding: x, weight: zeros, backend: backend).sum
+            let biased = try residualLayerNorm(x, adding: x, branchBias: zeros, weight: zeros, backend: backend).sum
+            #expect(plain.array.allSatisfy { $0.sign == .minus && $0 == 0 })
+            #expect(biased.array.allSatisfy { $0.sign == .plus && $0 == 0 })
+        }
+    }
+
     /// Squares of 1e20 overflow float32: elsewhere such rows become 0.
     @Test(arguments: [Float(1e20), 1e30, 3e38, 1e-20, 1e-30, 0x1p-140])
     func rmsNormOfAnyScale(scale: Float) throws {

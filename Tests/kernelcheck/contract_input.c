@@ -7,7 +7,7 @@
 
 float contract_parameter(const norm_problem *p, norm_array array, int64_t i) {
     int is_factor = array == NORM_WEIGHT || array == NORM_BRANCH_SCALE;
-    if (!norm_has(p->given, array)) return is_factor ? 1 : 0;
+    if (!norm_has(p->given, array)) return is_factor ? 1 : array == NORM_BRANCH_BIAS ? -0.0f : 0;
     float value = norm_value(p, array, p->parameter_type, i);
     return array == NORM_WEIGHT && p->weight_offset != 0 ? value + p->weight_offset : value;
 }
