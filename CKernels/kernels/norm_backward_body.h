@@ -13,11 +13,16 @@
 //     branch_bias_sums += dbranch,   branch_scale_sums = fma(dh, dropout(branch + branch_bias), branch_scale_sums)
 //
 // Bound: with AVX-512 4 fused multiply-adds and 4 other operations a vector in the second pass and beyond the caches
-// bandwidth; with AVX2 by instructions (97 for 16 near elements; callgrind, 2026-11-28).
+// bandwidth; with AVX2 by instructions (75 for 16 near elements; callgrind, 2026-11-28).
 
-/// Rows of a group share what is loaded of weight and of the sums over rows. Wide ones are fewer: where rows are
-/// 4 KiB apart, dy, x and dx of each take a way of the same set of the first cache level.
+/// Rows of a group share what is loaded of weight and of the sums over rows (rows_of_gradients). Wide ones are fewer:
+/// where rows are 4 KiB apart, dy, x and dx of each take a way of the same set of the first cache level.
 #define TOGETHER 4
+
+/// Where columns are summed over the rows of a block, or all NULL.
+typedef struct sum_places {
+    float *weight, *bias, *branch_bias, *branch_scale;
+} sum_places;
 
 /// What the rows of one call share.
 typedef struct gradient_call {
@@ -25,7 +30,7 @@ typedef struct gradient_call {
     int is_centred;  // LayerNorm; else RMSNorm
     parameter weight;
     branch_rule rule;
-    float *weight_sums, *bias_sums, *branch_bias_sums, *branch_scale_sums;  // of this block of rows, or all NULL
+    sum_places sums;
 } gradient_call;
 
 typedef struct gradient_row {
@@ -43,15 +48,29 @@ typedef struct gradient_row {
 /// Up to CHUNK columns of a row.
 typedef struct gradient_chunk {
     norm_chunk h;
+    source dy, dsum;
     const float *weight;
+    sum_places sums;
     int64_t column;
     target dx, dbranch;  // these columns, or where those of a stretch wait
 } gradient_chunk;
 
 V_FN gradient_chunk gradient_chunk_at(gradient_call *call, const gradient_row *r, int64_t column, norm_kind kind) {
-    return (gradient_chunk){norm_chunk_at(&r->h, column, kind), parameter_chunk(&call->weight, column), column,
-                            optional_target(r->dx.at, kind.type, column),
-                            optional_target(r->dbranch.at, kind.type, column)};
+    gradient_chunk c = {
+        .h = norm_chunk_at(&r->h, column, kind),
+        .dy = source_at(typed_source(r->dy, kind), column),
+        .weight = parameter_chunk(&call->weight, column),
+        .column = column,
+        .dx = optional_target(r->dx.at, kind.type, column),
+        .dbranch = optional_target(r->dbranch.at, kind.type, column),
+    };
+    if (r->dsum.at) c.dsum = source_at(typed_source(r->dsum, kind), column);
+    if (!call->sums.weight) return c;
+    c.sums = (sum_places){call->sums.weight + column, call->sums.bias + column, 0, 0};
+    if (!kind.residual) return c;
+    c.sums.branch_bias = call->sums.branch_bias + column;
+    c.sums.branch_scale = call->sums.branch_scale + column;
+    return c;
 }
 
 V_FN vf xhat_of(vf h, const gradient_row *r) { return normalized(v_sub(h, v_set(r->mean)), r->rstd, r->shift); }
@@ -94,8 +113,7 @@ V_FN void project_block(lanes *sum, lanes *product, const gradient_row *r, const
     V_UNROLL
     for (int last = k + V_TOGETHER; k < last; k++) {
         int64_t j = i + 16 * k, rest = left - 16 * k;
-        vf dy = read_left(typed_source(r->dy, kind), c->column + j, rest),
-           h = input_left(&c->h, j, rest, kept >> 16 * k, kind);
+        vf dy = read_left(typed_source(c->dy, kind), j, rest), h = input_left(&c->h, j, rest, kept >> 16 * k, kind);
         vf t = keep_left(rest, centred_gradient(dy, load_left(c->weight + j, rest), r));
         sum->v[k] = v_add(sum->v[k], t);
         product->v[k] = v_fma(t, keep_left(rest, xhat_of(h, r)), product->v[k]);
@@ -138,41 +156,36 @@ typedef struct column_sums {
     vf weight, bias, branch_bias, branch_scale;
 } column_sums;
 
-V_FN column_sums sums_left(const gradient_call *call, int64_t column, int64_t left, norm_kind kind) {
-    column_sums s = {load_left(call->weight_sums + column, left), load_left(call->bias_sums + column, left), v_zero(),
-                     v_zero()};
+V_FN column_sums sums_left(sum_places at, int64_t i, int64_t left, norm_kind kind) {
+    column_sums s = {load_left(at.weight + i, left), load_left(at.bias + i, left), v_zero(), v_zero()};
     if (!kind.residual) return s;
-    s.branch_bias = load_left(call->branch_bias_sums + column, left);
-    s.branch_scale = load_left(call->branch_scale_sums + column, left);
+    s.branch_bias = load_left(at.branch_bias + i, left);
+    s.branch_scale = load_left(at.branch_scale + i, left);
     return s;
 }
-V_FN void put_sums_left(const gradient_call *call, int64_t column, int64_t left, column_sums s, norm_kind kind) {
-    store_left(call->weight_sums + column, left, s.weight);
-    store_left(call->bias_sums + column, left, s.bias);
+V_FN void put_sums_left(sum_places at, int64_t i, int64_t left, column_sums s, norm_kind kind) {
+    store_left(at.weight + i, left, s.weight);
+    store_left(at.bias + i, left, s.bias);
     if (!kind.residual) return;
-    store_left(call->branch_bias_sums + column, left, s.branch_bias);
-    store_left(call->branch_scale_sums + column, left, s.branch_scale);
+    store_left(at.branch_bias + i, left, s.branch_bias);
+    store_left(at.branch_scale + i, left, s.branch_scale);
 }
 
-/// The gradients of elements i ... i + 15 of a row's chunk, and what they add to the sums over rows.
-V_FN void gradient_vector(const gradient_call *call, const gradient_row *r, const gradient_chunk *c, column_sums *s,
-                          int64_t i, int64_t left, uint64_t kept, gradient_wishes wishes, int streaming,
-                          norm_kind kind) {
-    int64_t column = c->column + i;
-    vf dy = read_left(typed_source(r->dy, kind), column, left),
-       xhat = xhat_of(input_left(&c->h, i, left, kept, kind), r);
+/// The gradients of elements i ... i + 15 of a row's chunk, written at `to`, and what they add to the sums over rows.
+V_FN void gradient_vector(const gradient_row *r, const gradient_chunk *c, column_sums *s, int64_t i, int64_t left,
+                          uint64_t kept, int64_t to, gradient_wishes wishes, norm_kind kind) {
+    vf dy = read_left(typed_source(c->dy, kind), i, left), xhat = xhat_of(input_left(&c->h, i, left, kept, kind), r);
     s->weight = v_fma(dy, xhat, s->weight);
     s->bias = v_add(s->bias, dy);
     if (!kind.residual && !wishes.dx) return;
     vf t = centred_gradient(dy, load_left(c->weight + i, left), r);
     vf dh = v_mul(v_fnma(xhat, v_set(r->projection), v_sub(t, v_set(r->tau))), v_set(r->rstd));
-    if (wishes.dsum) dh = v_add(dh, read_left(typed_source(r->dsum, kind), column, left));
-    int64_t to = streaming ? i % V_STRETCH : i;
+    if (wishes.dsum) dh = v_add(dh, read_left(typed_source(c->dsum, kind), i, left));
     if (!kind.residual) {
         write_left(typed_target(c->dx, kind), to, left, dh, 0);
         return;
     }
-    const branch_rule *rule = &call->rule;
+    const branch_rule *rule = r->h.rule;
     vf dbranch = dropped(v_mul(dh, load_left(c->h.scale + i, left)), &rule->dropout, kept, kind);
     s->branch_bias = v_add(s->branch_bias, dbranch);
     s->branch_scale = v_fma(dh, branch_left(&c->h, i, left, kept, kind), s->branch_scale);
@@ -180,28 +193,55 @@ V_FN void gradient_vector(const gradient_call *call, const gradient_row *r, cons
     if (wishes.dbranch) write_left(typed_target(c->dbranch, kind), to, left, dbranch, 0);
 }
 
-/// Vectors k ..< k + together of a block of columns for some rows.
-V_FN void norm_gradient_columns(const gradient_call *call, const gradient_row *rows, const gradient_chunk *chunks,
-                                int count, int64_t i, int64_t left, int together, int k, const uint64_t *kept,
-                                gradient_wishes wishes, int streaming, norm_kind kind) {
+/// One vector of one row, with its sums from memory and back.
+V_FN void gradient_vector_of_row(const gradient_row *r, const gradient_chunk *c, int64_t i, int64_t left, uint64_t kept,
+                                 int64_t to, gradient_wishes wishes, norm_kind kind) {
+    column_sums s = {v_zero(), v_zero(), v_zero(), v_zero()};
+    if (wishes.sums) s = sums_left(c->sums, i, left, kind);
+    gradient_vector(r, c, &s, i, left, kept, to, wishes, kind);
+    if (wishes.sums) put_sums_left(c->sums, i, left, s, kind);
+}
+
+/// Columns from ..< end of a chunk of one row, written from `to` on.
+V_FN void gradient_columns_of_row(const gradient_row *given, const gradient_chunk *chunk, int64_t from, int64_t end,
+                                  int64_t to, gradient_wishes wishes, norm_kind kind) {
+    const gradient_row row = *given;  // copies, which stores cannot change
+    const gradient_chunk c = *chunk;
+    int64_t i = from, whole = from + in_whole(BLOCK, end - from);
+    to -= from;
+    for (; i < whole; i += BLOCK) {
+        uint64_t kept = chunk_kept(&c.h, i, kind);
+        fetch_gradient_block(&row, c.column + i, kind);
+        V_UNROLL
+        for (int k = 0; k < 4; k++)
+            gradient_vector_of_row(&row, &c, i + 16 * k, BLOCK, kept >> 16 * k, to + i + 16 * k, wishes, kind);
+    }
+    uint64_t kept = i < end ? chunk_kept(&c.h, i, kind) : 0;
+    for (; i < end; i += 16, kept >>= 16) gradient_vector_of_row(&row, &c, i, end - i, kept, to + i, wishes, kind);
+}
+
+/// Vectors k ..< k + together of a block of columns for some rows, which share what is loaded of the sums.
+V_FN void norm_gradient_columns(const gradient_row *rows, const gradient_chunk *chunks, int count, int64_t i,
+                                int64_t left, int together, int k, const uint64_t *kept, gradient_wishes wishes,
+                                int streaming, norm_kind kind) {
     column_sums s[V_TOGETHER];
-    int64_t column = chunks[0].column + i;
     V_UNROLL
     for (int v = 0; v < together; v++) {
         if (wishes.sums)
-            s[v] = sums_left(call, column + 16 * v, left - 16 * v, kind);
+            s[v] = sums_left(chunks[0].sums, i + 16 * v, left - 16 * v, kind);
         else
             s[v] = (column_sums){v_zero(), v_zero(), v_zero(), v_zero()};
     }
+    int64_t to = streaming ? i % V_STRETCH : i;
     for (int row = 0; row < count; row++) {
         V_UNROLL
         for (int v = 0; v < together; v++)
-            gradient_vector(call, &rows[row], &chunks[row], &s[v], i + 16 * v, left - 16 * v, kept[row] >> 16 * (k + v),
-                            wishes, streaming, kind);
+            gradient_vector(&rows[row], &chunks[row], &s[v], i + 16 * v, left - 16 * v, kept[row] >> 16 * (k + v),
+                            to + 16 * v, wishes, kind);
     }
     V_UNROLL
     for (int v = 0; v < together; v++)
-        if (wishes.sums) put_sums_left(call, column + 16 * v, left - 16 * v, s[v], kind);
+        if (wishes.sums) put_sums_left(chunks[0].sums, i + 16 * v, left - 16 * v, s[v], kind);
 }
 
 /// Gradients of a stretch of columns, which go past the caches one after the other, for the reason that
@@ -219,6 +259,28 @@ V_FN void stream_stretch(const gradient_stretch *s, const gradient_row *rows, in
         if (wishes.dx) stream_left(s->dx[row], target_at(typed_target(rows[row].dx, kind), column), width);
         if (wishes.dbranch)
             stream_left(s->dbranch[row], target_at(typed_target(rows[row].dbranch, kind), column), width);
+    }
+}
+
+/// The second pass over one row.
+V_FN void write_row_gradients(gradient_call *call, const gradient_row *row, gradient_wishes wishes, int streaming,
+                              norm_kind kind) {
+    gradient_stretch stretch;
+    int64_t n = call->args->cols;
+    for (int64_t column = 0; column < n; column += CHUNK) {
+        int64_t width = lesser(CHUNK, n - column);
+        gradient_chunk c = gradient_chunk_at(call, row, column, kind);
+        if (!streaming) {
+            gradient_columns_of_row(row, &c, 0, width, 0, wishes, kind);
+            continue;
+        }
+        c.dx.at = stretch.dx[0];
+        c.dbranch.at = stretch.dbranch[0];
+        for (int64_t i = 0; i < width; i += V_STRETCH) {
+            int64_t end = lesser(i + V_STRETCH, width);
+            gradient_columns_of_row(row, &c, i, end, 0, wishes, kind);
+            stream_stretch(&stretch, row, 1, column + i, end - i, wishes, kind);
+        }
     }
 }
 
@@ -246,11 +308,11 @@ V_FN void write_gradients(gradient_call *call, const gradient_row *rows, int cou
             if (i + BLOCK <= width) {
                 V_UNROLL
                 for (int k = 0; k < 4; k += together)
-                    norm_gradient_columns(call, rows, chunks, count, i + 16 * k, BLOCK, together, k, kept, wishes,
-                                          streaming, kind);
+                    norm_gradient_columns(rows, chunks, count, i + 16 * k, BLOCK, together, k, kept, wishes, streaming,
+                                          kind);
             } else {
                 for (int k = 0; i + 16 * k < width; k++)
-                    norm_gradient_columns(call, rows, chunks, count, i + 16 * k, width - i - 16 * k, 1, k, kept, wishes,
+                    norm_gradient_columns(rows, chunks, count, i + 16 * k, width - i - 16 * k, 1, k, kept, wishes,
                                           streaming, kind);
             }
             int64_t end = lesser(i + BLOCK, width), begin = i / V_STRETCH * V_STRETCH;
@@ -282,20 +344,23 @@ V_FN void gradient_rows(gradient_call *call, int64_t begin, int count, int strea
         if (a->dsum) rows[k].dsum = source_at((source){a->dsum, kind.type}, row * a->dsum_stride);
         if (kind.residual || a->dx) project_gradient(call, &rows[k], kind);
     }
-    gradient_wishes w = {call->weight_sums != 0, a->dx != 0, a->dsum != 0, a->dbranch != 0};
+    gradient_wishes w = {call->sums.weight != 0, a->dx != 0, a->dsum != 0, a->dbranch != 0};
     gradient_wishes usual = {1, 1, kind.residual ? w.dsum : 0, kind.residual};
-    if (w.sums && w.dx && w.dsum == usual.dsum && w.dbranch == usual.dbranch)
+    int is_usual = w.sums && w.dx && w.dsum == usual.dsum && w.dbranch == usual.dbranch;
+    if (is_usual && count == 1)
+        write_row_gradients(call, rows, usual, streaming, kind);
+    else if (is_usual)
         write_gradients(call, rows, count, usual, streaming, kind);
     else
         write_gradients(call, rows, count, w, streaming, kind);
 }
 
-/// Rows whose gradients are found together: any number, the same bits. Far rows are found one by one: beside two at a
-/// time 512x1024 from memory 0.87, 128x768 0.70 to 0.88, with a residual 0.92 to 0.97 and 0.84 to 0.97; near ones of 768
-/// columns four at a time, 0.93 of two, and of 1024 no faster (Zen 3, AVX2, 2026-11-28). With AVX-512 (Zen 4) that has
-/// not been measured.
+/// Rows whose gradients are found together: any number, the same bits. One by one, a row's numbers stay in registers and
+/// the sums over rows pass through memory: 512x1024 in the caches 0.78 of the time of two rows together, with a residual
+/// 0.88; 4096x4096 0.92 (of one row in the other's loops), bfloat16 0.77 (Zen 3, AVX2, 2026-11-28). With AVX-512 (Zen 4)
+/// that has not been measured.
 V_FN int rows_of_gradients(int64_t cols, ck_reach reach, norm_kind kind) {
-    if (reach != CK_NEAR && (!V_FORGETS || (kind.residual && reach == CK_STREAMED))) return 1;
+    if (!V_FORGETS || (kind.residual && reach == CK_STREAMED)) return 1;
     return kind.residual || cols >= CHUNK ? 2 : TOGETHER;
 }
 
@@ -304,14 +369,12 @@ V_FN void norm_gradients(const ck_norm_backward_args *a, int is_centred, int64_t
     gradient_call call;
     call.args = a;
     call.is_centred = is_centred;
-    call.weight_sums = sums;
+    call.sums = (sum_places){0};
     parameter_set(&call.weight, a->weight, a->parameter_type, a->weight_offset, CK_JOIN(ones, CK_SUFFIX), a->cols);
     branch_rule_set(&call.rule, a->residual, a->parameter_type, a->cols);
     if (sums) {
         for (int64_t i = 0; i < (kind.residual ? 4 : 2) * pitch; i += 16) v_store(sums + i, v_zero());
-        call.bias_sums = sums + pitch;
-        call.branch_bias_sums = sums + 2 * pitch;
-        call.branch_scale_sums = sums + 3 * pitch;
+        call.sums = (sum_places){sums, sums + pitch, sums + 2 * pitch, sums + 3 * pitch};
     }
     int together = rows_of_gradients(a->cols, reach, kind);
     for (; begin < end; begin += together) {
