@@ -347,8 +347,10 @@ V_FN void gradient_rows(gradient_call *call, int64_t begin, int count, int strea
     gradient_wishes w = {call->sums.weight != 0, a->dx != 0, a->dsum != 0, a->dbranch != 0};
     gradient_wishes usual = {1, 1, kind.residual ? w.dsum : 0, kind.residual};
     int is_usual = w.sums && w.dx && w.dsum == usual.dsum && w.dbranch == usual.dbranch;
-    if (is_usual && count == 1)
+    if (!V_FORGETS && is_usual)
         write_row_gradients(call, rows, usual, streaming, kind);
+    else if (!V_FORGETS)
+        write_row_gradients(call, rows, w, streaming, kind);
     else if (is_usual)
         write_gradients(call, rows, count, usual, streaming, kind);
     else

@@ -84,7 +84,7 @@ V_FN void score_exponentials(const score_row *r, int64_t chunk, float *held, exp
     softmax_pass pass = {.x = {held, CK_F32}, .kept = held, .shift = shift};
     key_range blocks = score_blocks(r->mask.keys, chunk);
     int64_t end = (blocks.to + BLOCK - 1) / BLOCK * BLOCK;
-    exp_columns(sum, &pass, blocks.from - chunk, end - chunk);
+    exp_columns(sum, &pass, blocks.from - chunk, end - chunk, 1);
 }
 
 /// The held scores of a chunk, made again if the row is not held.

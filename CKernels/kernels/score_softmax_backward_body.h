@@ -40,14 +40,22 @@ V_FN score_gradient own_score_gradient(const score_gradient *g, score_gradient_k
 /// `a` where the probability is not 0 (also if it is a NaN), +0 elsewhere.
 V_FN vf score_gradient_where_weighted(vf a, vf y) { return v_where_less(y, v_set(0x1p-149f), v_zero(), a); }
 
-/// y * (dy - centre) of 64 keys joins the sum.
+/// y * (dy - centre) of 16 keys joins the sum.
+V_FN void score_gradient_sum_vector(vf *sum, const score_gradient *g, int64_t j, int whole) {
+    vf y = read_keys(g->y, j, g->keys, whole), dy = read_keys(g->dy, j, g->keys, whole);
+    *sum = v_fma(score_gradient_where_weighted(v_sub(dy, v_set(g->centre)), y), y, *sum);
+}
+
+/// The 64 keys from j on, of which all are there if `whole`.
 V_FN void score_gradient_sum_block(lanes *sum, const score_gradient *g, int64_t j, int whole) {
-    V_UNROLL
-    for (int k = 0; k < 4; k++, j += 16) {
-        vf y = read_keys(g->y, j, g->keys, whole), dy = read_keys(g->dy, j, g->keys, whole);
-        vf t = score_gradient_where_weighted(v_sub(dy, v_set(g->centre)), y);
-        sum->v[k] = v_fma(t, y, sum->v[k]);
+    if (!whole) {
+        lanes rare = *sum;  // what a loop counts through is in memory: not the sums of whole blocks
+        for (int k = 0; k < 4; k++) score_gradient_sum_vector(&rare.v[k], g, j + 16 * k, 0);
+        *sum = rare;
+        return;
     }
+    V_UNROLL
+    for (int k = 0; k < 4; k++) score_gradient_sum_vector(&sum->v[k], g, j + 16 * k, 1);
 }
 
 /// `fetch`: the same keys of the next row are asked for.
@@ -72,23 +80,34 @@ V_FN float score_gradient_sum(const score_gradient *given, int fetch, score_grad
     return lanes_fold(&sum);
 }
 
-/// The output of 64 keys, of which `left` are there. `plain`: without bias, slope and softcap.
+/// The output of 16 keys, of which `left` are there. `plain`: without bias, slope and softcap.
+V_FN void score_gradient_output_vector(vf *slope, const score_gradient *g, int64_t j, int64_t left, int whole,
+                                       int plain) {
+    vf y = read_keys(g->y, j, g->keys, whole), dy = read_keys(g->dy, j, g->keys, whole);
+    vf ds = v_mul(y, v_sub(v_sub(dy, v_set(g->centre)), v_set(g->mean)));
+    ds = score_gradient_where_weighted(ds, y);
+    if (!plain && g->bias_sums) store_left(g->bias_sums + j, left, v_add(load_left(g->bias_sums + j, left), ds));
+    if (!plain && g->sums_slope) *slope = v_fma(ds, key_distances(j, g->position), *slope);
+    vf dx = v_mul(ds, v_set(g->scale));
+    if (!plain && g->inverse_cap > 0.0f) {
+        vf s = v_mul(v_set(g->scale), read_keys(g->x, j, g->keys, whole));
+        dx = v_mul(dx, softcap_slope(s, v_set(g->inverse_cap)));
+    }
+    write_left(g->dx, j, left, score_gradient_where_weighted(dx, y), g->streaming);
+}
+
+/// The 64 keys from j on, of which `left` are there.
 V_FN void score_gradient_output_block(lanes *slope, const score_gradient *g, int64_t j, int64_t left, int whole,
                                       int plain) {
-    V_UNROLL
-    for (int k = 0; k < 4; k++, j += 16, left -= 16) {
-        vf y = read_keys(g->y, j, g->keys, whole), dy = read_keys(g->dy, j, g->keys, whole);
-        vf ds = v_mul(y, v_sub(v_sub(dy, v_set(g->centre)), v_set(g->mean)));
-        ds = score_gradient_where_weighted(ds, y);
-        if (!plain && g->bias_sums) store_left(g->bias_sums + j, left, v_add(load_left(g->bias_sums + j, left), ds));
-        if (!plain && g->sums_slope) slope->v[k] = v_fma(ds, key_distances(j, g->position), slope->v[k]);
-        vf dx = v_mul(ds, v_set(g->scale));
-        if (!plain && g->inverse_cap > 0.0f) {
-            vf s = v_mul(v_set(g->scale), read_keys(g->x, j, g->keys, whole));
-            dx = v_mul(dx, softcap_slope(s, v_set(g->inverse_cap)));
-        }
-        write_left(g->dx, j, left, score_gradient_where_weighted(dx, y), g->streaming);
+    if (!whole || !plain) {
+        lanes rare = *slope;
+        for (int k = 0; k < 4; k++)
+            score_gradient_output_vector(&rare.v[k], g, j + 16 * k, left - 16 * k, whole, plain);
+        *slope = rare;
+        return;
     }
+    V_UNROLL
+    for (int k = 0; k < 4; k++) score_gradient_output_vector(&slope->v[k], g, j + 16 * k, left - 16 * k, whole, plain);
 }
 
 V_FN float score_gradient_output_of_kind(const score_gradient *given, int64_t n, int plain, score_gradient_kind kind) {
@@ -111,10 +130,22 @@ V_FN float score_gradient_output_of_kind(const score_gradient *given, int64_t n,
     return lanes_fold(&slope);
 }
 
+V_FN void score_gradient_with_sums(ck_type type, const score_gradient *g, int64_t n, int is_far, float *slope) {
+    *slope = score_gradient_output_of_kind(g, n, 0, (score_gradient_kind){type, is_far});
+}
+
+/// Once for all callers: it is long.
+V_SLOW float CK_JOIN(score_gradient_of_any, CK_SUFFIX)(const score_gradient *g, int64_t n, score_gradient_kind kind) {
+    float slope;
+    BY_TYPE(kind.type, score_gradient_with_sums, g, n, kind.is_far, &slope);
+    return slope;
+}
+
 /// A row of `n` elements; the gradient of its slope.
 V_FN float score_gradient_output(const score_gradient *g, int64_t n, score_gradient_kind kind) {
-    if (g->bias_sums || g->sums_slope || g->inverse_cap > 0.0f) return score_gradient_output_of_kind(g, n, 0, kind);
-    return score_gradient_output_of_kind(g, n, 1, kind);
+    int is_plain = !g->bias_sums && !g->sums_slope && !(g->inverse_cap > 0.0f);
+    if (is_plain) return score_gradient_output_of_kind(g, n, 1, kind);
+    return CK_JOIN(score_gradient_of_any, CK_SUFFIX)(g, n, kind);
 }
 
 /// e^(sink - log_sum_exp), the sink's share of the sum.

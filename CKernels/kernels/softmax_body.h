@@ -32,7 +32,10 @@ V_FN void softmax_strip(const softmax_stations *s, lanes *sum, most_lanes *most,
     int64_t end = lesser(i + STRIP, n);
     if (s->written) output_columns(s->written, i + s->head, lesser(end + s->head, n));
     for (int64_t k = i; k + BLOCK <= end && s->fetch; k += BLOCK) fetch_streamed(s->searched->x, 0, k);
-    if (s->summed) exp_columns(sum, s->summed, i, end);
+    if (s->summed && s->summed->kept)
+        exp_columns(sum, s->summed, i, end, 1);
+    else if (s->summed)
+        exp_columns(sum, s->summed, i, end, 0);
     if (s->searched) most_columns(most, s->searched->x, i, end);
 }
 

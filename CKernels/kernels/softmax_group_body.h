@@ -52,7 +52,7 @@ V_FN void softmax_group(const ck_softmax_args *a, int64_t n, int64_t begin, int 
             fetch_block(source_at(p.x, count * a->x_stride), i, 0);
             if (!streaming) fetch_block_to_write(p.y, i, 0);
         }
-        exp_columns(&sum, &p, 0, n);
+        exp_columns(&sum, &p, 0, n, 1);
         rows[row] = lanes_fold_to_vector(&sum);
     }
     v_store(sums, v_fold_add_rows(rows));

@@ -68,7 +68,8 @@ V_FN vf least_of_block(source x, int64_t i) {
     return v_at_most(v_at_most(least[0], least[1]), v_at_most(least[2], least[3]));
 }
 
-V_FN void exp_columns_of_kind(lanes *sum, const softmax_pass *p, int64_t from, int64_t to, int keeps) {
+/// The exponentials of columns from ..< to are added to `sum`, and kept if `keeps`.
+V_FN void exp_columns(lanes *sum, const softmax_pass *p, int64_t from, int64_t to, int keeps) {
     softmax_pass own = *p;  // a copy, which stores cannot change
     vf easy = easy_from(own.shift);
     lanes total = *sum;
@@ -81,14 +82,6 @@ V_FN void exp_columns_of_kind(lanes *sum, const softmax_pass *p, int64_t from, i
     if (i < to) exp_block(&total, &own, i, to - i, 0, keeps);
     *sum = total;
     if (keeps) sum_kept(sum, own.kept, from, to);
-}
-
-/// The exponentials of columns from ..< to are added to `sum`, and kept.
-V_FN void exp_columns(lanes *sum, const softmax_pass *p, int64_t from, int64_t to) {
-    if (p->kept)
-        exp_columns_of_kind(sum, p, from, to, 1);
-    else
-        exp_columns_of_kind(sum, p, from, to, 0);
 }
 
 /// How an output is made: e * factor of kept exponentials, (x - m) - ln(sum), or what is rare.
@@ -104,30 +97,26 @@ V_FN vf softmax_output(const softmax_pass *p, int64_t i, int64_t left, softmax_f
     return form == AS_PRODUCT ? v_mul(e, v_set(p->row.factor)) : softmax_quotient(&p->row, e);
 }
 
-V_FN void output_of_form(const softmax_pass *p, int64_t from, int64_t to, softmax_form form, int streaming) {
+V_FN void output_of_form(const softmax_pass *p, int64_t from, int64_t to, softmax_form form) {
     softmax_pass own = *p;
     for (int64_t whole = from + in_whole(BLOCK, to - from); from < whole; from += BLOCK) {
         V_UNROLL
         for (int k = 0; k < 4; k++)
-            write_left(own.y, from + 16 * k, 16, softmax_output(&own, from + 16 * k, 16, form), streaming);
+            write_left(own.y, from + 16 * k, 16, softmax_output(&own, from + 16 * k, 16, form), own.streaming);
     }
     for (; from < to; from += 16)
-        write_left(own.y, from, to - from, softmax_output(&own, from, to - from, form), streaming);
+        write_left(own.y, from, to - from, softmax_output(&own, from, to - from, form), own.streaming);
 }
 
 /// The output of columns from ..< to.
 V_FN void output_columns(const softmax_pass *p, int64_t from, int64_t to) {
     softmax_form form = softmax_form_of(p);
-    if (form == AS_PRODUCT && p->streaming)
-        output_of_form(p, from, to, AS_PRODUCT, 1);
-    else if (form == AS_PRODUCT)
-        output_of_form(p, from, to, AS_PRODUCT, 0);
-    else if (form == AS_LOGARITHM && p->streaming)
-        output_of_form(p, from, to, AS_LOGARITHM, 1);
+    if (form == AS_PRODUCT)
+        output_of_form(p, from, to, AS_PRODUCT);
     else if (form == AS_LOGARITHM)
-        output_of_form(p, from, to, AS_LOGARITHM, 0);
+        output_of_form(p, from, to, AS_LOGARITHM);
     else
-        output_of_form(p, from, to, AS_ELSE, p->streaming);
+        output_of_form(p, from, to, AS_ELSE);
 }
 
 V_FN int softmax_saves(const ck_softmax_args *a) { return a->log_sum_exp || a->states; }
