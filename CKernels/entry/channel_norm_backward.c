@@ -1,5 +1,5 @@
-// channel_norm_backward.c: ck_channel_norm_backward and that of the inverse: check, then coefficients, sums and gradients of
-// every region, and the sums of these over regions.
+// channel_norm_backward.c: ck_channel_norm_backward and that of the inverse: check, then coefficients, sums and
+// gradients of every region, and the sums of these over regions.
 
 #include <string.h>
 

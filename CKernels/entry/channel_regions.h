@@ -1,5 +1,5 @@
-// channel_regions.h: what the entry points of ck_channel_norm share: checks of the shape, the workspace, and how regions
-// and the stages of a region are shared over threads.
+// channel_regions.h: what the entry points of ck_channel_norm share: checks of the shape, the workspace, and how
+// regions and the stages of a region are shared over threads.
 
 #ifndef CK_CHANNEL_REGIONS_H
 #define CK_CHANNEL_REGIONS_H

@@ -108,10 +108,11 @@ static ck_status check_memory(const ck_norm_args *a) {
     return CK_OK;
 }
 
-/// Columns from which on a row of y and one of the sum are streamed in turns (normalize_stretch). Residual LayerNorm in the
-/// caches' way and streamed, Zen 3, AVX2, 2026-11-28: 131072x64 13.3 and 10.4 ms, with branch, sum and y 64, 128 and 192
-/// bytes further into their pages than x 15.2 and 19.7; 8192x64 from memory 0.87 and 0.69; 262144x32 20.3 and 21.4,
-/// 524288x16 30.6 and 38.4. Zen 4, AVX-512: 65536x64 2.4 and 2.1 (2026-11-27); narrower rows were not measured there.
+/// Columns from which on a row of y and one of the sum are streamed in turns (normalize_stretch). Residual LayerNorm in
+/// the caches' way and streamed, Zen 3, AVX2, 2026-11-28: 131072x64 13.3 and 10.4 ms, with branch, sum and y 64, 128
+/// and 192 bytes further into their pages than x 15.2 and 19.7; 8192x64 from memory 0.87 and 0.69; 262144x32 20.3 and
+/// 21.4, 524288x16 30.6 and 38.4. Zen 4, AVX-512: 65536x64 2.4 and 2.1 (2026-11-27); narrower rows were not measured
+/// there.
 static int64_t streamed_pair(void) { return ck_isas_available() >> CK_ISA_AVX512 & 1 ? 1 : 64; }
 
 /// Whether stores past the caches are possible: whole lines, and not where input was read.

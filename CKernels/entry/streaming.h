@@ -7,9 +7,10 @@
 #include "dispatch/select.h"
 #include "parallel/blocks.h"
 
-/// Traffic up to which outputs stay in the caches: memory is as fast as the last cache level, if what is overwritten need
-/// not be read. So it is for two threads, too: LayerNorm 4096x768 (25 MB, where that level has 34) streamed from seven
-/// eighths of it on and from half of it, hot 0.70 and 0.67 ms, from memory 2.31 and 1.37 (Zen 3, AVX2, 2026-11-28).
+/// Traffic up to which outputs stay in the caches: memory is as fast as the last cache level, if what is overwritten
+/// need not be read. So it is for two threads, too: LayerNorm 4096x768 (25 MB, where that level has 34) streamed from
+/// seven eighths of it on and from half of it, hot 0.70 and 0.67 ms, from memory 2.31 and 1.37 (Zen 3, AVX2,
+/// 2026-11-28).
 static inline int64_t ck_cached_bytes(void) { return ck_last_cache() / 2; }
 
 /// How far away a call's tensors lie, which are `bytes` in all. What takes a third of the last cache level is most

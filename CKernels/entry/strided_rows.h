@@ -63,8 +63,8 @@ static inline ck_status ck_check_rows_apart(ck_grid g) {
     return CK_OK;
 }
 
-/// Exact if all rows are one stride apart; otherwise all that lies from the first to the last row. Strides of what is not
-/// given may be anything.
+/// Exact if all rows are one stride apart; otherwise all that lies from the first to the last row. Strides of what is
+/// not given may be anything.
 static inline ck_area ck_grid_area(ck_grid g) {
     if (!g.base) return (ck_area){0};
     ck_strides s = g.strides;

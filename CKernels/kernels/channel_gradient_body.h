@@ -10,8 +10,8 @@
 // For the inverse x - bias stands for xhat, the means are 0, and the sums are multiplied by -root / weight, that of
 // products once more by 1 / weight.
 //
-// Bound: bandwidth; in the caches two loads and a store, seven operations a vector. Runs of some dozen elements: what each costs
-// besides, of which most are the sums' folds (channel_gradient_sums_body.h).
+// Bound: bandwidth; in the caches two loads and a store, seven operations a vector. Runs of some dozen elements: what
+// each costs besides, of which most are the sums' folds (channel_gradient_sums_body.h).
 
 /// Over the parts of 16 channels, in their order: sums of n e, of t * xhat, of xhat, of e * xhat into the first part's
 /// places, and of dy into `totals`.

@@ -33,9 +33,9 @@ V_FN source strip_source(const ck_channel_region *r, column_strip s, const void 
     return source_at((source){tensor, type}, s.part * CK_PART_ROWS * r->shape.channels + s.first);
 }
 
-/// Asks for what 16 columns hold of the tile after the next one, counted in the order of memory from element `at` on. (A
-/// tile is read column by column, and prefetchers of processors do not follow: so two tensors are read at 7.2 GB/s, with
-/// this at 12.4, row by row at 12.2; one thread of Zen 3, 2026-11-28.)
+/// Asks for what 16 columns hold of the tile after the next one, counted in the order of memory from element `at` on.
+/// (A tile is read column by column, and prefetchers of processors do not follow: so two tensors are read at 7.2 GB/s,
+/// with this at 12.4, row by row at 12.2; one thread of Zen 3, 2026-11-28.)
 V_FN void fetch_tile(const ck_channel_region *r, source tile, int64_t at) {
     int64_t bytes = 2 * CK_TILE * r->shape.channels * size_of(tile.type);
     for (int64_t e = at; e < at + 16 * CK_TILE; e += BLOCK) fetch_block(tile, e, bytes);
@@ -47,13 +47,13 @@ V_FN int64_t strip_share(const ck_channel_region *r, int64_t i) {
     return r->shape.channels <= CK_STRIP ? e : e / CK_STRIP * r->shape.channels + e % CK_STRIP;
 }
 
-/// Rows that share their coefficients. Past the caches only one: writing to the pages of eight rows by turns takes twice
-/// as long from 1024 channels on (16384x1024 forward 47 and 24 ms), which loading coefficients again does not (65536x256
-/// 22.6 and 24.6 ms; one thread of Zen 3, AVX2, 2026-11-28).
+/// Rows that share their coefficients. Past the caches only one: writing to the pages of eight rows by turns takes
+/// twice as long from 1024 channels on (16384x1024 forward 47 and 24 ms), which loading coefficients again does not
+/// (65536x256 22.6 and 24.6 ms; one thread of Zen 3, AVX2, 2026-11-28).
 V_FN int64_t rows_of_tile(int streaming) { return streaming ? 1 : CK_TILE; }
 
-/// Whether fetch_tile helps a tile of whole rows: not where memory is read in its order, nor where two tiles take much of a
-/// cache (256x4096 forward 0.83 ms, 1.00 with it).
+/// Whether fetch_tile helps a tile of whole rows: not where memory is read in its order, nor where two tiles take much
+/// of a cache (256x4096 forward 0.83 ms, 1.00 with it).
 V_FN int is_tile_fetched(const ck_channel_region *r, int streaming) {
     return !streaming && r->shape.channels <= CK_STRIP;
 }

@@ -78,8 +78,8 @@ V_FN vf xhat_of(vf h, const gradient_row *r) { return normalized(v_sub(h, v_set(
 /// t of a dy.
 V_FN vf centred_gradient(vf dy, vf weight, const gradient_row *r) { return v_fms(dy, weight, v_set(r->centre)); }
 
-/// Near rows (reach_probe.h) do without: 32x1024 in the caches takes 0.80 of the time with three wishes, with a residual
-/// 0.83, the probe included (Zen 3, AVX2, 2026-11-28).
+/// Near rows (reach_probe.h) do without: 32x1024 in the caches takes 0.80 of the time with three wishes, with a
+/// residual 0.83, the probe included (Zen 3, AVX2, 2026-11-28).
 V_FN void fetch_gradient_input(const gradient_row *r, int64_t i, int64_t bytes, norm_kind kind) {
     fetch_block(typed_source(r->dy, kind), i + r->ahead.dy, bytes);
     fetch_block(typed_source(r->h.x, kind), i + r->ahead.x, bytes);
@@ -357,10 +357,10 @@ V_FN void gradient_rows(gradient_call *call, int64_t begin, int count, int strea
         write_gradients(call, rows, count, w, streaming, kind);
 }
 
-/// Rows whose gradients are found together: any number, the same bits. One by one, a row's numbers stay in registers and
-/// the sums over rows pass through memory: 512x1024 in the caches 0.78 of the time of two rows together, with a residual
-/// 0.88; 4096x4096 0.92 (of one row in the other's loops), bfloat16 0.77 (Zen 3, AVX2, 2026-11-28). With AVX-512 (Zen 4)
-/// that has not been measured.
+/// Rows whose gradients are found together: any number, the same bits. One by one, a row's numbers stay in registers
+/// and the sums over rows pass through memory: 512x1024 in the caches 0.78 of the time of two rows together, with a
+/// residual 0.88; 4096x4096 0.92 (of one row in the other's loops), bfloat16 0.77 (Zen 3, AVX2, 2026-11-28). With
+/// AVX-512 (Zen 4) that has not been measured.
 V_FN int rows_of_gradients(int64_t cols, ck_reach reach, norm_kind kind) {
     if (!V_FORGETS || (kind.residual && reach == CK_STREAMED)) return 1;
     return kind.residual || cols >= CHUNK ? 2 : TOGETHER;

@@ -2,8 +2,9 @@
 //
 //     h = scale * x + branch_scale * dropout(branch + branch_bias)
 //
-// An absent branch_bias is -0, which changes nothing, an absent branch_scale 1. h is computed anew in every pass, because its rounding to
-// the storage type is not what is normalized; only where there is no rounding, a near output can keep it meanwhile.
+// An absent branch_bias is -0, which changes nothing, an absent branch_scale 1. h is computed anew in every pass,
+// because its rounding to the storage type is not what is normalized; only where there is no rounding, a near output
+// can keep it meanwhile.
 
 /// What is constant in one copy of the bodies.
 typedef struct norm_kind {

@@ -121,12 +121,12 @@ V_FN void normalize_rest(const output_chunk *o, int64_t i, moments r, outputs wh
     for (; i < o->width; i += 16, kept >>= 16) normalize_vector(o, i, o->width - i, kept, r, which, streaming, s, kind);
 }
 
-/// Columns i ..< end, of two outputs past the caches one after the other. Two streams of
-/// stores in turns, both less than 256 bytes ahead of loads modulo 4 KiB, take several times as long, either alone does
-/// not: as if a load that waits for such a store made its line leave before it is full. Residual LayerNorm of 4096x4096, with branch, sum and y 0, 128 and 128 bytes further into
-/// their pages than x: vector by vector 63.8 ms and so 23.5; 64, 128 and 192 bytes: 46.4 and 23.2; no bytes: 22.4
-/// and 19.3. With V_STRETCH of 64 columns 33.5, 32.7 and 25.2 where 256 take 24.1, 24.3 and 24.7 (AVX2, Zen 3, one
-/// thread, 2026-11-28).
+/// Columns i ..< end, of two outputs past the caches one after the other. Two streams of stores in turns, both less
+/// than 256 bytes ahead of loads modulo 4 KiB, take several times as long, either alone does not: as if a load that
+/// waits for such a store made its line leave before it is full. Residual LayerNorm of 4096x4096, with branch, sum and
+/// y 0, 128 and 128 bytes further into their pages than x: vector by vector 63.8 ms and so 23.5; 64, 128 and 192 bytes:
+/// 46.4 and 23.2; no bytes: 22.4 and 19.3. With V_STRETCH of 64 columns 33.5, 32.7 and 25.2 where 256 take 24.1, 24.3
+/// and 24.7 (AVX2, Zen 3, one thread, 2026-11-28).
 V_FN void normalize_stretch(const output_chunk *o, int64_t i, int64_t end, moments r, scaling s, norm_kind kind) {
     const outputs turns[2] = {SUM_ALONE, Y_ALONE};
     V_UNROLL

@@ -1,5 +1,5 @@
-// norm_special_row.h: the output pass where more is wanted than y = normalized * weight + bias: a tensor that is added, or
-// eight-bit integers: q = round(y / scale), scale = max|y| / 127 of the row.
+// norm_special_row.h: the output pass where more is wanted than y = normalized * weight + bias: a tensor that is added,
+// or eight-bit integers: q = round(y / scale), scale = max|y| / 127 of the row.
 //
 // For integers y is found twice, for its largest magnitude and to be rounded; neither is the stored y read back.
 

@@ -1,9 +1,9 @@
 // orthogonal_add_body.h: h = x + (f - a x), a = <x, f> / (<x, x> + epsilon), for a range of rows.
 //
 // Two passes over a row: the products, the output. Rows that bypass the caches are asked for while the one before is
-// written: 4096x4096 26.0 and so 20.7 ms, 16384x1024 23.4 and 13.5; backward, the gradients in turns (normalize_stretch),
-// 41.2 and 27.1, 34.6 and 21.4 (Zen 3, AVX2, one thread, 2026-11-28). Bound: bandwidth; in the caches 3 (centred 7)
-// operations a vector in the first pass.
+// written: 4096x4096 26.0 and so 20.7 ms, 16384x1024 23.4 and 13.5; backward, the gradients in turns
+// (normalize_stretch), 41.2 and 27.1, 34.6 and 21.4 (Zen 3, AVX2, one thread, 2026-11-28). Bound: bandwidth; in the
+// caches 3 (centred 7) operations a vector in the first pass.
 
 V_FN void orthogonal_output(const projected_row *r, target h, int64_t n, const projection_pitch *pitch, int streaming,
                             projection_kind kind) {

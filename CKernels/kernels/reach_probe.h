@@ -11,9 +11,9 @@
 //     or far         78          229            163          481
 //     or streamed    72             96              142          225
 //
-// (The second row by a trial of both ways, which this replaced. On Zen 3 only gradients have been measured so: LayerNorm
-// backward 512x1024 hot 0.81 of its time, from memory 0.70 to 0.88, 256x1000 and 1024x768 from memory 0.91 to 1.05; AVX2,
-// 2026-11-28.)
+// (The second row by a trial of both ways, which this replaced. On Zen 3 only gradients have been measured so:
+// LayerNorm backward 512x1024 hot 0.81 of its time, from memory 0.70 to 0.88, 256x1000 and 1024x768 from memory 0.91 to
+// 1.05; AVX2, 2026-11-28.)
 
 /// Bytes that are read, and how many times longer the first reading takes from memory than the third: 30 to 40 times
 /// there, 5 from the last cache level (Zen 4, 2026-11-27).

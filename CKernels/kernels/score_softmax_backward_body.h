@@ -25,8 +25,8 @@ typedef struct score_gradient_kind {
     int is_far;  // from the caches: the next row is asked for, and float32 is written past them
 } score_gradient_kind;
 
-/// Half lines do better in the caches: 12x512x512 in bfloat16 3.2 ms, past them 3.8; in float32 4.0 and 3.4, causal 5.3 and
-/// 3.6 (AVX2, Zen 3, one thread, 2026-11-28).
+/// Half lines do better in the caches: 12x512x512 in bfloat16 3.2 ms, past them 3.8; in float32 4.0 and 3.4, causal 5.3
+/// and 3.6 (AVX2, Zen 3, one thread, 2026-11-28).
 V_FN int streams_score_gradient(score_gradient_kind kind) { return kind.is_far && kind.type == CK_F32; }
 
 /// A copy, which stores cannot change, with what the compiler knows.

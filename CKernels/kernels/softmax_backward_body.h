@@ -94,8 +94,8 @@ V_FN float softmax_gradient_centre(const softmax_gradient *g, int64_t n) {
     return counted > 0.0f ? lanes_fold(&sum) / counted : 0.0f;
 }
 
-/// Columns of a row that are written before as many of the next one are summed. Single blocks where float32 goes past the
-/// caches: 4096x1024 3.5 ms, with 256 columns 4.1; bfloat16 2.6 and 2.4 (AVX2, Zen 3, one thread, 2026-11-28).
+/// Columns of a row that are written before as many of the next one are summed. Single blocks where float32 goes past
+/// the caches: 4096x1024 3.5 ms, with 256 columns 4.1; bfloat16 2.6 and 2.4 (AVX2, Zen 3, one thread, 2026-11-28).
 V_FN int64_t gradient_strip(softmax_gradient_kind kind) {
     return kind.streaming && kind.type == CK_F32 ? BLOCK : STRIP;
 }

@@ -23,8 +23,8 @@ typedef struct exp_parts {
 
 V_FN vf v_nearest_power(vf x) { return v_sub(v_fma(x, v_set(LOG2_E), v_set(ROUNDING)), v_set(ROUNDING)); }
 
-/// k is rounded onto `onto`, ROUNDING plus an integer below 2^20. Which one does not matter to k: x / ln 2 is never half
-/// way between two integers.
+/// k is rounded onto `onto`, ROUNDING plus an integer below 2^20. Which one does not matter to k: x / ln 2 is never
+/// half way between two integers.
 V_FN exp_parts v_exp_parts(vf x, vf onto) {
     vf rounded = v_fma(x, v_set(LOG2_E), onto), k = v_sub(rounded, onto);
     vf high = v_fnma(k, v_set(LN2_HIGH), x), low = v_mul(k, v_set(-LN2_LOW));

@@ -37,8 +37,8 @@ V_FN vf easy_from(exp_shift s) {
     return v_where_less(v_abs(s.anchor), no_anchor, v_add(s.low, v_set(105.0f - 86.0f)), v_set(NAN));
 }
 
-/// e(x) of d = x - anchor, if that is a normal number or a NaN: in one rounding 2^(k - p) (1 + m), whose power is made of
-/// the last bits of k - p.
+/// e(x) of d = x - anchor, if that is a normal number or a NaN: in one rounding 2^(k - p) (1 + m), whose power is made
+/// of the last bits of k - p.
 V_FN vf v_exp_normal(vf d, exp_shift s) {
     exp_parts e = v_exp_parts(d, v_sub(v_set(ROUNDING + 127.0f), s.power));
     vf scale = v_power_of_two(e.rounded);
