@@ -1,5 +1,5 @@
-// large_batches.c: the family large_batches: norms of segments and of channels, masked scores, and gradients by given
-// moments of batches so large that outputs bypass the caches, against portable's results for the few rows that they
+// large_batches.c: the family large_batches: norms of segments and of channels, masked scores and their gradients, and
+// gradients by given moments of batches so large that outputs bypass the caches, against portable's results for the few rows that they
 // repeat.
 // (Plain norms and softmax have families of their own: norm_streaming, softmax_streaming.)
 
@@ -179,6 +179,57 @@ static void compare_channels(check *c, const batch *b) {
 }
 
 /// Row k's moments again for every row that repeats it.
+/// Their gradients, likewise.
+static void compare_score_gradients(check *c, const batch *b) {
+    void *probabilities = repeated_make(b->type, b->cols);
+    ck_mask mask = {.causal = 1, .offset = b->cols - 3};
+    ck_score_softmax_args forward = {
+        .batch = 1,
+        .heads = 1,
+        .queries = DIFFERENT,
+        .keys = b->cols,
+        .type = b->type,
+        .scale = 0.5f,
+        .x = b->x,
+        .x_strides = {.row = b->cols},
+        .y = probabilities,
+        .y_strides = {.row = b->cols},
+        .mask = mask,
+    };
+    ck_score_softmax_backward_args args = {
+        .batch = 1,
+        .heads = 1,
+        .queries = DIFFERENT,
+        .keys = b->cols,
+        .type = b->type,
+        .scale = 0.5f,
+        .dy = b->dy,
+        .dy_strides = {.row = b->cols},
+        .y = probabilities,
+        .y_strides = {.row = b->cols},
+        .dx = b->result,
+        .dx_strides = {.row = b->cols},
+        .mask = mask,
+    };
+    int made = check_call(c, enter_score_softmax, &forward, portable, CK_OK) &&
+               check_call(c, enter_score_softmax_backward, &args, portable, CK_OK);
+    for (int32_t threads = 1; threads <= 2 && made; threads++) {
+        ck_run run = {c->isa, threads};
+        matrix y = repeated_place(&b->home_x, b->type, probabilities, b->rows, b->cols, b->cols, 3);
+        matrix dy = repeated_place(&b->home_dy, b->type, b->dy, b->rows, b->cols, b->cols, 5), dx = output_of(b, 0);
+        describe(c, b, "gradients of masked scores", run);
+        args.heads = b->rows / DIFFERENT;
+        args.dy = dy.base;
+        args.dy_strides = (ck_strides){.head = DIFFERENT * dy.stride, .row = dy.stride};
+        args.y = y.base;
+        args.y_strides = (ck_strides){.head = DIFFERENT * y.stride, .row = y.stride};
+        args.dx = dx.base;
+        args.dx_strides = (ck_strides){.head = DIFFERENT * dx.stride, .row = dx.stride};
+        if (check_call(c, enter_score_softmax_backward, &args, run, CK_OK)) repeated_expect(c, "dx", dx, b->result);
+    }
+    free(probabilities);
+}
+
 static void *repeat_moments(const void *few, size_t size, int64_t rows) {
     char *all = malloc((size_t)rows * size);
     if (!all) exit(2);
@@ -252,6 +303,7 @@ void check_large_batches(check *c) {
         batch b = batch_make(c, batches[i].type, batches[i].cols, batches[i].gap);
         compare_segments(c, &b);
         compare_scores(c, &b);
+        compare_score_gradients(c, &b);
         compare_backward(c, &b);
         if (b.gap == 0) compare_channels(c, &b);
         batch_free(&b);
