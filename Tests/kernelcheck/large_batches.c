@@ -1,6 +1,6 @@
 // large_batches.c: the family large_batches: norms of segments and of channels, masked scores and their gradients, and
-// gradients by given moments of batches so large that outputs bypass the caches, against portable's results for the few rows that they
-// repeat.
+// gradients by given moments of batches so large that outputs bypass the caches, against portable's results for the few
+// rows that they repeat.
 // (Plain norms and softmax have families of their own: norm_streaming, softmax_streaming.)
 
 #include <inttypes.h>
@@ -107,9 +107,9 @@ static void compare_segments(check *c, const batch *b) {
     }
 }
 
-/// Heads of DIFFERENT queries, each with the same scores and the same causal mask.
-static void compare_scores(check *c, const batch *b) {
-    ck_score_softmax_args args = {
+/// Masked scores of DIFFERENT queries.
+static ck_score_softmax_args few_scores(const batch *b, void *y, ck_mask mask) {
+    return (ck_score_softmax_args){
         .batch = 1,
         .heads = 1,
         .queries = DIFFERENT,
@@ -118,10 +118,19 @@ static void compare_scores(check *c, const batch *b) {
         .scale = 0.5f,
         .x = b->x,
         .x_strides = {.row = b->cols},
-        .y = b->result,
+        .y = y,
         .y_strides = {.row = b->cols},
-        .mask = {.softcap = 20, .causal = 1, .offset = b->cols - 3},
+        .mask = mask,
     };
+}
+
+/// Heads of DIFFERENT queries.
+static ck_strides strides_of_heads(matrix m) { return (ck_strides){.head = DIFFERENT * m.stride, .row = m.stride}; }
+
+/// Heads of DIFFERENT queries, each with the same scores and the same causal mask.
+static void compare_scores(check *c, const batch *b) {
+    ck_mask mask = {.softcap = 20, .causal = 1, .offset = b->cols - 3};
+    ck_score_softmax_args args = few_scores(b, b->result, mask);
     if (!check_call(c, enter_score_softmax, &args, portable, CK_OK)) return;
     for (int32_t threads = 1; threads <= 2; threads++) {
         ck_run run = {c->isa, threads};
@@ -129,11 +138,49 @@ static void compare_scores(check *c, const batch *b) {
         describe(c, b, "masked scores", run);
         args.heads = b->rows / DIFFERENT;
         args.x = x.base;
-        args.x_strides = (ck_strides){.head = DIFFERENT * x.stride, .row = x.stride};
+        args.x_strides = strides_of_heads(x);
         args.y = y.base;
-        args.y_strides = (ck_strides){.head = DIFFERENT * y.stride, .row = y.stride};
+        args.y_strides = strides_of_heads(y);
         if (check_call(c, enter_score_softmax, &args, run, CK_OK)) repeated_expect(c, "y", y, b->result);
     }
+}
+
+/// Their gradients, likewise.
+static void compare_score_gradients(check *c, const batch *b) {
+    void *probabilities = repeated_make(b->type, b->cols);
+    ck_score_softmax_args few = few_scores(b, probabilities, (ck_mask){.causal = 1, .offset = b->cols - 3});
+    ck_score_softmax_backward_args args = {
+        .batch = few.batch,
+        .heads = few.heads,
+        .queries = few.queries,
+        .keys = few.keys,
+        .type = few.type,
+        .scale = few.scale,
+        .dy = b->dy,
+        .dy_strides = few.x_strides,
+        .y = probabilities,
+        .y_strides = few.y_strides,
+        .dx = b->result,
+        .dx_strides = few.x_strides,
+        .mask = few.mask,
+    };
+    int made = check_call(c, enter_score_softmax, &few, portable, CK_OK) &&
+               check_call(c, enter_score_softmax_backward, &args, portable, CK_OK);
+    for (int32_t threads = 1; threads <= 2 && made; threads++) {
+        ck_run run = {c->isa, threads};
+        matrix y = repeated_place(&b->home_x, b->type, probabilities, b->rows, b->cols, b->cols, 3);
+        matrix dy = repeated_place(&b->home_dy, b->type, b->dy, b->rows, b->cols, b->cols, 5), dx = output_of(b, 0);
+        describe(c, b, "gradients of masked scores", run);
+        args.heads = b->rows / DIFFERENT;
+        args.dy = dy.base;
+        args.dy_strides = strides_of_heads(dy);
+        args.y = y.base;
+        args.y_strides = strides_of_heads(y);
+        args.dx = dx.base;
+        args.dx_strides = strides_of_heads(dx);
+        if (check_call(c, enter_score_softmax_backward, &args, run, CK_OK)) repeated_expect(c, "dx", dx, b->result);
+    }
+    free(probabilities);
 }
 
 /// Channels last, with given moments, so that a row's results are its own: forward, and its gradient.
@@ -179,57 +226,6 @@ static void compare_channels(check *c, const batch *b) {
 }
 
 /// Row k's moments again for every row that repeats it.
-/// Their gradients, likewise.
-static void compare_score_gradients(check *c, const batch *b) {
-    void *probabilities = repeated_make(b->type, b->cols);
-    ck_mask mask = {.causal = 1, .offset = b->cols - 3};
-    ck_score_softmax_args forward = {
-        .batch = 1,
-        .heads = 1,
-        .queries = DIFFERENT,
-        .keys = b->cols,
-        .type = b->type,
-        .scale = 0.5f,
-        .x = b->x,
-        .x_strides = {.row = b->cols},
-        .y = probabilities,
-        .y_strides = {.row = b->cols},
-        .mask = mask,
-    };
-    ck_score_softmax_backward_args args = {
-        .batch = 1,
-        .heads = 1,
-        .queries = DIFFERENT,
-        .keys = b->cols,
-        .type = b->type,
-        .scale = 0.5f,
-        .dy = b->dy,
-        .dy_strides = {.row = b->cols},
-        .y = probabilities,
-        .y_strides = {.row = b->cols},
-        .dx = b->result,
-        .dx_strides = {.row = b->cols},
-        .mask = mask,
-    };
-    int made = check_call(c, enter_score_softmax, &forward, portable, CK_OK) &&
-               check_call(c, enter_score_softmax_backward, &args, portable, CK_OK);
-    for (int32_t threads = 1; threads <= 2 && made; threads++) {
-        ck_run run = {c->isa, threads};
-        matrix y = repeated_place(&b->home_x, b->type, probabilities, b->rows, b->cols, b->cols, 3);
-        matrix dy = repeated_place(&b->home_dy, b->type, b->dy, b->rows, b->cols, b->cols, 5), dx = output_of(b, 0);
-        describe(c, b, "gradients of masked scores", run);
-        args.heads = b->rows / DIFFERENT;
-        args.dy = dy.base;
-        args.dy_strides = (ck_strides){.head = DIFFERENT * dy.stride, .row = dy.stride};
-        args.y = y.base;
-        args.y_strides = (ck_strides){.head = DIFFERENT * y.stride, .row = y.stride};
-        args.dx = dx.base;
-        args.dx_strides = (ck_strides){.head = DIFFERENT * dx.stride, .row = dx.stride};
-        if (check_call(c, enter_score_softmax_backward, &args, run, CK_OK)) repeated_expect(c, "dx", dx, b->result);
-    }
-    free(probabilities);
-}
-
 static void *repeat_moments(const void *few, size_t size, int64_t rows) {
     char *all = malloc((size_t)rows * size);
     if (!all) exit(2);
